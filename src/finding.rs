@@ -1,0 +1,80 @@
+//! The ledger: one finding is one leaked credential, however often it occurs.
+//! No I/O here: matches and bytes are handed in.
+
+use std::fmt;
+
+use crate::engine::{Encoding, SecretKind};
+use crate::key::{AccessKeyId, Secret};
+use crate::location::Point;
+use crate::provenance::Provenance;
+
+pub mod group;
+pub mod snippet;
+
+/// SHA-256 of the credential itself: of the access key id where there is one, else of the secret.
+/// No path, line or commit is in it, so it stays the same wherever the credential moves.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint([u8; 32]);
+
+/// One leaked credential.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The same for the same credential in every report.
+    pub fingerprint: Fingerprint,
+    /// The rule that found it.
+    pub rule: std::sync::Arc<str>,
+    /// Its id, where one was found.
+    pub access_key_id: Option<AccessKeyId>,
+    /// The distinct secrets found with it, best first.
+    pub secrets: Vec<(SecretKind, Secret)>,
+    /// Every place, in the order of [`Occurrence`].
+    pub occurrences: Vec<Occurrence>,
+}
+
+/// One place at which a credential stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Occurrence {
+    /// The blob.
+    pub provenance: Provenance,
+    /// Line and column of the id (of the secret, if there is no id).
+    pub point: Point,
+    /// Offset of the same in the blob, in bytes from 0.
+    pub offset: u64,
+    /// The lines around it, already redacted.
+    pub snippet: snippet::Snippet,
+    /// What the bytes were decoded from, outermost first.
+    pub encoding: Vec<Encoding>,
+}
+
+/// One match at one place: what findings are grouped from.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The rule that found it.
+    pub rule: std::sync::Arc<str>,
+    /// The id, if the match has one.
+    pub access_key_id: Option<AccessKeyId>,
+    /// The secrets of the match, best first.
+    pub secrets: Vec<(SecretKind, Secret)>,
+    /// The place.
+    pub occurrence: Occurrence,
+}
+
+impl Fingerprint {
+    /// The fingerprint of a credential's text.
+    pub fn of(credential: &[u8]) -> Self {
+        use sha2::Digest;
+        Self(sha2::Sha256::digest(credential).into())
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,226 @@
+//! Cuts the lines around a hit out of a blob and masks every secret in them, the ones that were found and what else looks
+//! like one. After this room nobody holds a blob's bytes any more.
+
+use std::sync::LazyLock;
+
+use bstr::ByteSlice;
+use regex::bytes::Regex;
+
+use crate::engine::{Encoding, FoundSecret, Match};
+use crate::location::Span;
+
+/// Lines of text, redacted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Snippet {
+    /// Number of the first line, from 1.
+    pub first_line: u64,
+    /// The lines without their ends; never a secret in them.
+    pub lines: Vec<String>,
+}
+
+/// How far from the hit a line is shown, in bytes.
+const REACH: usize = 160;
+/// How many lines below the hit's own are shown when a secret of it stands there.
+const LINES: usize = 5;
+
+/// What may be a secret although no rule named it: a password in a URL, a long run of mixed letters and digits.
+static SUSPECT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?-u)(?:://[^\s/:@]{0,256}:(?P<password>[^\s/@]{1,256})@|(?P<run>[A-Za-z0-9+/=_\-]{28,}))")
+        .expect("a constant pattern compiles")
+});
+
+/// The lines of `bytes` that hold `found`, with the secrets of all `matches` masked.
+///
+/// `line` is the number of the line on which `found` stands.
+pub fn cut(bytes: &[u8], line: u64, found: &Match, matches: &[Match]) -> Snippet {
+    let wide = found
+        .encoding
+        .iter()
+        .any(|e| matches!(e, Encoding::Utf16Le | Encoding::Utf16Be));
+    let unit = if wide { 2 } else { 1 };
+    let (start, end) = extent(bytes, found, unit);
+    let mut secrets: Vec<&FoundSecret> = matches
+        .iter()
+        .flat_map(|m| &m.secrets)
+        .filter(|s| s.span.overlaps(&Span { start, end }))
+        .collect();
+    secrets.sort_by_key(|s| s.span);
+    let mut text = Vec::new();
+    let mut at = start;
+    for secret in secrets {
+        if secret.span.start >= at {
+            text.extend(masked(&decoded(&bytes[at..secret.span.start], found)));
+            text.extend_from_slice(secret.secret.redacted().as_bytes());
+        }
+        at = at.max(secret.span.end.min(end));
+    }
+    text.extend(masked(&decoded(&bytes[at..end], found)));
+    Snippet {
+        first_line: line,
+        lines: text
+            .lines()
+            .map(|l| l.to_str_lossy().into_owned())
+            .collect(),
+    }
+}
+
+/// From the start of the hit's line to the end of the line of its last near secret, neither too far away.
+fn extent(bytes: &[u8], found: &Match, unit: usize) -> (usize, usize) {
+    let reach = REACH * unit;
+    let floor = found.span.start.saturating_sub(reach);
+    let start = match bytes[floor..found.span.start].rfind_byte(b'\n') {
+        Some(newline) => floor + newline + 1,
+        None => floor,
+    };
+    // In UTF-16 a unit begins an even number of bytes from the hit.
+    let start = start + (found.span.start - start) % unit;
+    let last = found
+        .secrets
+        .iter()
+        .map(|secret| secret.span)
+        .filter(|span| {
+            span.start >= found.span.start && span.start - found.span.start <= reach * LINES
+        })
+        .filter(|span| bytes[found.span.start..span.start].find_iter(b"\n").count() < LINES)
+        .map(|span| span.end)
+        .fold(found.span.end, usize::max);
+    let ceiling = bytes.len().min(last + reach);
+    let end = match bytes[last..ceiling].find_byte(b'\n') {
+        Some(newline) => last + newline,
+        None => ceiling,
+    };
+    (start, end.max(start))
+}
+
+/// The bytes as text: UTF-16 is decoded, anything else stays.
+fn decoded(bytes: &[u8], found: &Match) -> Vec<u8> {
+    let read: fn([u8; 2]) -> u16 = match found.encoding.last() {
+        Some(Encoding::Utf16Le) => u16::from_le_bytes,
+        Some(Encoding::Utf16Be) => u16::from_be_bytes,
+        None => return bytes.to_vec(),
+    };
+    let units: Vec<u16> = bytes
+        .chunks_exact(2)
+        .map(|pair| read([pair[0], pair[1]]))
+        .collect();
+    String::from_utf16_lossy(&units).into_bytes()
+}
+
+/// Masks what no rule named but may be a secret all the same.
+fn masked(text: &[u8]) -> Vec<u8> {
+    SUSPECT
+        .replace_all(text, |found: &regex::bytes::Captures<'_>| {
+            let whole = &found[0];
+            if let Some(password) = found.name("password") {
+                let offset = found.get(0).map_or(0, |all| all.start());
+                let before = &whole[..password.start() - offset];
+                return [before, "…@".as_bytes()].concat();
+            }
+            let mixed = whole.iter().any(u8::is_ascii_digit)
+                && whole.iter().any(u8::is_ascii_uppercase)
+                && whole.iter().any(u8::is_ascii_lowercase);
+            if mixed {
+                [&whole[..4], "…".as_bytes()].concat()
+            } else {
+                whole.to_vec()
+            }
+        })
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::SecretKind;
+    use crate::key::{AccessKeyId, Secret};
+
+    const ID: &str = "AKIAIOSFODNN7EXAMPLE";
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+    /// The match that the engine would give for the example pair, wherever it stands in `bytes`.
+    fn example(bytes: &[u8], wide: bool) -> Match {
+        let spell = |text: &str| -> Vec<u8> {
+            if wide {
+                text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+            } else {
+                text.into()
+            }
+        };
+        let span = |text: &str| {
+            let needle = spell(text);
+            bytes.find(&needle).map(|start| Span {
+                start,
+                end: start + needle.len(),
+            })
+        };
+        Match {
+            rule: "rule".into(),
+            span: span(ID).unwrap(),
+            access_key_id: AccessKeyId::parse(ID.as_bytes()),
+            secrets: span(SECRET)
+                .map(|span| FoundSecret {
+                    kind: SecretKind::SecretAccessKey,
+                    secret: Secret::new(SECRET),
+                    span,
+                })
+                .into_iter()
+                .collect(),
+            encoding: if wide {
+                vec![Encoding::Utf16Le]
+            } else {
+                vec![]
+            },
+        }
+    }
+
+    fn snippet(text: &str) -> Vec<String> {
+        let found = example(text.as_bytes(), false);
+        cut(text.as_bytes(), 2, &found, std::slice::from_ref(&found)).lines
+    }
+
+    #[test]
+    fn shows_the_lines_of_id_and_secret_and_masks_the_secret() {
+        let text = format!("[default]\nid = {ID}\nsecret = {SECRET} # mine\nregion = x\n");
+        assert_eq!(
+            snippet(&text),
+            [format!("id = {ID}"), "secret = wJal… # mine".to_owned()]
+        );
+    }
+
+    #[test]
+    fn masks_passwords_and_long_runs_that_no_rule_named() {
+        let stray = "aB3".repeat(12);
+        let text = format!("https://me:hunter2@host/{ID} {stray}");
+        assert_eq!(snippet(&text), [format!("https://me:…@host/{ID} aB3a…")]);
+    }
+
+    #[test]
+    fn keeps_hashes_and_words_readable() {
+        let hash = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+        assert_eq!(snippet(&format!("{hash} {ID}")), [format!("{hash} {ID}")]);
+    }
+
+    #[test]
+    fn an_endless_line_is_cut_on_both_sides() {
+        let text = format!("{}{ID}{}", "é ".repeat(5000), " x".repeat(5000));
+        let lines = snippet(&text);
+        assert!(
+            lines[0].contains(ID) && lines[0].len() < 4 * REACH,
+            "{}",
+            lines[0].len()
+        );
+    }
+
+    #[test]
+    fn utf16_is_shown_as_text() {
+        let bytes: Vec<u8> = format!("a\r\nid={ID};{SECRET}\r\nz")
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let found = example(&bytes, true);
+        assert_eq!(
+            cut(&bytes, 2, &found, std::slice::from_ref(&found)).lines,
+            [format!("id={ID};wJal…")]
+        );
+    }
+}

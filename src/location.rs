@@ -1,0 +1,90 @@
+//! Positions inside a blob. Lines and columns are worked out for hits only, never for all bytes.
+
+use bstr::ByteSlice;
+
+/// A half-open range of bytes from the start of the blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The bytes of the span within `bytes`.
+    pub fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.start..self.end]
+    }
+
+    /// Shifts both ends.
+    #[must_use]
+    pub fn shifted(&self, by: usize) -> Self {
+        Self {
+            start: self.start + by,
+            end: self.end + by,
+        }
+    }
+
+    /// Whether the two share a byte.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
+/// Line and column, both from 1; columns count Unicode characters (an invalid byte counts as one).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Point {
+    /// Line, from 1.
+    pub line: u64,
+    /// Column, from 1.
+    pub column: u64,
+}
+
+impl Point {
+    /// The start of a blob.
+    pub const START: Self = Self { line: 1, column: 1 };
+
+    /// The point that `bytes` lead to when they begin at this one.
+    #[must_use]
+    pub fn after(self, bytes: &[u8]) -> Self {
+        let line_start = bytes.rfind_byte(b'\n').map(|newline| newline + 1);
+        let column_base = if line_start.is_some() { 1 } else { self.column };
+        let newlines = memchr::memchr_iter(b'\n', bytes).count() as u64;
+        let columns = bytes[line_start.unwrap_or(0)..].chars().count() as u64;
+        Self {
+            line: self.line + newlines,
+            column: column_base + columns,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_lines_and_characters() {
+        assert_eq!(Point::START.after(b""), Point { line: 1, column: 1 });
+        assert_eq!(
+            Point::START.after("a\nb\u{e9}".as_bytes()),
+            Point { line: 2, column: 3 }
+        );
+    }
+
+    #[test]
+    fn goes_on_from_where_a_window_ended() {
+        let text = b"one\ntwo three\nfour";
+        for cut in 0..text.len() {
+            let first = Point::START.after(&text[..cut]);
+            assert_eq!(first.after(&text[cut..]), Point::START.after(text));
+        }
+    }
+
+    #[test]
+    fn spans_overlap_only_when_they_share_a_byte() {
+        let span = |start, end| Span { start, end };
+        assert!(span(0, 5).overlaps(&span(4, 6)));
+        assert!(!span(0, 5).overlaps(&span(5, 6)));
+    }
+}

@@ -1,0 +1,1 @@
+//! The window: what is shown to people and to other programs.

@@ -1,0 +1,82 @@
+//! The street side: where bytes come in. A source hands every blob it has to a sink and says what it could not read.
+//! It never judges bytes: that is the engine's business.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use crate::blob::{Blob, ObjectId};
+use crate::provenance::Provenance;
+
+pub mod archive;
+#[cfg(feature = "git")]
+pub mod git;
+pub mod stdin;
+pub mod tree;
+
+/// Something that was meant to be read and was not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Skipped {
+    /// What: a path, an object id, a repository, as a person would name it.
+    pub what: String,
+    /// Why it could not be read, and what to try.
+    pub why: String,
+}
+
+impl Skipped {
+    /// Both halves of the sentence.
+    pub fn new(what: impl Into<String>, why: impl fmt::Display) -> Self {
+        Self {
+            what: what.into(),
+            why: why.to_string(),
+        }
+    }
+
+    /// Above the limit that the user set.
+    pub fn too_large(what: impl Into<String>, size: u64, limit: u64) -> Self {
+        Self::new(
+            what,
+            format!("{size} bytes are more than --max-file-size {limit}"),
+        )
+    }
+}
+
+/// What a source could not do at all; nothing of it was read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {what}: {why}")]
+pub struct SourceError {
+    /// The target as the user named it.
+    pub what: String,
+    /// Why, and what to try.
+    pub why: String,
+}
+
+/// Takes what sources hand out. Called from many threads at once.
+pub trait Sink: Sync {
+    /// Takes one blob; returns when it has been dealt with.
+    fn blob(&self, blob: Blob<'_>);
+
+    /// Notes something unread.
+    fn skipped(&self, skipped: Skipped);
+
+    /// Files above this many bytes are not wanted (and are to be noted as skipped); `None` for no limit.
+    fn max_size(&self) -> Option<u64>;
+}
+
+/// Where bytes come from.
+pub trait Source: Sync {
+    /// Hands every blob to `sink`, from the threads of the current rayon pool.
+    ///
+    /// # Errors
+    /// When nothing at all can be read. A part that can't be read goes to [`Sink::skipped`].
+    fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError>;
+
+    /// The places at which the given objects stand. Asked once, after the visit, for objects that hit and were handed out as
+    /// [`crate::provenance::Origin::Object`]; an object without an answer keeps that.
+    fn attribute(
+        &self,
+        _ids: &HashSet<ObjectId>,
+        _sink: &dyn Sink,
+    ) -> HashMap<ObjectId, Vec<Provenance>> {
+        HashMap::new()
+    }
+}

@@ -1,0 +1,1 @@
+//! Git history through the object database.

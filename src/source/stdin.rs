@@ -1,0 +1,22 @@
+//! Standard input as one blob.
+
+use std::io::{self, Read};
+
+use super::{Sink, Source, SourceError};
+use crate::blob::{Blob, Content};
+use crate::provenance::{Origin, Provenance};
+
+/// Everything that comes in on standard input.
+#[derive(Debug)]
+pub struct Stdin;
+
+impl Source for Stdin {
+    fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
+        let mut input: Box<dyn Read> = Box::new(io::stdin().lock());
+        sink.blob(Blob {
+            provenance: Provenance::new(Origin::Stdin),
+            content: Content::Stream(&mut input),
+        });
+        Ok(())
+    }
+}
