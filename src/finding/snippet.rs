@@ -59,7 +59,11 @@ pub fn cut(bytes: &[u8], line: u64, found: &Match, matches: &[Match]) -> Snippet
         first_line: line,
         lines: text
             .lines()
-            .map(|l| l.to_str_lossy().into_owned())
+            .map(|line| {
+                line.trim_end_with(|c| c == '\r')
+                    .to_str_lossy()
+                    .into_owned()
+            })
             .collect(),
     }
 }
