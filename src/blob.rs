@@ -23,10 +23,7 @@ impl ObjectId {
         }
         let mut bytes = [0; 32];
         bytes[..raw.len()].copy_from_slice(raw);
-        Some(Self {
-            bytes,
-            len: raw.len() as u8,
-        })
+        Some(Self { bytes, len: raw.len() as u8 })
     }
 
     /// From 40 or 64 hexadecimal digits; `None` for anything else.
@@ -39,10 +36,7 @@ impl ObjectId {
         for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
             *byte = digit(pair[0])? << 4 | digit(pair[1])?;
         }
-        Some(Self {
-            bytes,
-            len: (hex.len() / 2) as u8,
-        })
+        Some(Self { bytes, len: (hex.len() / 2) as u8 })
     }
 
     /// The raw hash: 20 or 32 bytes.
@@ -53,9 +47,7 @@ impl ObjectId {
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_bytes()
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -94,10 +86,7 @@ mod tests {
 
     #[test]
     fn hex_round_trips_for_both_hashes() {
-        for hex in [
-            "4b825dc642cb6eb9a060e54bf8d69288fbee4904".to_owned(),
-            "ab".repeat(32),
-        ] {
+        for hex in ["4b825dc642cb6eb9a060e54bf8d69288fbee4904".to_owned(), "ab".repeat(32)] {
             assert_eq!(ObjectId::from_hex(hex.as_bytes()).unwrap().to_string(), hex);
         }
     }

@@ -1,1 +1,55 @@
-//! The porch.
+//! The porch: the only room that reads flags and the environment, prints, and decides how the process exits. What a flag does is
+//! done elsewhere.
+#![expect(clippy::disallowed_methods, reason = "flags, environment and the clock are read here and nowhere else")]
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod args;
+mod exit;
+mod interrupt;
+mod output;
+mod progress;
+mod rules;
+mod scan;
+mod targets;
+
+use self::args::{Cli, Command};
+use self::exit::Exit;
+
+/// Runs the program: reads its arguments, does what they say and returns how to exit.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
+    let done = match cli.command {
+        Command::Scan(args) => scan::run(&args),
+        Command::Rules(args) => rules::run(&args),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        // Whoever reads our output has seen enough.
+        Err(error) if is_broken_pipe(&error) => Exit::Clean.into(),
+        Err(error) => {
+            let text = crate::report::sanitize(&format!("{error:#}"));
+            // There is nowhere left to say that saying it failed.
+            let _ = writeln!(io::stderr(), "keysweep: {text}");
+            Exit::Incomplete.into()
+        }
+    }
+}
+
+/// Help and version are no errors; anything else that clap refuses is.
+fn refused(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { Exit::Incomplete.into() } else { Exit::Clean.into() }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}

@@ -79,11 +79,7 @@ impl AccessKeyId {
 
     /// Long-term or temporary.
     pub fn kind(&self) -> KeyKind {
-        if self.0.starts_with(b"ASIA") {
-            KeyKind::Temporary
-        } else {
-            KeyKind::LongTerm
-        }
+        if self.0.starts_with(b"ASIA") { KeyKind::Temporary } else { KeyKind::LongTerm }
     }
 
     /// The account the key belongs to. Ids issued before about 2019 do not tell it.
@@ -94,9 +90,7 @@ impl AccessKeyId {
 
 /// Reads the nine characters after the kind: one bit of generation, forty of account number, four of chance.
 fn account_number(id: &[u8; 20]) -> Option<u64> {
-    let bits = id[4..13]
-        .iter()
-        .try_fold(0u64, |bits, &c| Some(bits << 5 | u64::from(base32(c)?)))?;
+    let bits = id[4..13].iter().try_fold(0u64, |bits, &c| Some(bits << 5 | u64::from(base32(c)?)))?;
     let new_generation = bits >> 44 == 1;
     let account = bits >> 4 & ((1 << 40) - 1);
     (new_generation && account < 1_000_000_000_000).then_some(account)
@@ -194,11 +188,7 @@ mod tests {
             ("AKIA", "6RVFFB77QAAAAAAA", "999999999999"),
         ];
         for (kind, rest, expected) in vectors {
-            assert_eq!(
-                account(kind, rest).as_deref(),
-                Some(expected),
-                "{kind}…{rest}"
-            );
+            assert_eq!(account(kind, rest).as_deref(), Some(expected), "{kind}…{rest}");
         }
     }
 
@@ -223,20 +213,8 @@ mod tests {
 
     #[test]
     fn canary_accounts_are_known() {
-        assert!(
-            id("AKIA", "SP2TPHJSQH3FJRUX")
-                .unwrap()
-                .account()
-                .unwrap()
-                .is_canary()
-        );
-        assert!(
-            !id("ASIA", "Y34FZKBOKMUTVV7A")
-                .unwrap()
-                .account()
-                .unwrap()
-                .is_canary()
-        );
+        assert!(id("AKIA", "SP2TPHJSQH3FJRUX").unwrap().account().unwrap().is_canary());
+        assert!(!id("ASIA", "Y34FZKBOKMUTVV7A").unwrap().account().unwrap().is_canary());
     }
 
     #[test]

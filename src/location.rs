@@ -20,10 +20,7 @@ impl Span {
     /// Shifts both ends.
     #[must_use]
     pub fn shifted(&self, by: usize) -> Self {
-        Self {
-            start: self.start + by,
-            end: self.end + by,
-        }
+        Self { start: self.start + by, end: self.end + by }
     }
 
     /// Whether the two share a byte.
@@ -52,10 +49,7 @@ impl Point {
         let column_base = if line_start.is_some() { 1 } else { self.column };
         let newlines = memchr::memchr_iter(b'\n', bytes).count() as u64;
         let columns = bytes[line_start.unwrap_or(0)..].chars().count() as u64;
-        Self {
-            line: self.line + newlines,
-            column: column_base + columns,
-        }
+        Self { line: self.line + newlines, column: column_base + columns }
     }
 }
 
@@ -66,10 +60,7 @@ mod tests {
     #[test]
     fn counts_lines_and_characters() {
         assert_eq!(Point::START.after(b""), Point { line: 1, column: 1 });
-        assert_eq!(
-            Point::START.after("a\nb\u{e9}".as_bytes()),
-            Point { line: 2, column: 3 }
-        );
+        assert_eq!(Point::START.after("a\nb\u{e9}".as_bytes()), Point { line: 2, column: 3 });
     }
 
     #[test]

@@ -36,6 +36,13 @@ pub enum Origin {
         /// The very same blob stands at this path in HEAD; `None` where there is no HEAD to look at.
         in_head: Option<bool>,
     },
+    /// A file as the index holds it, and HEAD does not.
+    Staged {
+        /// The repository as the user named it.
+        repository: Arc<str>,
+        /// Path from the root of the working tree.
+        path: BString,
+    },
     /// The message (or another header) of a commit.
     CommitMessage {
         /// The commit itself.
@@ -84,10 +91,7 @@ pub struct Timestamp {
 impl Provenance {
     /// A blob that is no member of an archive.
     pub fn new(origin: Origin) -> Self {
-        Self {
-            origin,
-            member: None,
-        }
+        Self { origin, member: None }
     }
 
     /// The member `name` of the archive that stands here.
@@ -98,16 +102,13 @@ impl Provenance {
             path.push(b'!');
         }
         path.extend_from_slice(name);
-        Self {
-            origin: self.origin.clone(),
-            member: Some(path),
-        }
+        Self { origin: self.origin.clone(), member: Some(path) }
     }
 
     /// The path, or whatever stands for it, before any `!member`.
     pub fn path(&self) -> Option<&BString> {
         match &self.origin {
-            Origin::File { path } | Origin::Commit { path, .. } => Some(path),
+            Origin::File { path } | Origin::Staged { path, .. } | Origin::Commit { path, .. } => Some(path),
             Origin::TagMessage { name, .. } => Some(name),
             Origin::Stdin | Origin::CommitMessage { .. } | Origin::Object { .. } => None,
         }
@@ -116,10 +117,10 @@ impl Provenance {
     /// The commit or tag, where there is one.
     pub fn commit(&self) -> Option<&Commit> {
         match &self.origin {
-            Origin::Commit { commit, .. }
-            | Origin::CommitMessage { commit }
-            | Origin::TagMessage { commit, .. } => Some(commit),
-            Origin::File { .. } | Origin::Stdin | Origin::Object { .. } => None,
+            Origin::Commit { commit, .. } | Origin::CommitMessage { commit } | Origin::TagMessage { commit, .. } => {
+                Some(commit)
+            }
+            Origin::File { .. } | Origin::Stdin | Origin::Staged { .. } | Origin::Object { .. } => None,
         }
     }
 }
@@ -130,6 +131,7 @@ impl fmt::Display for Provenance {
         match &self.origin {
             Origin::File { path } => write!(f, "{path}")?,
             Origin::Stdin => f.write_str("standard input")?,
+            Origin::Staged { path, .. } => write!(f, "staged {path}")?,
             Origin::Commit { commit, path, .. } => write!(f, "{}:{path}", commit.id)?,
             Origin::CommitMessage { commit } => write!(f, "message of commit {}", commit.id)?,
             Origin::TagMessage { name, .. } => write!(f, "message of tag {name}")?,
@@ -148,9 +150,7 @@ mod tests {
 
     #[test]
     fn members_nest_with_an_exclamation_mark() {
-        let file = Provenance::new(Origin::File {
-            path: "a.zip".into(),
-        });
+        let file = Provenance::new(Origin::File { path: "a.zip".into() });
         let inner = file.member(b"b.tar").member(b"c.env");
         assert_eq!(inner.member.unwrap(), "b.tar!c.env");
         assert_eq!(file.member, None);

@@ -25,18 +25,12 @@ pub struct Skipped {
 impl Skipped {
     /// Both halves of the sentence.
     pub fn new(what: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self {
-            what: what.into(),
-            why: why.to_string(),
-        }
+        Self { what: what.into(), why: why.to_string() }
     }
 
     /// Above the limit that the user set.
     pub fn too_large(what: impl Into<String>, size: u64, limit: u64) -> Self {
-        Self::new(
-            what,
-            format!("{size} bytes are more than --max-file-size {limit}"),
-        )
+        Self::new(what, format!("{size} bytes are more than --max-file-size {limit}"))
     }
 }
 
@@ -72,11 +66,7 @@ pub trait Source: Sync {
 
     /// The places at which the given objects stand. Asked once, after the visit, for objects that hit and were handed out as
     /// [`crate::provenance::Origin::Object`]; an object without an answer keeps that.
-    fn attribute(
-        &self,
-        _ids: &HashSet<ObjectId>,
-        _sink: &dyn Sink,
-    ) -> HashMap<ObjectId, Vec<Provenance>> {
+    fn attribute(&self, _ids: &HashSet<ObjectId>, _sink: &dyn Sink) -> HashMap<ObjectId, Vec<Provenance>> {
         HashMap::new()
     }
 }

@@ -87,28 +87,16 @@ pub fn run(
         .build()
         .map_err(|error| SourceError {
             what: "the input".to_owned(),
-            why: format!(
-                "starting {} threads failed: {error}; try a smaller --jobs",
-                options.jobs
-            ),
+            why: format!("starting {} threads failed: {error}; try a smaller --jobs", options.jobs),
         })?;
-    let sweep = Sweep {
-        scanner,
-        options,
-        progress,
-        hits: Mutex::default(),
-        skipped: Mutex::default(),
-    };
+    let sweep = Sweep { scanner, options, progress, hits: Mutex::default(), skipped: Mutex::default() };
     let mut hits = Vec::new();
     for source in sources {
         pool.install(|| source.visit(&sweep))?;
         let found = std::mem::take(&mut *sweep.hits.lock().unwrap_or_else(PoisonError::into_inner));
         hits.extend(pool.install(|| attributed(found, source.as_ref(), &sweep)));
     }
-    let mut skipped = sweep
-        .skipped
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut skipped = sweep.skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
     skipped.sort();
     skipped.dedup();
     Ok(Outcome {
@@ -164,16 +152,8 @@ struct Window<'a> {
 impl Window<'_> {
     /// Whether bytes beyond the window might change what was matched.
     fn cuts(&self, found: &Match) -> bool {
-        let ends = found
-            .secrets
-            .iter()
-            .map(|s| s.span.end)
-            .fold(found.span.end, usize::max);
-        let starts = found
-            .secrets
-            .iter()
-            .map(|s| s.span.start)
-            .fold(found.span.start, usize::min);
+        let ends = found.secrets.iter().map(|s| s.span.end).fold(found.span.end, usize::max);
+        let starts = found.secrets.iter().map(|s| s.span.start).fold(found.span.start, usize::min);
         (starts == 0 && self.offset > 0) || (ends == self.bytes.len() && !self.last)
     }
 }
@@ -188,25 +168,14 @@ struct Sweep<'a> {
 
 impl Sink for Sweep<'_> {
     fn blob(&self, blob: Blob<'_>) {
-        let hits = self.content(
-            &blob.provenance,
-            blob.content,
-            0,
-            &mut Budget::for_archive(0),
-        );
+        let hits = self.content(&blob.provenance, blob.content, 0, &mut Budget::for_archive(0));
         if !hits.is_empty() {
-            self.hits
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend(hits);
+            self.hits.lock().unwrap_or_else(PoisonError::into_inner).extend(hits);
         }
     }
 
     fn skipped(&self, skipped: Skipped) {
-        self.skipped
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(skipped);
+        self.skipped.lock().unwrap_or_else(PoisonError::into_inner).push(skipped);
     }
 
     fn max_size(&self) -> Option<u64> {
@@ -216,13 +185,7 @@ impl Sink for Sweep<'_> {
 
 impl Sweep<'_> {
     /// Scans content as it stands and, where it is an archive, what it holds.
-    fn content(
-        &self,
-        at: &Provenance,
-        content: Content<'_>,
-        depth: u32,
-        budget: &mut Budget,
-    ) -> Vec<Hit> {
+    fn content(&self, at: &Provenance, content: Content<'_>, depth: u32, budget: &mut Budget) -> Vec<Hit> {
         match content {
             Content::Bytes(bytes) => self.bytes(at, bytes, depth, budget),
             Content::Seekable(file) => self.seekable(at, file, depth, budget),
@@ -232,37 +195,17 @@ impl Sweep<'_> {
 
     fn bytes(&self, at: &Provenance, bytes: &[u8], depth: u32, budget: &mut Budget) -> Vec<Hit> {
         self.count(1, bytes.len());
-        let mut hits = self.members(
-            at,
-            bytes,
-            Content::Bytes(bytes),
-            bytes.len() as u64,
-            depth,
-            budget,
-        );
-        let whole = Window {
-            bytes,
-            offset: 0,
-            start: Point::START,
-            last: true,
-        };
+        let mut hits = self.members(at, bytes, Content::Bytes(bytes), bytes.len() as u64, depth, budget);
+        let whole = Window { bytes, offset: 0, start: Point::START, last: true };
         add_unknown(&mut hits, self.window(at, &whole));
         hits
     }
 
-    fn seekable(
-        &self,
-        at: &Provenance,
-        file: &mut dyn ReadSeek,
-        depth: u32,
-        budget: &mut Budget,
-    ) -> Vec<Hit> {
+    fn seekable(&self, at: &Provenance, file: &mut dyn ReadSeek, depth: u32, budget: &mut Budget) -> Vec<Hit> {
         self.count(1, 0);
         let opened = (|| {
             let mut head = Vec::new();
-            (&mut *file)
-                .take(archive::HEAD as u64)
-                .read_to_end(&mut head)?;
+            (&mut *file).take(archive::HEAD as u64).read_to_end(&mut head)?;
             let size = file.seek(SeekFrom::End(0))?;
             file.rewind()?;
             let hits = self.members(at, &head, Content::Seekable(file), size, depth, budget);
@@ -282,18 +225,9 @@ impl Sweep<'_> {
     }
 
     /// An archive that can be read only once is not scanned as it stands, only its members are.
-    fn stream(
-        &self,
-        at: &Provenance,
-        stream: &mut dyn Read,
-        depth: u32,
-        budget: &mut Budget,
-    ) -> Vec<Hit> {
+    fn stream(&self, at: &Provenance, stream: &mut dyn Read, depth: u32, budget: &mut Budget) -> Vec<Hit> {
         let mut first = Vec::new();
-        if let Err(error) = (&mut *stream)
-            .take(self.options.window as u64)
-            .read_to_end(&mut first)
-        {
+        if let Err(error) = (&mut *stream).take(self.options.window as u64).read_to_end(&mut first) {
             self.unreadable(at, &error);
             return self.bytes(at, &first, depth, budget);
         }
@@ -303,14 +237,7 @@ impl Sweep<'_> {
         self.count(1, 0);
         let mut all = first.as_slice().chain(stream);
         if archive::detect(&first).is_some() && depth < self.options.archive_depth {
-            return self.members(
-                at,
-                &first,
-                Content::Stream(&mut all),
-                first.len() as u64,
-                depth,
-                budget,
-            );
+            return self.members(at, &first, Content::Stream(&mut all), first.len() as u64, depth, budget);
         }
         self.windows(at, &mut all)
     }
@@ -332,9 +259,7 @@ impl Sweep<'_> {
             return Vec::new();
         }
         if depth >= self.options.archive_depth {
-            let why = format!(
-                "archives are opened {depth} deep; a larger --archive-depth opens this one too"
-            );
+            let why = format!("archives are opened {depth} deep; a larger --archive-depth opens this one too");
             self.skipped(Skipped::new(at.to_string(), why));
             return Vec::new();
         }
@@ -342,29 +267,16 @@ impl Sweep<'_> {
             *budget = Budget::for_archive(size);
         }
         let mut hits = Vec::new();
-        let name = at
-            .member
-            .as_ref()
-            .or_else(|| at.path())
-            .map(|path| path.to_vec())
-            .unwrap_or_default();
-        let result = archive::expand(
-            kind,
-            &name,
-            content,
-            budget,
-            &mut |member, content, budget| {
-                let at = at.member(member.name);
-                match (member.size, self.options.max_file_size) {
-                    (Some(size), Some(limit)) if size > limit => self.too_large(&at, size, limit),
-                    _ => hits.extend(self.content(&at, content, depth + 1, budget)),
-                }
-            },
-        );
+        let name = at.member.as_ref().or_else(|| at.path()).map(|path| path.to_vec()).unwrap_or_default();
+        let result = archive::expand(kind, &name, content, budget, &mut |member, content, budget| {
+            let at = at.member(member.name);
+            match (member.size, self.options.max_file_size) {
+                (Some(size), Some(limit)) if size > limit => self.too_large(&at, size, limit),
+                _ => hits.extend(self.content(&at, content, depth + 1, budget)),
+            }
+        });
         for problem in result {
-            let what = problem
-                .member
-                .map_or_else(|| at.to_string(), |name| at.member(&name).to_string());
+            let what = problem.member.map_or_else(|| at.to_string(), |name| at.member(&name).to_string());
             self.skipped(Skipped::new(what, problem.why));
         }
         hits
@@ -378,23 +290,11 @@ impl Sweep<'_> {
             let room = (self.options.window + OVERLAP - buffer.len()) as u64;
             let read = (&mut *stream).take(room).read_to_end(&mut buffer);
             let last = !matches!(read, Ok(read) if read as u64 == room);
-            hits.extend(self.window(
-                at,
-                &Window {
-                    bytes: &buffer,
-                    offset,
-                    start,
-                    last,
-                },
-            ));
+            hits.extend(self.window(at, &Window { bytes: &buffer, offset, start, last }));
             if let Err(error) = &read {
                 self.unreadable(at, error);
             }
-            let done = if last {
-                buffer.len()
-            } else {
-                buffer.len() - OVERLAP
-            };
+            let done = if last { buffer.len() } else { buffer.len() - OVERLAP };
             self.count(0, done);
             if last {
                 return hits;
@@ -416,11 +316,7 @@ impl Sweep<'_> {
                 Hit {
                     rule: found.rule.clone(),
                     access_key_id: found.access_key_id,
-                    secrets: found
-                        .secrets
-                        .iter()
-                        .map(|s| (s.kind, s.secret.clone()))
-                        .collect(),
+                    secrets: found.secrets.iter().map(|s| (s.kind, s.secret.clone())).collect(),
                     occurrence: Occurrence {
                         provenance: at.clone(),
                         point,
@@ -431,24 +327,17 @@ impl Sweep<'_> {
                 }
             })
             .collect();
-        self.progress
-            .hits
-            .fetch_add(hits.len() as u64, Ordering::Relaxed);
+        self.progress.hits.fetch_add(hits.len() as u64, Ordering::Relaxed);
         hits
     }
 
     fn count(&self, blobs: u64, bytes: usize) {
         self.progress.blobs.fetch_add(blobs, Ordering::Relaxed);
-        self.progress
-            .bytes
-            .fetch_add(bytes as u64, Ordering::Relaxed);
+        self.progress.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     fn unreadable(&self, at: &Provenance, error: &std::io::Error) {
-        self.skipped(Skipped::new(
-            at.to_string(),
-            format!("reading it failed: {error}; what came before was scanned"),
-        ));
+        self.skipped(Skipped::new(at.to_string(), format!("reading it failed: {error}; what came before was scanned")));
     }
 
     fn too_large(&self, at: &Provenance, size: u64, limit: u64) {
@@ -465,11 +354,7 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(window: &'a Window<'a>) -> Self {
-        Self {
-            window,
-            counted: 0,
-            point: window.start,
-        }
+        Self { window, counted: 0, point: window.start }
     }
 
     fn point(&mut self, found: &Match) -> Point {
@@ -480,14 +365,8 @@ impl<'a> Lines<'a> {
         self.point = self.point.after(&self.window.bytes[self.counted..at]);
         self.counted = at;
         let mut point = self.point;
-        if found
-            .encoding
-            .iter()
-            .any(|e| matches!(e, Encoding::Utf16Le | Encoding::Utf16Be))
-        {
-            let line_start = self.window.bytes[..at]
-                .rfind_byte(b'\n')
-                .map_or(0, |newline| newline + 1);
+        if found.encoding.iter().any(|e| matches!(e, Encoding::Utf16Le | Encoding::Utf16Be)) {
+            let line_start = self.window.bytes[..at].rfind_byte(b'\n').map_or(0, |newline| newline + 1);
             point.column = (at - line_start) as u64 / 2 + 1;
         }
         point
@@ -498,10 +377,7 @@ impl<'a> Lines<'a> {
 fn add_unknown(hits: &mut Vec<Hit>, plain: Vec<Hit>) {
     let known = |hit: &Hit| {
         hits.iter().any(|inner| {
-            hit.access_key_id
-                .map_or(inner.secrets.first() == hit.secrets.first(), |id| {
-                    inner.access_key_id == Some(id)
-                })
+            hit.access_key_id.map_or(inner.secrets.first() == hit.secrets.first(), |id| inner.access_key_id == Some(id))
         })
     };
     let new: Vec<Hit> = plain.into_iter().filter(|hit| !known(hit)).collect();

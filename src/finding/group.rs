@@ -16,11 +16,7 @@ struct Group {
 
 impl Group {
     fn new(rule: std::sync::Arc<str>) -> Self {
-        Self {
-            rule,
-            secrets: BTreeMap::new(),
-            occurrences: BTreeSet::new(),
-        }
+        Self { rule, secrets: BTreeMap::new(), occurrences: BTreeSet::new() }
     }
 
     fn add(&mut self, hit: Hit) {
@@ -32,14 +28,10 @@ impl Group {
 
     fn finish(self, access_key_id: Option<AccessKeyId>, fingerprint: Fingerprint) -> Finding {
         let mut secrets: Vec<_> = self.secrets.into_iter().collect();
-        secrets.sort_by(|(a, a_seen), (b, b_seen)| {
-            a.0.cmp(&b.0).then(b_seen.cmp(a_seen)).then(a.cmp(b))
-        });
+        secrets.sort_by(|(a, a_seen), (b, b_seen)| a.0.cmp(&b.0).then(b_seen.cmp(a_seen)).then(a.cmp(b)));
         let mut occurrences: Vec<_> = self.occurrences.into_iter().collect();
         occurrences.dedup_by(|later, first| {
-            later.provenance == first.provenance
-                && later.offset == first.offset
-                && later.encoding == first.encoding
+            later.provenance == first.provenance && later.offset == first.offset && later.encoding == first.encoding
         });
         Finding {
             fingerprint,
@@ -60,18 +52,12 @@ pub fn group(mut hits: Vec<Hit>) -> Vec<Finding> {
     let mut alone = Vec::new();
     for hit in hits {
         match hit.access_key_id {
-            Some(id) => by_id
-                .entry(id)
-                .or_insert_with(|| Group::new(hit.rule.clone()))
-                .add(hit),
+            Some(id) => by_id.entry(id).or_insert_with(|| Group::new(hit.rule.clone())).add(hit),
             None => alone.push(hit),
         }
     }
-    let owners: BTreeMap<(SecretKind, Secret), AccessKeyId> = by_id
-        .iter()
-        .rev()
-        .flat_map(|(id, group)| group.secrets.keys().map(|secret| (secret.clone(), *id)))
-        .collect();
+    let owners: BTreeMap<(SecretKind, Secret), AccessKeyId> =
+        by_id.iter().rev().flat_map(|(id, group)| group.secrets.keys().map(|secret| (secret.clone(), *id))).collect();
     let mut by_secret: BTreeMap<(SecretKind, Secret), Group> = BTreeMap::new();
     for hit in alone {
         let Some(secret) = hit.secrets.first() else {
@@ -79,25 +65,15 @@ pub fn group(mut hits: Vec<Hit>) -> Vec<Finding> {
         };
         let group = match owners.get(secret).and_then(|id| by_id.get_mut(id)) {
             Some(group) => group,
-            None => by_secret
-                .entry(secret.clone())
-                .or_insert_with(|| Group::new(hit.rule.clone())),
+            None => by_secret.entry(secret.clone()).or_insert_with(|| Group::new(hit.rule.clone())),
         };
         group.add(hit);
     }
-    let with_id = by_id
-        .into_iter()
-        .map(|(id, group)| group.finish(Some(id), Fingerprint::of(id.as_str().as_bytes())));
-    let without_id = by_secret
-        .into_iter()
-        .map(|((_, secret), group)| group.finish(None, Fingerprint::of(secret.expose())));
+    let with_id = by_id.into_iter().map(|(id, group)| group.finish(Some(id), Fingerprint::of(id.as_str().as_bytes())));
+    let without_id =
+        by_secret.into_iter().map(|((_, secret), group)| group.finish(None, Fingerprint::of(secret.expose())));
     let mut findings: Vec<_> = with_id.chain(without_id).collect();
-    findings.sort_by(|a, b| {
-        a.occurrences
-            .first()
-            .cmp(&b.occurrences.first())
-            .then(a.fingerprint.cmp(&b.fingerprint))
-    });
+    findings.sort_by(|a, b| a.occurrences.first().cmp(&b.occurrences.first()).then(a.fingerprint.cmp(&b.fingerprint)));
     findings
 }
 
@@ -114,10 +90,7 @@ mod tests {
         Hit {
             rule: "rule".into(),
             access_key_id: id.then(|| AccessKeyId::parse(ID.as_bytes()).unwrap()),
-            secrets: secret
-                .map(|value| (SecretKind::SecretAccessKey, Secret::new(value)))
-                .into_iter()
-                .collect(),
+            secrets: secret.map(|value| (SecretKind::SecretAccessKey, Secret::new(value))).into_iter().collect(),
             occurrence: Occurrence {
                 provenance: Provenance::new(Origin::File { path: path.into() }),
                 point: Point::START,
@@ -143,11 +116,8 @@ mod tests {
 
     #[test]
     fn a_secret_alone_joins_the_id_it_was_seen_with_elsewhere() {
-        let findings = group(vec![
-            hit(false, Some("s1"), "a", 0),
-            hit(true, Some("s1"), "b", 0),
-            hit(false, Some("s2"), "c", 0),
-        ]);
+        let findings =
+            group(vec![hit(false, Some("s1"), "a", 0), hit(true, Some("s1"), "b", 0), hit(false, Some("s2"), "c", 0)]);
         assert_eq!(findings.len(), 2);
         assert_eq!(findings[0].occurrences.len(), 2);
         assert_eq!(findings[1].access_key_id, None);
@@ -166,18 +136,9 @@ mod tests {
 
     #[test]
     fn the_order_of_hits_does_not_matter() {
-        let hits = || {
-            vec![
-                hit(false, Some("x"), "a", 3),
-                hit(true, Some("y"), "b", 0),
-                hit(true, None, "a", 1),
-            ]
-        };
+        let hits = || vec![hit(false, Some("x"), "a", 3), hit(true, Some("y"), "b", 0), hit(true, None, "a", 1)];
         let mut backwards = hits();
         backwards.reverse();
-        assert_eq!(
-            format!("{:?}", group(hits())),
-            format!("{:?}", group(backwards))
-        );
+        assert_eq!(format!("{:?}", group(hits())), format!("{:?}", group(backwards)));
     }
 }

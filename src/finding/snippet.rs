@@ -33,17 +33,11 @@ static SUSPECT: LazyLock<Regex> = LazyLock::new(|| {
 ///
 /// `line` is the number of the line on which `found` stands.
 pub fn cut(bytes: &[u8], line: u64, found: &Match, matches: &[Match]) -> Snippet {
-    let wide = found
-        .encoding
-        .iter()
-        .any(|e| matches!(e, Encoding::Utf16Le | Encoding::Utf16Be));
+    let wide = found.encoding.iter().any(|e| matches!(e, Encoding::Utf16Le | Encoding::Utf16Be));
     let unit = if wide { 2 } else { 1 };
     let (start, end) = extent(bytes, found, unit);
-    let mut secrets: Vec<&FoundSecret> = matches
-        .iter()
-        .flat_map(|m| &m.secrets)
-        .filter(|s| s.span.overlaps(&Span { start, end }))
-        .collect();
+    let mut secrets: Vec<&FoundSecret> =
+        matches.iter().flat_map(|m| &m.secrets).filter(|s| s.span.overlaps(&Span { start, end })).collect();
     secrets.sort_by_key(|s| s.span);
     let mut text = Vec::new();
     let mut at = start;
@@ -57,14 +51,7 @@ pub fn cut(bytes: &[u8], line: u64, found: &Match, matches: &[Match]) -> Snippet
     text.extend(masked(&decoded(&bytes[at..end], found)));
     Snippet {
         first_line: line,
-        lines: text
-            .lines()
-            .map(|line| {
-                line.trim_end_with(|c| c == '\r')
-                    .to_str_lossy()
-                    .into_owned()
-            })
-            .collect(),
+        lines: text.lines().map(|line| line.trim_end_with(|c| c == '\r').to_str_lossy().into_owned()).collect(),
     }
 }
 
@@ -82,9 +69,7 @@ fn extent(bytes: &[u8], found: &Match, unit: usize) -> (usize, usize) {
         .secrets
         .iter()
         .map(|secret| secret.span)
-        .filter(|span| {
-            span.start >= found.span.start && span.start - found.span.start <= reach * LINES
-        })
+        .filter(|span| span.start >= found.span.start && span.start - found.span.start <= reach * LINES)
         .filter(|span| bytes[found.span.start..span.start].find_iter(b"\n").count() < LINES)
         .map(|span| span.end)
         .fold(found.span.end, usize::max);
@@ -103,10 +88,7 @@ fn decoded(bytes: &[u8], found: &Match) -> Vec<u8> {
         Some(Encoding::Utf16Be) => u16::from_be_bytes,
         None => return bytes.to_vec(),
     };
-    let units: Vec<u16> = bytes
-        .chunks_exact(2)
-        .map(|pair| read([pair[0], pair[1]]))
-        .collect();
+    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect();
     String::from_utf16_lossy(&units).into_bytes()
 }
 
@@ -123,11 +105,7 @@ fn masked(text: &[u8]) -> Vec<u8> {
             let mixed = whole.iter().any(u8::is_ascii_digit)
                 && whole.iter().any(u8::is_ascii_uppercase)
                 && whole.iter().any(u8::is_ascii_lowercase);
-            if mixed {
-                [&whole[..4], "…".as_bytes()].concat()
-            } else {
-                whole.to_vec()
-            }
+            if mixed { [&whole[..4], "…".as_bytes()].concat() } else { whole.to_vec() }
         })
         .into_owned()
 }
@@ -144,36 +122,21 @@ mod tests {
     /// The match that the engine would give for the example pair, wherever it stands in `bytes`.
     fn example(bytes: &[u8], wide: bool) -> Match {
         let spell = |text: &str| -> Vec<u8> {
-            if wide {
-                text.encode_utf16().flat_map(u16::to_le_bytes).collect()
-            } else {
-                text.into()
-            }
+            if wide { text.encode_utf16().flat_map(u16::to_le_bytes).collect() } else { text.into() }
         };
         let span = |text: &str| {
             let needle = spell(text);
-            bytes.find(&needle).map(|start| Span {
-                start,
-                end: start + needle.len(),
-            })
+            bytes.find(&needle).map(|start| Span { start, end: start + needle.len() })
         };
         Match {
             rule: "rule".into(),
             span: span(ID).unwrap(),
             access_key_id: AccessKeyId::parse(ID.as_bytes()),
             secrets: span(SECRET)
-                .map(|span| FoundSecret {
-                    kind: SecretKind::SecretAccessKey,
-                    secret: Secret::new(SECRET),
-                    span,
-                })
+                .map(|span| FoundSecret { kind: SecretKind::SecretAccessKey, secret: Secret::new(SECRET), span })
                 .into_iter()
                 .collect(),
-            encoding: if wide {
-                vec![Encoding::Utf16Le]
-            } else {
-                vec![]
-            },
+            encoding: if wide { vec![Encoding::Utf16Le] } else { vec![] },
         }
     }
 
@@ -185,10 +148,7 @@ mod tests {
     #[test]
     fn shows_the_lines_of_id_and_secret_and_masks_the_secret() {
         let text = format!("[default]\nid = {ID}\nsecret = {SECRET} # mine\nregion = x\n");
-        assert_eq!(
-            snippet(&text),
-            [format!("id = {ID}"), "secret = wJal… # mine".to_owned()]
-        );
+        assert_eq!(snippet(&text), [format!("id = {ID}"), "secret = wJal… # mine".to_owned()]);
     }
 
     #[test]
@@ -208,23 +168,13 @@ mod tests {
     fn an_endless_line_is_cut_on_both_sides() {
         let text = format!("{}{ID}{}", "é ".repeat(5000), " x".repeat(5000));
         let lines = snippet(&text);
-        assert!(
-            lines[0].contains(ID) && lines[0].len() < 4 * REACH,
-            "{}",
-            lines[0].len()
-        );
+        assert!(lines[0].contains(ID) && lines[0].len() < 4 * REACH, "{}", lines[0].len());
     }
 
     #[test]
     fn utf16_is_shown_as_text() {
-        let bytes: Vec<u8> = format!("a\r\nid={ID};{SECRET}\r\nz")
-            .encode_utf16()
-            .flat_map(u16::to_le_bytes)
-            .collect();
+        let bytes: Vec<u8> = format!("a\r\nid={ID};{SECRET}\r\nz").encode_utf16().flat_map(u16::to_le_bytes).collect();
         let found = example(&bytes, true);
-        assert_eq!(
-            cut(&bytes, 2, &found, std::slice::from_ref(&found)).lines,
-            [format!("id={ID};wJal…")]
-        );
+        assert_eq!(cut(&bytes, 2, &found, std::slice::from_ref(&found)).lines, [format!("id={ID};wJal…")]);
     }
 }

@@ -21,9 +21,7 @@ pub struct Budget {
 impl Budget {
     /// What an archive of `size` bytes may expand to.
     pub fn for_archive(size: u64) -> Self {
-        Self {
-            remaining: (256 << 20) + size.saturating_mul(100),
-        }
+        Self { remaining: (256 << 20) + size.saturating_mul(100) }
     }
 }
 

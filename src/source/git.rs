@@ -1,1 +1,665 @@
-//! Git history through the object database.
+//! Git history through the object database: every distinct object is read once, reachable or not, and only for those that hit
+//! is it worked out where they stand.
+//!
+//! `map`, `index`, `delta`, `pack` and `loose` read the formats, `odb` joins them, `walk` goes through a pack. `refs` and `range`
+//! know names, `graph` and `attribution` know who brought what, `mirror` fetches what is elsewhere.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bstr::{BString, ByteSlice};
+use rayon::prelude::*;
+
+use self::attribution::Attribution;
+use self::object::Kind;
+use self::odb::Odb;
+use self::refs::Refs;
+use self::walk::{Found, Visitor};
+use super::{Sink, Skipped, Source, SourceError};
+use crate::blob::{Blob, Content, ObjectId};
+use crate::provenance::{Origin, Provenance};
+
+mod attribution;
+mod delta;
+mod graph;
+mod index;
+mod loose;
+mod map;
+pub mod mirror;
+mod object;
+mod odb;
+mod pack;
+mod range;
+mod refs;
+mod walk;
+
+/// How much of history is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revisions {
+    /// Every object, reachable or not.
+    All,
+    /// What the commits of a range brought: `A..B`, `A...B`, or a revision and all before it.
+    Range(String),
+}
+
+/// The history of one repository.
+pub struct History {
+    name: Arc<str>,
+    git_dir: PathBuf,
+    common_dir: PathBuf,
+    revisions: Revisions,
+    /// Opened by the visit, used again by the attribution.
+    opened: OnceLock<Opened>,
+}
+
+struct Opened {
+    odb: Odb,
+    refs: Refs,
+    range: Option<Vec<ObjectId>>,
+}
+
+impl History {
+    /// The repository whose worktree's git directory is `git_dir` and whose objects and refs are in `common_dir`: the same
+    /// directory but for linked worktrees. `name` is what the user calls it, without a password.
+    pub fn new(name: &str, git_dir: PathBuf, common_dir: PathBuf, revisions: Revisions) -> Self {
+        Self { name: name.into(), git_dir, common_dir, revisions, opened: OnceLock::new() }
+    }
+
+    fn open(&self) -> Result<Opened, SourceError> {
+        let failed = |why: String| SourceError { what: format!("the history of {}", self.name), why };
+        let objects = self.common_dir.join("objects");
+        if !objects.is_dir() {
+            return Err(failed(
+                "it is not a git repository; `git init` makes one, --history none does without".to_owned(),
+            ));
+        }
+        let hash_len = hash_len(&self.common_dir).map_err(failed)?;
+        let odb = Odb::open(&objects, &self.name, hash_len);
+        let refs = refs::read(&self.git_dir, &self.common_dir);
+        let range = match &self.revisions {
+            Revisions::All => None,
+            Revisions::Range(spec) => Some(range::commits(spec, &refs, &self.common_dir).map_err(failed)?),
+        };
+        Ok(Opened { odb, refs, range })
+    }
+
+    /// Commits at which history was cut off when it was cloned.
+    fn cuts(&self) -> HashSet<ObjectId> {
+        let text = std::fs::read(self.common_dir.join("shallow")).unwrap_or_default();
+        text.lines().filter_map(ObjectId::from_hex).collect()
+    }
+
+    fn note_shallow(&self, sink: &dyn Sink) {
+        let cuts = self.cuts().len();
+        if cuts > 0 {
+            let why = format!(
+                "it is a shallow clone: what came before {cuts} of its commits is not here; `git fetch --unshallow` brings it"
+            );
+            sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
+        }
+    }
+
+    /// Files of every worktree's index.
+    fn staged(&self, sink: &dyn Sink) -> Vec<(ObjectId, BString)> {
+        let worktrees = std::fs::read_dir(self.common_dir.join("worktrees")).into_iter().flatten().flatten();
+        let mut git_dirs: Vec<PathBuf> = worktrees.map(|entry| entry.path()).collect();
+        git_dirs.extend([self.common_dir.clone(), self.git_dir.clone()]);
+        git_dirs.sort();
+        git_dirs.dedup();
+        let mut staged = Vec::new();
+        for index in git_dirs.iter().map(|dir| dir.join("index")).filter(|index| index.exists()) {
+            match git2::Index::open(&index) {
+                Ok(index) => {
+                    staged.extend(index.iter().filter_map(|entry| {
+                        Some((ObjectId::from_bytes(entry.id.as_bytes())?, BString::from(entry.path)))
+                    }))
+                }
+                Err(error) => {
+                    let why =
+                        format!("{}; what is only staged is told of as an object without a path", error.message());
+                    sink.skipped(Skipped::new(index.display().to_string(), why));
+                }
+            }
+        }
+        staged
+    }
+
+    fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) {
+        let visitor = Scan::new(self, opened, sink);
+        let blobs = range::introduced(&opened.odb, commits, sink);
+        let mut objects: Vec<ObjectId> = commits.to_vec();
+        objects.extend(blobs);
+        objects.par_iter().for_each(|id| match opened.odb.read(*id) {
+            Ok(Some((kind, bytes))) => {
+                if visitor.wants(kind, bytes.len() as u64, *id) {
+                    visitor.found(Found { id: *id, number: 0, kind, content: Content::Bytes(&bytes) });
+                }
+            }
+            Ok(None) => visitor.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it"),
+            Err(error) => visitor.failed(*id, &format!("{error}; `git fsck` tells more")),
+        });
+    }
+
+    /// Objects that were left at the server, or that a damaged repository has lost.
+    fn note_missing(&self, opened: &Opened, missing: usize, sink: &dyn Sink) {
+        if missing > 0 {
+            let why = if opened.odb.is_partial {
+                "they were left at the server by a partial clone; `git fetch --refetch --no-filter` brings them"
+            } else {
+                "commits speak of them and they are not there; `git fsck` tells more"
+            };
+            sink.skipped(Skipped::new(format!("{missing} objects of {}", self.name), why));
+        }
+    }
+}
+
+impl Source for History {
+    fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
+        let opened = self.open()?;
+        for skipped in opened.odb.skipped.iter().chain(&opened.refs.skipped) {
+            sink.skipped(skipped.clone());
+        }
+        match &opened.range {
+            Some(commits) => self.visit_range(&opened, commits, sink),
+            None => {
+                self.note_shallow(sink);
+                let scan = Scan::new(self, &opened, sink);
+                opened.odb.visit(&scan);
+                let mut missing = scan.missing.into_inner().unwrap_or_else(PoisonError::into_inner);
+                if opened.odb.is_partial {
+                    missing.extend(graph::build(&opened.odb, &HashSet::new(), sink).missing);
+                }
+                self.note_missing(&opened, missing.len(), sink);
+            }
+        }
+        // Set only here, and a source is visited once.
+        let _ = self.opened.set(opened);
+        Ok(())
+    }
+
+    fn attribute(&self, ids: &HashSet<ObjectId>, sink: &dyn Sink) -> HashMap<ObjectId, Vec<Provenance>> {
+        let Some(opened) = self.opened.get() else {
+            return HashMap::new();
+        };
+        let staged = if opened.range.is_some() { Vec::new() } else { self.staged(sink) };
+        let attribution = Attribution {
+            odb: &opened.odb,
+            refs: &opened.refs,
+            repository: self.name.clone(),
+            staged: &staged,
+            range: opened.range.as_deref(),
+        };
+        let mut places = attribution.places(ids, sink);
+        if opened.range.is_some() {
+            // What was there before the range is not the range's finding.
+            for id in ids {
+                places.entry(*id).or_default();
+            }
+        }
+        places
+    }
+}
+
+/// Passes the objects of a repository on to the sink.
+struct Scan<'a> {
+    history: &'a History,
+    opened: &'a Opened,
+    sink: &'a dyn Sink,
+    /// Commits whose parents were left out when it was cloned.
+    cut: HashSet<ObjectId>,
+    /// What commits speak of and is not there.
+    missing: Mutex<HashSet<ObjectId>>,
+}
+
+impl<'a> Scan<'a> {
+    fn new(history: &'a History, opened: &'a Opened, sink: &'a dyn Sink) -> Self {
+        Self { history, opened, sink, cut: history.cuts(), missing: Mutex::default() }
+    }
+
+    /// Notes what a commit needs and is not there.
+    fn check_links(&self, id: ObjectId, commit: &[u8]) {
+        let Some(mut links) = object::commit_links(commit) else {
+            return;
+        };
+        if self.cut.contains(&id) {
+            links.parents.clear();
+        }
+        links.parents.push(links.tree);
+        links.parents.retain(|id| !self.opened.odb.contains(*id));
+        if !links.parents.is_empty() {
+            self.missing.lock().unwrap_or_else(PoisonError::into_inner).extend(links.parents);
+        }
+    }
+
+    fn hand_out(&self, id: ObjectId, content: Content<'_>) {
+        let provenance = Provenance::new(Origin::Object { repository: self.history.name.clone(), id });
+        self.sink.blob(Blob { provenance, content });
+    }
+}
+
+impl Visitor for Scan<'_> {
+    fn wants_kind(&self, kind: Kind) -> bool {
+        kind != Kind::Tree
+    }
+
+    fn wants(&self, kind: Kind, size: u64, id: ObjectId) -> bool {
+        match self.sink.max_size() {
+            Some(limit) if kind == Kind::Blob && size > limit => {
+                self.sink.skipped(Skipped::too_large(self.opened.odb.label(id), size, limit));
+                false
+            }
+            _ => self.wants_kind(kind),
+        }
+    }
+
+    /// Headers and message of a commit or tag go out apart, so that lines of a message count from its own first.
+    fn found(&self, object: Found<'_>) {
+        match object.content {
+            Content::Bytes(bytes) if object.kind != Kind::Blob => {
+                if object.kind == Kind::Commit {
+                    self.check_links(object.id, bytes);
+                }
+                let (headers, message) = bytes.split_at(object::message_start(bytes));
+                self.hand_out(object.id, Content::Bytes(headers));
+                self.hand_out(object.id, Content::Bytes(message));
+            }
+            content => self.hand_out(object.id, content),
+        }
+    }
+
+    fn failed(&self, id: ObjectId, why: &str) {
+        self.sink.skipped(Skipped::new(self.opened.odb.label(id), why));
+    }
+}
+
+/// 20 for SHA-1, 32 for SHA-256, by the repository's own configuration.
+fn hash_len(common_dir: &Path) -> Result<usize, String> {
+    let path = common_dir.join("config");
+    match std::fs::metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(20),
+        _ => {}
+    }
+    let config = git2::Config::open(&path).map_err(|error| format!("its config can't be read: {}", error.message()))?;
+    match config.get_string("extensions.objectformat").as_deref() {
+        Err(_) | Ok("sha1") => Ok(20),
+        Ok("sha256") => Ok(32),
+        Ok(other) => Err(format!("its object format `{other}` is unknown")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use sha1::Digest;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Remembers everything that it is handed.
+    #[derive(Default)]
+    struct Recorder {
+        pieces: Mutex<BTreeMap<ObjectId, Vec<u8>>>,
+        skipped: Mutex<Vec<Skipped>>,
+    }
+
+    impl Sink for Recorder {
+        fn blob(&self, blob: Blob<'_>) {
+            let Origin::Object { id, .. } = blob.provenance.origin else {
+                panic!("history hands out objects");
+            };
+            let mut read = Vec::new();
+            let bytes = match blob.content {
+                Content::Bytes(bytes) => bytes,
+                Content::Seekable(_) => panic!("history has no files"),
+                Content::Stream(stream) => {
+                    stream.read_to_end(&mut read).unwrap();
+                    &read
+                }
+            };
+            self.pieces.lock().unwrap().entry(id).or_default().extend_from_slice(bytes);
+        }
+
+        fn skipped(&self, skipped: Skipped) {
+            self.skipped.lock().unwrap().push(skipped);
+        }
+
+        fn max_size(&self) -> Option<u64> {
+            None
+        }
+    }
+
+    struct Repository(TempDir);
+
+    impl Repository {
+        fn new(arguments: &[&str]) -> Self {
+            let repository = Self(tempfile::tempdir().unwrap());
+            repository.git(&[&["init", "-q", "-b", "main"], arguments].concat());
+            repository
+        }
+
+        fn path(&self) -> &Path {
+            self.0.path()
+        }
+
+        fn command(&self, arguments: &[&str]) -> Command {
+            let mut command = Command::new("git");
+            command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).args(arguments);
+            command.current_dir(self.path()).env("HOME", self.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+            for who in ["AUTHOR", "COMMITTER"] {
+                command.env(format!("GIT_{who}_NAME"), "A").env(format!("GIT_{who}_EMAIL"), "a@example.com");
+                command.env(format!("GIT_{who}_DATE"), "1700000000 +0100");
+            }
+            command
+        }
+
+        fn git(&self, arguments: &[&str]) -> String {
+            let output = self.command(arguments).output().unwrap();
+            assert!(output.status.success(), "git {arguments:?}: {}", output.stderr.as_bstr());
+            output.stdout.trim().to_str().unwrap().to_owned()
+        }
+
+        fn hash_object(&self, content: &[u8]) -> String {
+            let mut command = self.command(&["hash-object", "-w", "--stdin"]);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(content).unwrap();
+            child.wait_with_output().unwrap().stdout.trim().to_str().unwrap().to_owned()
+        }
+
+        /// Writes a file and commits it.
+        fn commit(&self, name: &str, content: &[u8]) -> String {
+            let path = self.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+            self.git(&["add", "-A"]);
+            self.git(&["commit", "-q", "-m", &format!("write {name}")]);
+            self.git(&["rev-parse", "HEAD"])
+        }
+
+        /// Forty versions of a file of which git makes deltas.
+        fn with_deltas(self) -> Self {
+            let line = |n: u32| format!("line {n} {}\n", n.wrapping_mul(2_654_435_761));
+            let mut text: String = (0..400).map(line).collect();
+            for version in 0..40 {
+                text.insert_str(text.len() / 2, &line(1000 + version));
+                self.commit("dir/big.txt", text.as_bytes());
+            }
+            self
+        }
+
+        fn history(&self, revisions: Revisions) -> History {
+            let git_dir = self.path().join(".git");
+            let git_dir = if git_dir.exists() { git_dir } else { self.path().to_owned() };
+            History::new("repo", git_dir.clone(), git_dir, revisions)
+        }
+
+        fn scan(&self) -> (BTreeMap<ObjectId, Vec<u8>>, Vec<Skipped>) {
+            let recorder = Recorder::default();
+            self.history(Revisions::All).visit(&recorder).unwrap();
+            (recorder.pieces.into_inner().unwrap(), recorder.skipped.into_inner().unwrap())
+        }
+
+        /// Ids of all objects but trees, as git lists them.
+        fn ids(&self) -> Vec<ObjectId> {
+            self.git(&["cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)"])
+                .lines()
+                .filter_map(|line| line.split_once(' '))
+                .filter(|(kind, _)| *kind != "tree")
+                .map(|(_, id)| ObjectId::from_hex(id.as_bytes()).unwrap())
+                .collect()
+        }
+
+        /// Every object was handed out, once, with the content that its name stands for.
+        fn assert_exact(&self) {
+            let (pieces, skipped) = self.scan();
+            assert_eq!(skipped, []);
+            assert_eq!(pieces.keys().copied().collect::<Vec<_>>(), self.ids());
+            for (id, bytes) in &pieces {
+                let kinds = ["blob", "commit", "tag"].map(|kind| named(kind, bytes, id.as_bytes().len()));
+                assert!(kinds.contains(id), "{id} has other content than its name says");
+            }
+        }
+    }
+
+    fn named(kind: &str, bytes: &[u8], len: usize) -> ObjectId {
+        let whole = [format!("{kind} {}\0", bytes.len()).as_bytes(), bytes].concat();
+        let id = if len == 20 {
+            ObjectId::from_bytes(&sha1::Sha1::digest(&whole))
+        } else {
+            ObjectId::from_bytes(&sha2::Sha256::digest(&whole))
+        };
+        id.unwrap()
+    }
+
+    #[test]
+    fn loose_objects_are_exact() {
+        let repository = Repository::new(&[]).with_deltas();
+        repository.git(&["tag", "-a", "-m", "a tag", "v1"]);
+        repository.hash_object(b"dangling");
+        repository.assert_exact();
+    }
+
+    #[test]
+    fn packed_objects_are_exact_with_either_kind_of_delta() {
+        for by_offset in ["true", "false"] {
+            let repository = Repository::new(&[]).with_deltas();
+            repository.git(&["config", "repack.useDeltaBaseOffset", by_offset]);
+            repository.git(&["repack", "-adq", "--depth=30"]);
+            let verified = repository.git(&["verify-pack", "-v", &packs(&repository)[0].to_string_lossy()]);
+            assert!(verified.contains("chain length = 5"), "the test wants deltas");
+            repository.assert_exact();
+        }
+    }
+
+    #[test]
+    fn an_object_in_two_packs_and_loose_is_handed_out_once() {
+        let repository = Repository::new(&[]).with_deltas();
+        repository.git(&["repack", "-q"]);
+        repository.commit("b", b"b");
+        repository.git(&["repack", "-aq"]);
+        assert_eq!(packs(&repository).len(), 2);
+        repository.assert_exact();
+    }
+
+    #[test]
+    fn sha256_repositories_are_exact() {
+        let repository = Repository::new(&["--object-format=sha256"]).with_deltas();
+        repository.git(&["repack", "-adq"]);
+        repository.assert_exact();
+    }
+
+    #[test]
+    fn what_an_alternate_holds_is_handed_out() {
+        let origin = Repository::new(&[]).with_deltas();
+        origin.git(&["repack", "-adq"]);
+        let clone = Repository::new(&[]);
+        let objects = origin.path().join(".git/objects");
+        std::fs::write(clone.path().join(".git/objects/info/alternates"), objects.to_str().unwrap()).unwrap();
+        clone.commit("own", b"own");
+        clone.assert_exact();
+        // Two that borrow from each other end, too.
+        let back = clone.path().join(".git/objects");
+        std::fs::write(objects.join("info/alternates"), back.to_str().unwrap()).unwrap();
+        assert_eq!(clone.scan().0.len(), clone.ids().len());
+    }
+
+    fn packs(repository: &Repository) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(repository.path().join(".git/objects/pack")).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|end| end == "pack")).collect()
+    }
+
+    /// Makes a file writable and hands its bytes to `change`.
+    fn damage(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = std::fs::read(path).unwrap();
+        change(&mut bytes);
+        std::fs::remove_file(path).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn damage_anywhere_in_a_pack_costs_only_what_needs_it() {
+        let repository = Repository::new(&[]).with_deltas();
+        repository.git(&["repack", "-adq"]);
+        let whole = repository.scan().0;
+        let pack = packs(&repository).remove(0);
+        let original = std::fs::read(&pack).unwrap();
+        for at in (12..original.len() - 20).step_by(original.len() / 40) {
+            damage(&pack, |bytes| bytes[at] ^= 0x55);
+            let (pieces, skipped) = repository.scan();
+            assert!(!skipped.is_empty() || pieces == whole, "damage at {at} went unseen");
+            for (id, bytes) in &pieces {
+                assert!(whole[id] == *bytes || !skipped.is_empty(), "{id} changed unseen at {at}");
+            }
+            damage(&pack, |bytes| bytes.clone_from(&original));
+        }
+        assert_eq!(repository.scan(), (whole, vec![]));
+    }
+
+    #[test]
+    fn a_truncated_pack_and_a_lost_index_are_told() {
+        let repository = Repository::new(&[]).with_deltas();
+        repository.git(&["repack", "-adq"]);
+        let pack = packs(&repository).remove(0);
+        damage(&pack, |bytes| bytes.truncate(bytes.len() / 2));
+        let (pieces, skipped) = repository.scan();
+        assert!(!skipped.is_empty() && !pieces.is_empty());
+        std::fs::remove_file(pack.with_extension("idx")).unwrap();
+        let (pieces, skipped) = repository.scan();
+        assert!(pieces.is_empty() && skipped[0].what.ends_with(".pack"), "{skipped:?}");
+    }
+
+    #[test]
+    fn a_truncated_loose_object_is_told_and_scanned_as_far_as_it_goes() {
+        let repository = Repository::new(&[]);
+        let noise: Vec<u8> = (0..60_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let id = repository.hash_object(&noise);
+        let path = repository.path().join(".git/objects").join(&id[..2]).join(&id[2..]);
+        damage(&path, |bytes| bytes.truncate(bytes.len() / 2));
+        let (pieces, skipped) = repository.scan();
+        let read = &pieces[&ObjectId::from_hex(id.as_bytes()).unwrap()];
+        assert!(read.len() > 10_000 && noise.starts_with(read));
+        assert!(skipped[0].what.contains(&id), "{skipped:?}");
+    }
+
+    #[test]
+    fn a_missing_commit_is_told() {
+        let repository = Repository::new(&[]);
+        let first = repository.commit("a", b"a");
+        repository.commit("b", b"b");
+        std::fs::remove_file(repository.path().join(".git/objects").join(&first[..2]).join(&first[2..])).unwrap();
+        assert!(repository.scan().1[0].what.starts_with("1 objects"), "{:?}", repository.scan().1);
+    }
+
+    #[test]
+    fn shallow_and_partial_clones_say_what_is_not_here() {
+        let origin = Repository::new(&[]).with_deltas();
+        origin.git(&["config", "uploadpack.allowFilter", "true"]);
+        let url = format!("file://{}", origin.path().display());
+        let shallow = Repository(tempfile::tempdir().unwrap());
+        shallow.git(&["clone", "-q", "--depth", "3", &url, "."]);
+        let skipped = shallow.scan().1;
+        assert!(skipped.len() == 1 && skipped[0].why.contains("--unshallow"), "{skipped:?}");
+        let partial = Repository(tempfile::tempdir().unwrap());
+        partial.git(&["clone", "-q", "--filter=blob:none", "--no-checkout", &url, "."]);
+        let skipped = partial.scan().1;
+        assert!(skipped.len() == 1 && skipped[0].what.starts_with("40 objects"), "{skipped:?}");
+    }
+
+    fn introduced(repository: &Repository, range: &str) -> Vec<String> {
+        let recorder = Recorder::default();
+        repository.history(Revisions::Range(range.to_owned())).visit(&recorder).unwrap();
+        assert_eq!(recorder.skipped.into_inner().unwrap(), []);
+        let pieces = recorder.pieces.into_inner().unwrap();
+        let texts = pieces.values().map(|bytes| bytes.to_str_lossy().into_owned());
+        texts.filter(|text| !text.starts_with("tree ")).collect()
+    }
+
+    #[test]
+    fn a_range_reads_what_its_commits_brought() {
+        let repository = Repository::new(&[]);
+        repository.commit("a", b"one");
+        repository.commit("d/b", b"two");
+        repository.git(&["checkout", "-q", "-b", "side", "HEAD~1"]);
+        repository.commit("d/c", b"three");
+        repository.git(&["merge", "-q", "-m", "merge", "main"]);
+        assert_eq!(introduced(&repository, "main..side"), ["three"]);
+        assert_eq!(introduced(&repository, "HEAD~1..main"), ["two"]);
+        assert_eq!(introduced(&repository, "main~1"), ["one"]);
+        let mut all = introduced(&repository, "HEAD");
+        all.sort();
+        assert_eq!(all, ["one", "three", "two"]);
+        assert!(introduced(&repository, "main..main").is_empty());
+    }
+
+    #[test]
+    fn an_unknown_revision_is_an_error_with_its_name() {
+        let repository = Repository::new(&[]);
+        repository.commit("a", b"one");
+        for range in ["nope", "nope..HEAD", "HEAD..nope", "..."] {
+            let visited = repository.history(Revisions::Range(range.to_owned())).visit(&Recorder::default());
+            if range != "..." {
+                assert!(visited.unwrap_err().to_string().contains(range));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_repository_is_an_error() {
+        let empty = tempfile::tempdir().unwrap();
+        let history = History::new("x", empty.path().into(), empty.path().into(), Revisions::All);
+        assert!(history.visit(&Recorder::default()).unwrap_err().to_string().contains("not a git repository"));
+    }
+
+    fn attributed(repository: &Repository, ids: &[&str]) -> HashMap<ObjectId, Vec<Provenance>> {
+        let recorder = Recorder::default();
+        let history = repository.history(Revisions::All);
+        history.visit(&recorder).unwrap();
+        let wanted = ids.iter().map(|id| ObjectId::from_hex(id.as_bytes()).unwrap()).collect();
+        history.attribute(&wanted, &recorder)
+    }
+
+    fn place(provenance: &Provenance) -> (String, String, Option<bool>, bool) {
+        let Origin::Commit { commit, path, in_head } = &provenance.origin else {
+            panic!("{provenance:?} is no commit");
+        };
+        (commit.id.to_string(), path.to_string(), *in_head, commit.reachable)
+    }
+
+    #[test]
+    fn a_blob_is_attributed_to_the_first_commit_of_each_path() {
+        let repository = Repository::new(&[]);
+        let first = repository.commit("a/b/key", b"the key");
+        repository.commit("other", b"x");
+        let copied = repository.commit("copy", b"the key");
+        std::fs::remove_file(repository.path().join("a/b/key")).unwrap();
+        repository.commit("other", b"y");
+        let id = repository.hash_object(b"the key");
+        let places = attributed(&repository, &[&id]);
+        let mut places: Vec<_> = places.values().flatten().map(place).collect();
+        places.sort_by(|a, b| a.1.cmp(&b.1));
+        assert_eq!(places, [(first, "a/b/key".into(), Some(false), true), (copied, "copy".into(), Some(true), true)]);
+    }
+
+    #[test]
+    fn what_no_ref_leads_to_is_unreachable_and_what_nothing_holds_has_no_place() {
+        let repository = Repository::new(&[]);
+        repository.commit("a", b"base");
+        let lost = repository.commit("b", b"lost");
+        repository.git(&["reset", "-q", "--hard", "HEAD~1"]);
+        let (in_lost, dangling) = (repository.hash_object(b"lost"), repository.hash_object(b"dangling"));
+        std::fs::write(repository.path().join("c"), b"staged").unwrap();
+        repository.git(&["add", "c"]);
+        let staged = repository.hash_object(b"staged");
+        let places = attributed(&repository, &[&in_lost, &dangling, &staged, &lost]);
+        let of = |id: &str| places.get(&ObjectId::from_hex(id.as_bytes()).unwrap());
+        assert_eq!(place(&of(&in_lost).unwrap()[0]), (lost.clone(), "b".into(), Some(false), false));
+        assert!(of(&dangling).is_none());
+        assert!(matches!(&of(&staged).unwrap()[0].origin, Origin::Staged { path, .. } if path == "c"));
+        assert!(matches!(&of(&lost).unwrap()[0].origin, Origin::CommitMessage { commit } if !commit.reachable));
+    }
+}

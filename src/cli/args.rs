@@ -1,0 +1,142 @@
+//! What can be typed, and nothing of what it does.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::report::Format;
+
+/// Find leaked AWS keys in working trees and in all of git history.
+///
+/// Exit codes: 0 nothing found and everything read; 1 leaked credentials found (see --exit-code); 2 something could not be
+/// read or done. 2 wins over 1.
+#[derive(Debug, Parser)]
+#[command(name = "keysweep", version, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Scan directories, files, git repositories, git URLs or standard input
+    Scan(ScanArgs),
+    /// Show or check the rules that say what a credential looks like
+    Rules(RulesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScanArgs {
+    /// What to scan: a directory, a file, a git repository (also bare), a git URL, or - for standard input
+    ///
+    /// A git repository is scanned with its working tree and all of its history. Hidden, untracked and ignored files are
+    /// read too: that is where keys are.
+    #[arg(value_name = "TARGET", default_value = ".")]
+    pub(super) targets: Vec<PathBuf>,
+
+    /// How much history of the repositories found: all, none, or a range such as main..HEAD
+    ///
+    /// `all` reads every object, reachable or not. A range reads only what its commits brought, and no working tree.
+    /// By default all history is read of what is a git repository; given explicitly, every target must be one.
+    #[cfg(feature = "git")]
+    #[arg(long, value_name = "all|none|RANGE")]
+    pub(super) history: Option<String>,
+
+    /// Leave out what .gitignore and its like ignore
+    #[arg(long)]
+    pub(super) respect_gitignore: bool,
+
+    /// How to show the report on standard output [default: text]
+    #[arg(short, long, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+
+    /// Also write the report to a file; its ending names the format: .txt .json .jsonl .sarif .csv
+    #[arg(short, long, value_name = "FILE", action = ArgAction::Append)]
+    pub(super) output: Vec<PathBuf>,
+
+    /// How deep archives within archives are opened; 0 opens none
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(super) archive_depth: u32,
+
+    /// Do not read files and objects larger than this, e.g. 500K, 20M, 1G [default: read all, in windows]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) max_file_size: Option<u64>,
+
+    /// Threads to scan with [default: one for each core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+
+    /// Exit code when credentials were found and everything was read
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) exit_code: u8,
+
+    /// Only warn when something could not be read, instead of exiting with 2
+    #[arg(long)]
+    pub(super) allow_incomplete: bool,
+
+    /// Show the secrets themselves in text and JSON reports
+    #[arg(long)]
+    pub(super) show_secrets: bool,
+
+    /// No progress and no text report on standard output
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+
+    /// Say on standard error what is being scanned and how much it was
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RulesArgs {
+    #[command(subcommand)]
+    pub(super) command: RulesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// List the rules: id, severity, description
+    List,
+    /// Run every rule over its examples and its negative examples
+    Check {
+        /// Rule files to check instead of the built-in rules
+        files: Vec<PathBuf>,
+    },
+}
+
+/// A number of bytes with an optional K, M or G (powers of 1024).
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text[digits.len()..].to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return Err("write a number of bytes, with K, M or G after it if you like".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write a number of bytes, such as 500K or 1G".to_owned())?;
+    number.checked_mul(unit).ok_or_else(|| "that is more than there can be".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_take_units() {
+        assert_eq!(size("10"), Ok(10));
+        assert_eq!(size("2K"), Ok(2048));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("3mb"), Ok(3 << 20));
+        for bad in ["", "K", "1X", "-1", "99999999999G"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The index of a pack: which objects it holds and where. Versions 1 and 2, SHA-1 and SHA-256.
+//! <https://git-scm.com/docs/gitformat-pack#_pack_idx_files_have_the_following_format>
+
+use std::io;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use super::map;
+use crate::blob::ObjectId;
+
+/// An index, checked so that every table lies within the file.
+pub(super) struct Index {
+    data: Mmap,
+    hash_len: usize,
+    count: usize,
+    layout: Layout,
+}
+
+/// Where the tables begin.
+enum Layout {
+    /// 4 bytes of offset and the id, entry by entry.
+    V1,
+    /// Ids, checksums, offsets, large offsets.
+    V2 { ids: usize, offsets: usize, large: usize },
+}
+
+const FANOUT: usize = 256 * 4;
+
+impl Index {
+    /// Maps and checks the index of a repository whose ids have `hash_len` bytes.
+    ///
+    /// # Errors
+    /// `InvalidData` with the reason when it is no index or a damaged one.
+    pub(super) fn open(path: &Path, hash_len: usize) -> io::Result<Self> {
+        let data = map::map(path)?;
+        let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("the index is damaged: {why}"));
+        let v2 = data.starts_with(b"\xfftOc");
+        if v2 && u32_at(&data, 4) != Some(2) {
+            return Err(bad("its version is unknown"));
+        }
+        let fanout = if v2 { 8 } else { 0 };
+        let mut count = 0;
+        for n in 0..256 {
+            let next = u32_at(&data, fanout + n * 4).ok_or_else(|| bad("it is too short"))?;
+            if next < count {
+                return Err(bad("its fan-out table does not rise"));
+            }
+            count = next;
+        }
+        let count = count as usize;
+        let ids = fanout + FANOUT;
+        let trailer = 2 * hash_len;
+        let layout = if v2 {
+            let offsets = ids + count * (hash_len + 4);
+            Layout::V2 { ids, offsets, large: offsets + count * 4 }
+        } else {
+            Layout::V1
+        };
+        let end = match layout {
+            Layout::V1 => ids + count * (hash_len + 4),
+            Layout::V2 { large, .. } => large,
+        };
+        if data.len() < end + trailer {
+            return Err(bad("it is too short"));
+        }
+        Ok(Self { data, hash_len, count, layout })
+    }
+
+    /// How many objects the pack holds.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The raw id of the object at `position` in order of ids.
+    pub(super) fn raw_id(&self, position: usize) -> &[u8] {
+        let start = match self.layout {
+            Layout::V1 => FANOUT + position * (4 + self.hash_len) + 4,
+            Layout::V2 { ids, .. } => ids + position * self.hash_len,
+        };
+        &self.data[start..start + self.hash_len]
+    }
+
+    /// The id of the object at `position` in order of ids.
+    pub(super) fn id(&self, position: usize) -> ObjectId {
+        ObjectId::from_bytes(self.raw_id(position)).expect("an index is opened with the length of a hash")
+    }
+
+    /// Where in the pack the object begins; `None` when a damaged index leads out of its own table.
+    pub(super) fn offset(&self, position: usize) -> Option<u64> {
+        match self.layout {
+            Layout::V1 => u32_at(&self.data, FANOUT + position * (4 + self.hash_len)).map(u64::from),
+            Layout::V2 { offsets, large, .. } => {
+                let small = u32_at(&self.data, offsets + position * 4)?;
+                if small & 0x8000_0000 == 0 {
+                    return Some(u64::from(small));
+                }
+                let at = large + (small & 0x7fff_ffff) as usize * 8;
+                let raw = self.data.get(at..at + 8)?;
+                Some(u64::from_be_bytes(raw.try_into().ok()?))
+            }
+        }
+    }
+
+    /// The position of an id.
+    pub(super) fn find(&self, id: &[u8]) -> Option<usize> {
+        let first = usize::from(*id.first()?);
+        if id.len() != self.hash_len {
+            return None;
+        }
+        let fanout = if matches!(self.layout, Layout::V1) { 0 } else { 8 };
+        let bound = |n: usize| u32_at(&self.data, fanout + n * 4).map_or(0, |bound| bound as usize);
+        let (mut low, mut high) = (if first == 0 { 0 } else { bound(first - 1) }, bound(first));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.raw_id(middle).cmp(id) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Some(middle),
+            }
+        }
+        None
+    }
+}
+
+fn u32_at(data: &[u8], at: usize) -> Option<u32> {
+    let raw = data.get(at..at.checked_add(4)?)?;
+    Some(u32::from_be_bytes(raw.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    /// An index of version 2 over the given (first byte of id, offset) pairs, which must rise.
+    fn version_2(objects: &[(u8, u64)]) -> Vec<u8> {
+        let mut out = b"\xfftOc\0\0\0\x02".to_vec();
+        for n in 0..=255u8 {
+            let upto = objects.iter().filter(|(first, _)| *first <= n).count() as u32;
+            out.extend(upto.to_be_bytes());
+        }
+        objects.iter().for_each(|(first, _)| out.extend([*first; 20]));
+        objects.iter().for_each(|_| out.extend([0; 4]));
+        let mut large = Vec::new();
+        for (_, offset) in objects {
+            if *offset < 0x8000_0000 {
+                out.extend((*offset as u32).to_be_bytes());
+            } else {
+                out.extend((0x8000_0000 | (large.len() / 8) as u32).to_be_bytes());
+                large.extend(offset.to_be_bytes());
+            }
+        }
+        out.extend(large);
+        out.extend([0; 40]);
+        out
+    }
+
+    #[test]
+    fn finds_every_object_and_nothing_else() {
+        let file = written(&version_2(&[(0, 12), (7, 5_000_000_000), (255, 99)]));
+        let index = Index::open(file.path(), 20).unwrap();
+        assert_eq!(index.len(), 3);
+        assert_eq!(index.find(&[7; 20]), Some(1));
+        assert_eq!(index.offset(1), Some(5_000_000_000));
+        assert_eq!(index.find(&[255; 20]).and_then(|at| index.offset(at)), Some(99));
+        assert_eq!(index.find(&[8; 20]), None);
+        assert_eq!(index.find(&[7; 32]), None);
+    }
+
+    #[test]
+    fn version_1_is_read_too() {
+        let mut bytes = Vec::new();
+        for n in 0..=255u8 {
+            bytes.extend(u32::from(n >= 9).to_be_bytes());
+        }
+        bytes.extend(77u32.to_be_bytes());
+        bytes.extend([9; 20]);
+        bytes.extend([0; 40]);
+        let file = written(&bytes);
+        let index = Index::open(file.path(), 20).unwrap();
+        assert_eq!(index.find(&[9; 20]).and_then(|at| index.offset(at)), Some(77));
+    }
+
+    #[test]
+    fn every_truncation_is_an_error_and_no_panic() {
+        let whole = version_2(&[(1, 12), (2, 5_000_000_000)]);
+        for len in 0..whole.len() - 8 {
+            let file = written(&whole[..len]);
+            assert!(Index::open(file.path(), 20).is_err(), "{len}");
+        }
+    }
+
+    #[test]
+    fn a_falling_fan_out_is_refused() {
+        let mut bytes = version_2(&[(1, 12)]);
+        bytes[8..12].copy_from_slice(&9u32.to_be_bytes());
+        assert!(Index::open(written(&bytes).path(), 20).is_err());
+    }
+
+    #[test]
+    fn an_offset_out_of_the_large_table_is_none() {
+        let mut bytes = version_2(&[(1, 12)]);
+        let at = bytes.len() - 44;
+        bytes[at..at + 4].copy_from_slice(&0xffff_ffffu32.to_be_bytes());
+        assert_eq!(Index::open(written(&bytes).path(), 20).unwrap().offset(0), None);
+    }
+}

@@ -1,0 +1,281 @@
+//! The object database: every pack and loose object of a repository and of its alternates, by id or all in turn.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use bstr::ByteSlice;
+use libdeflater::Decompressor;
+use rayon::prelude::*;
+
+use super::delta;
+use super::loose;
+use super::object::Kind;
+use super::pack::{EntryError, MAX_REBUILT, Pack, Stored};
+use super::walk::{Found, Visitor, Walk};
+use crate::blob::{Content, ObjectId};
+use crate::source::Skipped;
+
+/// Objects that stand whole in a pack or loose and are larger than this are handed out as streams.
+pub(super) const STREAM_ABOVE: u64 = 64 << 20;
+
+/// All object directories of one repository, opened.
+pub(super) struct Odb {
+    name: String,
+    hash_len: usize,
+    directories: Vec<PathBuf>,
+    packs: Vec<Pack>,
+    /// The number of each pack's first object, see [`Odb::number`].
+    pack_starts: Vec<u32>,
+    /// Sorted by id, each once, with the directory that holds it.
+    loose: Vec<(ObjectId, u32)>,
+    /// What could not be opened.
+    pub(super) skipped: Vec<Skipped>,
+    /// Some pack says that objects it refers to were left at the server.
+    pub(super) is_partial: bool,
+}
+
+impl Odb {
+    /// Opens `objects` and the directories that it names as alternates. `name` is the repository as the user knows it.
+    pub(super) fn open(objects: &Path, name: &str, hash_len: usize) -> Self {
+        let mut odb = Self {
+            name: name.to_owned(),
+            hash_len,
+            directories: Vec::new(),
+            packs: Vec::new(),
+            pack_starts: Vec::new(),
+            loose: Vec::new(),
+            skipped: Vec::new(),
+            is_partial: false,
+        };
+        odb.add_directory(objects);
+        odb.loose.sort_unstable();
+        odb.loose.dedup_by_key(|(id, _)| *id);
+        let mut start = 0;
+        for pack in &odb.packs {
+            odb.pack_starts.push(start);
+            start += pack.index().len() as u32;
+        }
+        odb
+    }
+
+    /// Adds a directory of objects, then its alternates; one that was seen already is left alone, so circles end.
+    fn add_directory(&mut self, objects: &Path) {
+        let mut waiting = vec![objects.to_owned()];
+        while let Some(objects) = waiting.pop() {
+            let objects = match objects.canonicalize() {
+                Ok(found) => found,
+                Err(error) => {
+                    self.skip(&objects, format!("the object directory can't be opened: {error}"));
+                    continue;
+                }
+            };
+            if self.directories.contains(&objects) {
+                continue;
+            }
+            let number = self.directories.len() as u32;
+            self.directories.push(objects.clone());
+            self.add_packs(&objects.join("pack"));
+            let (ids, errors) = loose::list(&objects, self.hash_len);
+            self.loose.extend(ids.into_iter().map(|id| (id, number)));
+            for error in errors {
+                self.skip(&objects, format!("listing its loose objects failed: {error}"));
+            }
+            waiting.extend(self.alternates(&objects));
+        }
+    }
+
+    /// Paths in `info/alternates`, relative ones to the object directory itself.
+    fn alternates(&mut self, objects: &Path) -> Vec<PathBuf> {
+        let path = objects.join("info/alternates");
+        match fs::read(&path) {
+            Ok(text) => text
+                .lines()
+                .filter(|line| !line.is_empty() && line[0] != b'#')
+                .filter_map(|line| Some(objects.join(line.to_path().ok()?)))
+                .collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                self.skip(&path, format!("reading which other object stores it borrows from failed: {error}"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn add_packs(&mut self, directory: &Path) {
+        let listed = fs::read_dir(directory)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
+        let mut paths = match listed {
+            Ok(paths) => paths,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => {
+                return self.skip(directory, format!("listing the packs failed: {error}"));
+            }
+        };
+        paths.sort();
+        self.is_partial |= paths.iter().any(|path| path.extension().is_some_and(|end| end == "promisor"));
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "pack")) {
+            match Pack::open(path, self.hash_len) {
+                Ok(pack) => self.packs.push(pack),
+                Err(error) => self.skip(path, format!("{error}; `git index-pack` and `git fsck` tell more")),
+            }
+        }
+    }
+
+    fn skip(&mut self, what: &Path, why: String) {
+        self.skipped.push(Skipped::new(what.display().to_string(), why));
+    }
+
+    pub(super) fn hash_len(&self) -> usize {
+        self.hash_len
+    }
+
+    /// How an object is named to a person.
+    pub(super) fn label(&self, id: ObjectId) -> String {
+        format!("object {id} of {}", self.name)
+    }
+
+    /// A number for each object that can be read. The same object in two packs has the first one's.
+    pub(super) fn number(&self, raw_id: &[u8]) -> Option<u32> {
+        let packed = self
+            .packs
+            .iter()
+            .zip(&self.pack_starts)
+            .find_map(|(pack, start)| Some(start + pack.index().find(raw_id)? as u32));
+        packed.or_else(|| self.loose_number(raw_id))
+    }
+
+    fn loose_number(&self, raw_id: &[u8]) -> Option<u32> {
+        let at = self.loose.binary_search_by(|(id, _)| id.as_bytes().cmp(raw_id)).ok()?;
+        Some(self.packed_len() + at as u32)
+    }
+
+    fn packed_len(&self) -> u32 {
+        self.packs.iter().map(|pack| pack.index().len() as u32).sum()
+    }
+
+    pub(super) fn contains(&self, id: ObjectId) -> bool {
+        self.number(id.as_bytes()).is_some()
+    }
+
+    /// Hands out every distinct object of the kinds that the visitor wants, from the threads of the current pool: packs entry
+    /// by entry with every delta right after its base, then loose objects.
+    pub(super) fn visit(&self, visitor: &dyn Visitor) {
+        for (n, pack) in self.packs.iter().enumerate() {
+            let earlier = &self.packs[..n];
+            let is_first = |raw_id: &[u8]| earlier.iter().all(|pack| pack.index().find(raw_id).is_none());
+            Walk::new(self, pack, self.pack_starts[n], visitor).run(&is_first);
+        }
+        let loose: Vec<_> = self
+            .loose
+            .iter()
+            .filter(|(id, _)| self.packs.iter().all(|pack| pack.index().find(id.as_bytes()).is_none()))
+            .collect();
+        loose.par_iter().for_each(|(id, _)| self.visit_loose(*id, visitor));
+    }
+
+    fn visit_loose(&self, id: ObjectId, visitor: &dyn Visitor) {
+        let result = self.open_loose(id).and_then(|mut object| {
+            if !visitor.wants(object.kind, object.size, id) {
+                return Ok(());
+            }
+            let (kind, size) = (object.kind, object.size);
+            let number = self.loose_number(id.as_bytes()).unwrap_or(u32::MAX);
+            if size > STREAM_ABOVE {
+                visitor.found(Found { id, number, kind, content: Content::Stream(&mut object) });
+                return Ok(());
+            }
+            let mut bytes = Vec::new();
+            let whole = object.read_to_end(&mut bytes);
+            // A truncated object is scanned as far as it goes.
+            visitor.found(Found { id, number, kind, content: Content::Bytes(&bytes) });
+            whole.map(drop)
+        });
+        if let Err(error) = result {
+            visitor.failed(id, &format!("reading the loose object failed: {error}; `git fsck` tells more"));
+        }
+    }
+
+    fn open_loose(&self, id: ObjectId) -> io::Result<loose::LooseObject> {
+        let at = self.loose.binary_search_by_key(&id, |(id, _)| *id);
+        let directory = at.map_or(0, |at| self.loose[at].1);
+        loose::open(&self.directories[directory as usize], id)
+    }
+
+    /// One object by its id; `None` when it is nowhere.
+    ///
+    /// # Errors
+    /// When it is there and damaged, or too large to be rebuilt in memory.
+    pub(super) fn read(&self, id: ObjectId) -> Result<Option<(Kind, Vec<u8>)>, EntryError> {
+        self.read_nested(id, 0)
+    }
+
+    /// `depth` counts bases that lie in other packs, which a hostile pack could make a circle of.
+    fn read_nested(&self, id: ObjectId, depth: u32) -> Result<Option<(Kind, Vec<u8>)>, EntryError> {
+        for pack in &self.packs {
+            if let Some(position) = pack.index().find(id.as_bytes()) {
+                let offset = pack.index().offset(position).ok_or(EntryError::Header)?;
+                return self.read_packed(pack, offset, depth).map(Some);
+            }
+        }
+        if self.loose_number(id.as_bytes()).is_none() {
+            return Ok(None);
+        }
+        let mut object = self.open_loose(id).map_err(|_| EntryError::Header)?;
+        if object.size > MAX_REBUILT {
+            return Err(EntryError::TooLarge);
+        }
+        let mut bytes = Vec::new();
+        object.read_to_end(&mut bytes).map_err(|_| EntryError::Data)?;
+        Ok(Some((object.kind, bytes)))
+    }
+
+    fn read_packed(&self, pack: &Pack, offset: u64, depth: u32) -> Result<(Kind, Vec<u8>), EntryError> {
+        let mut inflater = Decompressor::new();
+        let (mut chain, mut at) = (Vec::new(), offset);
+        let (kind, mut base) = loop {
+            let header = pack.header(at)?;
+            if header.size > MAX_REBUILT {
+                return Err(EntryError::TooLarge);
+            }
+            let next = match header.stored {
+                Stored::Whole(kind) => {
+                    let mut bytes = Vec::new();
+                    pack.inflate(&header, pack.end(), &mut inflater, &mut bytes)?;
+                    break (kind, bytes);
+                }
+                Stored::OnOffset(base) => Some(base),
+                Stored::OnObject(id) => {
+                    pack.index().find(id.as_bytes()).and_then(|position| pack.index().offset(position))
+                }
+            };
+            chain.push(header);
+            if chain.len() > pack.index().len() {
+                return Err(EntryError::Base("chain is a circle, it".to_owned()));
+            }
+            match (next, header.stored) {
+                (Some(offset), _) => at = offset,
+                (None, Stored::OnObject(id)) => break self.read_base(id, depth)?,
+                (None, _) => return Err(EntryError::Header),
+            }
+        };
+        let (mut instructions, mut result) = (Vec::new(), Vec::new());
+        for header in chain.iter().rev() {
+            pack.inflate(header, pack.end(), &mut inflater, &mut instructions)?;
+            if delta::result_size(&instructions).is_none_or(|size| size > MAX_REBUILT) {
+                return Err(EntryError::TooLarge);
+            }
+            delta::apply(&base, &instructions, &mut result)?;
+            std::mem::swap(&mut base, &mut result);
+        }
+        Ok((kind, base))
+    }
+
+    /// The base of a delta that lies outside the delta's own pack.
+    fn read_base(&self, id: ObjectId, depth: u32) -> Result<(Kind, Vec<u8>), EntryError> {
+        if depth > 32 {
+            return Err(EntryError::Base(id.to_string()));
+        }
+        self.read_nested(id, depth + 1)?.ok_or_else(|| EntryError::Base(id.to_string()))
+    }
+}
