@@ -1,1 +1,287 @@
-//! The window: what is shown to people and to other programs.
+//! The window: what is shown to people and to other programs. Writes to the writer it is given; what is found, how bad it is
+//! and how the process exits was decided before. Which format and whether in colour is the caller's choice.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::str::FromStr;
+
+use jiff::fmt::temporal::DateTimePrinter;
+use jiff::tz::Offset;
+
+use crate::engine::rule::{Rule, Severity};
+use crate::finding::Finding;
+use crate::key::Secret;
+use crate::provenance::Timestamp;
+use crate::sweep::Tally;
+
+mod csv;
+mod json;
+mod places;
+#[cfg(test)]
+mod samples;
+mod sanitize;
+mod sarif;
+mod text;
+mod units;
+
+/// The shape a report is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON document, schema `keysweep/v1`.
+    Json,
+    /// The same, one JSON object a line, the summary last.
+    Jsonl,
+    /// SARIF 2.1.0, for code scanning services.
+    Sarif,
+    /// One row for each place, for spreadsheets.
+    Csv,
+}
+
+/// A format that nobody knows.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown format {0:?}: it is one of text, json, jsonl, sarif and csv")]
+pub struct UnknownFormat(String);
+
+/// Everything a report tells.
+#[derive(Clone, Debug)]
+pub struct Report<'a> {
+    /// One for each leaked credential.
+    pub findings: &'a [Finding],
+    /// What they were found in and what was not read.
+    pub tally: &'a Tally,
+    /// Whether all that was meant to be read was read.
+    pub complete: bool,
+    /// The rules of the scan, those that found nothing among them.
+    pub rules: Vec<RuleInfo<'a>>,
+    /// Secrets are shown in text and JSON; never in SARIF and CSV.
+    pub show_secrets: bool,
+    /// Text has colours.
+    pub colour: bool,
+    /// How long the scan took; left out where reports are to be compared.
+    pub seconds: Option<f64>,
+    /// The version of the program.
+    pub version: &'a str,
+}
+
+/// What a report tells of a rule.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleInfo<'a> {
+    /// The rule's id.
+    pub id: &'a str,
+    /// What it finds.
+    pub description: &'a str,
+    /// How bad that is.
+    pub severity: Severity,
+    /// URL of the AWS page.
+    pub reference: &'a str,
+    /// What to do.
+    pub remediation: &'a str,
+}
+
+impl Format {
+    /// All of them, the default first.
+    pub const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Jsonl, Self::Sarif, Self::Csv];
+
+    /// As it is written on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Jsonl => "jsonl",
+            Self::Sarif => "sarif",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// What the ending of a file's name asks for; `None` when it asks for nothing known.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        if name.ends_with(".sarif.json") {
+            return Some(Self::Sarif);
+        }
+        match name.rsplit_once('.')?.1 {
+            "txt" => Some(Self::Text),
+            ending => ending.parse().ok().filter(|&format| format != Self::Text),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| UnknownFormat(name.to_owned()))
+    }
+}
+
+impl<'a> From<&'a Rule> for RuleInfo<'a> {
+    fn from(rule: &'a Rule) -> Self {
+        Self {
+            id: &rule.id,
+            description: &rule.description,
+            severity: rule.severity,
+            reference: &rule.reference,
+            remediation: &rule.remediation,
+        }
+    }
+}
+
+/// Writes the report, the same bytes for the same report.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(format: Format, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    match format {
+        Format::Text => text::write(report, &mut out)?,
+        Format::Json => json::write(report, &mut out)?,
+        Format::Jsonl => json::write_lines(report, &mut out)?,
+        Format::Sarif => sarif::write(report, &mut out)?,
+        Format::Csv => csv::write(report, &mut out)?,
+    }
+    out.flush()
+}
+
+impl Report<'_> {
+    /// The place of a finding's rule in `rules`.
+    fn rule_index(&self, finding: &Finding) -> Option<usize> {
+        self.rules.iter().position(|rule| *rule.id == *finding.rule)
+    }
+
+    fn rule(&self, finding: &Finding) -> Option<&RuleInfo<'_>> {
+        self.rule_index(finding).map(|index| &self.rules[index])
+    }
+
+    fn severity(&self, finding: &Finding) -> Severity {
+        // A rule that the caller did not hand in tells nothing of itself: rather too loud than too quiet.
+        self.rule(finding).map_or(Severity::High, |rule| rule.severity)
+    }
+
+    /// The secret itself, if it is to be shown.
+    fn value<'s>(&self, secret: &'s Secret) -> Option<Cow<'s, str>> {
+        self.show_secrets.then(|| sanitize::lossless(secret.expose()))
+    }
+}
+
+/// RFC 3339 with the offset from UTC; `None` for a moment before the year 0 or after 9999, which RFC 3339 can't say.
+/// An offset of a day or more is nonsense: the moment is told in UTC then.
+fn date(at: Timestamp) -> Option<String> {
+    let moment = jiff::Timestamp::from_second(at.seconds).ok()?;
+    let offset = Some(i32::from(at.offset_minutes))
+        .filter(|minutes| minutes.abs() < 24 * 60)
+        .and_then(|minutes| Offset::from_seconds(minutes * 60).ok())
+        .unwrap_or(Offset::UTC);
+    let text = DateTimePrinter::new().timestamp_with_offset_to_string(&moment, offset);
+    (!text.starts_with('-')).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{Broken, SECRET, Sample, file, written};
+    use super::*;
+
+    #[test]
+    fn names_of_formats_are_read_and_others_refused() {
+        for format in Format::ALL {
+            assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
+        }
+        let refused = "xml".parse::<Format>().unwrap_err().to_string();
+        assert!(refused.contains("\"xml\"") && refused.contains("jsonl"), "{refused}");
+    }
+
+    #[test]
+    fn the_ending_of_a_file_tells_its_format() {
+        let told = [
+            ("a/report.txt", Some(Format::Text)),
+            ("report.JSON", Some(Format::Json)),
+            ("report.jsonl", Some(Format::Jsonl)),
+            ("report.sarif", Some(Format::Sarif)),
+            ("report.sarif.json", Some(Format::Sarif)),
+            ("report.csv", Some(Format::Csv)),
+            ("report.text", None),
+            ("report", None),
+            ("csv", None),
+            ("..", None),
+        ];
+        for (name, format) in told {
+            assert_eq!(Format::of_file(Path::new(name)), format, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_format_shows_a_secret_unasked() {
+        let sample = Sample::everything();
+        for format in Format::ALL {
+            let text = sample.written(format);
+            assert!(!text.contains(SECRET), "{format}");
+            assert!(!text.contains(&SECRET[..8]) && !text.contains(&SECRET[32..]), "{format}");
+        }
+        assert!(!format!("{:?}", sample.report()).contains(&SECRET[..8]));
+    }
+
+    #[test]
+    fn only_text_and_json_show_a_secret_when_asked() {
+        let sample = Sample::everything();
+        let report = Report { show_secrets: true, ..sample.report() };
+        let shows = |format: &Format| written(*format, &report).contains(SECRET);
+        let showing: Vec<Format> = Format::ALL.into_iter().filter(shows).collect();
+        assert_eq!(showing, [Format::Text, Format::Json, Format::Jsonl]);
+    }
+
+    #[test]
+    fn nothing_acts_on_a_terminal_in_any_format() {
+        let sample = Sample::everything();
+        for format in Format::ALL {
+            let text = sample.written(format).replace('\n', "");
+            assert!(!text.contains(sanitize::acts), "{format}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_report_is_the_same_bytes() {
+        for format in Format::ALL {
+            let [first, second] = [(); 2].map(|()| Sample::everything().written(format));
+            assert_eq!(first, second, "{format}");
+        }
+    }
+
+    #[test]
+    fn a_broken_pipe_is_known_as_one() {
+        let many = Sample::at((1..2000).map(|line| file("a", line)).collect());
+        for sample in [Sample::default(), many] {
+            for format in Format::ALL {
+                let error = write(format, &sample.report(), &mut Broken).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{format}");
+            }
+        }
+    }
+
+    fn told(seconds: i64, offset_minutes: i16) -> Option<String> {
+        date(Timestamp { seconds, offset_minutes })
+    }
+
+    #[test]
+    fn dates_are_told_with_the_offset_of_their_author() {
+        assert_eq!(told(1_709_287_200, 120).unwrap(), "2024-03-01T12:00:00+02:00");
+        assert_eq!(told(1_709_287_200, -570).unwrap(), "2024-03-01T00:30:00-09:30");
+        assert_eq!(told(-1, 0).unwrap(), "1969-12-31T23:59:59+00:00");
+    }
+
+    #[test]
+    fn dates_that_make_no_sense_do_no_harm() {
+        assert_eq!(told(0, 6000).unwrap(), "1970-01-01T00:00:00+00:00");
+        assert_eq!(told(0, i16::MIN).unwrap(), "1970-01-01T00:00:00+00:00");
+        assert_eq!(told(i64::MAX, 0), None);
+        assert_eq!(told(-99_999_999_999, 0), None);
+    }
+}

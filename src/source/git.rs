@@ -448,7 +448,7 @@ mod tests {
         for by_offset in ["true", "false"] {
             let repository = Repository::new(&[]).with_deltas();
             repository.git(&["config", "repack.useDeltaBaseOffset", by_offset]);
-            repository.git(&["repack", "-adq", "--depth=30"]);
+            repository.git(&["repack", "-adq", "--window=2", "--depth=30"]);
             let verified = repository.git(&["verify-pack", "-v", &packs(&repository)[0].to_string_lossy()]);
             assert!(verified.contains("chain length = 5"), "the test wants deltas");
             repository.assert_exact();

@@ -1,0 +1,162 @@
+//! One row for each place at which a credential stands, for spreadsheets. Secrets are redacted whatever was asked for: a
+//! spreadsheet is mailed around.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use super::Report;
+use super::json::Occurrence;
+use super::sanitize::visible;
+
+const HEADER: [&str; 15] = [
+    "fingerprint",
+    "rule",
+    "severity",
+    "access_key_id",
+    "account_id",
+    "source",
+    "path",
+    "member",
+    "line",
+    "column",
+    "commit",
+    "author",
+    "date",
+    "in_head",
+    "secrets",
+];
+
+/// Header and rows, RFC 4180 but for the line ends, which are bare newlines.
+pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = ::csv::Writer::from_writer(out);
+    table.write_record(HEADER).map_err(io_error)?;
+    for finding in report.findings {
+        let id = finding.access_key_id;
+        let account = id.and_then(|id| id.account());
+        let secrets: Vec<_> = finding.secrets.iter().map(|(_, s)| s.redacted()).collect();
+        let about = [
+            finding.fingerprint.to_string(),
+            finding.rule.to_string(),
+            report.severity(finding).to_string(),
+            id.map(|id| id.to_string()).unwrap_or_default(),
+            account.map(|id| id.to_string()).unwrap_or_default(),
+        ];
+        let secrets = secrets.join(";");
+        for place in &finding.occurrences {
+            let place = place_cells(&Occurrence::new(place));
+            let row = about.iter().chain(&place).chain([&secrets]);
+            table.write_record(row.map(|text| cell(text))).map_err(io_error)?;
+        }
+    }
+    table.flush()
+}
+
+fn place_cells(place: &Occurrence<'_>) -> [String; 9] {
+    let text = |cell: &Option<Cow<'_, str>>| cell.as_deref().unwrap_or_default().to_owned();
+    [
+        place.source.to_owned(),
+        text(&place.path),
+        text(&place.member),
+        place.line.to_string(),
+        place.column.to_string(),
+        place.commit.clone().unwrap_or_default(),
+        text(&place.author),
+        place.date.clone().unwrap_or_default(),
+        place.in_head.map(|yes| yes.to_string()).unwrap_or_default(),
+    ]
+}
+
+/// A cell that no spreadsheet takes for a formula: <https://owasp.org/www-community/attacks/CSV_Injection>.
+fn cell(text: &str) -> String {
+    let shown = visible(text);
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
+        format!("'{shown}")
+    } else {
+        shown.into_owned()
+    }
+}
+
+/// The writer's own error, so that a broken pipe is known as one.
+fn io_error(error: ::csv::Error) -> io::Error {
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{Sample, canary, commit, file, finding, history, occurrence};
+    use super::*;
+    use crate::engine::SecretKind;
+    use crate::key::Secret;
+    use crate::provenance::Origin;
+    use crate::report::Format;
+
+    fn rows(sample: &Sample) -> Vec<Vec<String>> {
+        let text = sample.written(Format::Csv);
+        ::csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(text.as_bytes())
+            .records()
+            .map(|row| row.unwrap().iter().map(str::to_owned).collect())
+            .collect()
+    }
+
+    #[test]
+    fn every_place_is_a_row_under_the_header() {
+        let mut sample = Sample::at(vec![]);
+        let mut zipped = file("a.zip", 1);
+        zipped.provenance = zipped.provenance.member(b"b, c.env");
+        let places = vec![zipped, history(&commit(1, 0), "d.env", Some(false), 7)];
+        sample.findings = vec![finding(&canary(), places)];
+        sample.findings[0].secrets.push((SecretKind::SessionToken, Secret::new("short")));
+        let fingerprint = sample.findings[0].fingerprint.to_string();
+        let about = [&*fingerprint, "aws-access-key", "high", &canary(), "171436882533"];
+        let commit = "01".repeat(20);
+        let first = ["file", "a.zip", "b, c.env", "1", "5", "", "", "", "", "wJal…;…"];
+        let second = [
+            "commit",
+            "d.env",
+            "",
+            "7",
+            "5",
+            &commit,
+            "Jane Doe <jane@example.com>",
+            "2024-03-01T12:00:00+02:00",
+            "false",
+            "wJal…;…",
+        ];
+        assert_eq!(
+            rows(&sample),
+            [HEADER.to_vec(), [about.as_slice(), &first].concat(), [about.as_slice(), &second].concat(),]
+        );
+    }
+
+    #[test]
+    fn nothing_found_is_a_header_alone() {
+        assert_eq!(rows(&Sample::default()), [HEADER]);
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for start in ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"] {
+            let path = format!("{start}cmd|' /C calc'!A0");
+            let mut sample = Sample::at(vec![file(&path, 1)]);
+            sample.findings[0].secrets =
+                vec![(SecretKind::SecretAccessKey, Secret::new(format!("{start}123456789012345678901234567890")))];
+            let row = &rows(&sample)[1];
+            assert_eq!(row[6], format!("'{}", visible(&path)));
+            assert!(row.iter().all(|cell| cell.is_empty() || cell == &row[6] || !cell.starts_with(start)));
+        }
+    }
+
+    #[test]
+    fn cells_that_only_hold_such_a_character_stay_as_they_are() {
+        let mut sample = Sample::at(vec![occurrence(Origin::Stdin, 1), file("a=b+c@d-e", 1)]);
+        sample.findings[0].access_key_id = None;
+        let rows = rows(&sample);
+        assert_eq!(rows[1][3..7], ["", "", "stdin", ""]);
+        assert_eq!(rows[2][6], "a=b+c@d-e");
+    }
+}

@@ -1,0 +1,441 @@
+//! JSON and JSON Lines in the schema `keysweep/v1`. The wire types stand apart from the types of the program so that these can
+//! change while reports do not: fields may be added, none renamed, retyped or taken away before a `v2`.
+//! The schema is written down in `docs/keysweep-v1.schema.json`.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+use super::Report;
+use super::sanitize::{acts, lossless};
+use crate::engine::{Encoding, SecretKind};
+use crate::finding::{Finding as Found, Fingerprint, Occurrence as Place};
+use crate::key::{AccountId, Secret as Hidden};
+use crate::provenance::Origin;
+
+const SCHEMA: &str = "keysweep/v1";
+
+/// `--format json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    findings: Vec<Finding<'a>>,
+    summary: Summary<'a>,
+}
+
+/// A line of `--format jsonl`.
+#[derive(Serialize)]
+struct Line<T> {
+    schema: &'static str,
+    r#type: &'static str,
+    #[serde(flatten)]
+    body: T,
+}
+
+#[derive(Serialize)]
+struct Finding<'a> {
+    fingerprint: String,
+    rule: &'a str,
+    severity: String,
+    access_key_id: Option<&'a str>,
+    account_id: Option<String>,
+    account: Option<&'static str>,
+    secrets: Vec<Secret<'a>>,
+    occurrences: Vec<Occurrence<'a>>,
+    /// Nothing is suppressed yet.
+    suppressed: (),
+    /// Nothing is asked of AWS yet.
+    verdict: (),
+}
+
+#[derive(Serialize)]
+struct Secret<'a> {
+    kind: &'static str,
+    redacted: String,
+    sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Cow<'a, str>>,
+}
+
+/// One place; a row of CSV is made from it too.
+#[derive(Serialize)]
+pub(super) struct Occurrence<'a> {
+    pub(super) source: &'static str,
+    pub(super) path: Option<Cow<'a, str>>,
+    pub(super) member: Option<Cow<'a, str>>,
+    pub(super) line: u64,
+    pub(super) column: u64,
+    snippet: String,
+    encoding: Vec<&'static str>,
+    repository: Option<&'a str>,
+    pub(super) commit: Option<String>,
+    pub(super) author: Option<Cow<'a, str>>,
+    pub(super) date: Option<String>,
+    pub(super) in_head: Option<bool>,
+    reachable: Option<bool>,
+    /// Only objects of S3 have these five.
+    bucket: (),
+    key: (),
+    version_id: (),
+    etag: (),
+    last_modified: (),
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    findings: usize,
+    suppressed: usize,
+    blobs: u64,
+    bytes: u64,
+    skipped: Vec<Skipped<'a>>,
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Skipped<'a> {
+    what: &'a str,
+    why: &'a str,
+}
+
+/// One document.
+pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let document = Document {
+        schema: SCHEMA,
+        findings: report.findings.iter().map(|finding| Finding::new(report, finding)).collect(),
+        summary: Summary::new(report),
+    };
+    write_line(&document, out)
+}
+
+/// A line for each finding, then one for the summary.
+pub(super) fn write_lines(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for finding in report.findings {
+        let line = Line { schema: SCHEMA, r#type: "finding", body: Finding::new(report, finding) };
+        write_line(&line, out)?;
+    }
+    let last = Line { schema: SCHEMA, r#type: "summary", body: Summary::new(report) };
+    write_line(&last, out)
+}
+
+/// JSON on one line. Characters that would act on a terminal are written as `\u009b`: the same string to every reader.
+pub(super) fn write_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Inert))?;
+    out.write_all(b"\n")
+}
+
+struct Inert;
+
+impl Formatter for Inert {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        for piece in fragment.split_inclusive(acts) {
+            match piece.char_indices().next_back().filter(|&(_, c)| acts(c)) {
+                Some((at, c)) => write!(out, "{}\\u{:04x}", &piece[..at], u32::from(c))?,
+                None => out.write_all(piece.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Finding<'a> {
+    fn new(report: &Report<'_>, found: &'a Found) -> Self {
+        let id = found.access_key_id.as_ref();
+        let account = id.and_then(|id| id.account());
+        Self {
+            fingerprint: found.fingerprint.to_string(),
+            rule: &found.rule,
+            severity: report.severity(found).to_string(),
+            access_key_id: id.map(|id| id.as_str()),
+            account_id: account.map(|account| account.to_string()),
+            account: account.map(standing),
+            secrets: found.secrets.iter().map(|(kind, secret)| Secret::new(report, *kind, secret)).collect(),
+            occurrences: found.occurrences.iter().map(Occurrence::new).collect(),
+            suppressed: (),
+            verdict: (),
+        }
+    }
+}
+
+/// Whose account it is, as far as that can be told without asking.
+fn standing(account: AccountId) -> &'static str {
+    if account.is_canary() { "canary" } else { "unknown" }
+}
+
+impl<'a> Secret<'a> {
+    fn new(report: &Report<'_>, kind: SecretKind, secret: &'a Hidden) -> Self {
+        Self {
+            kind: kind_name(kind),
+            redacted: secret.redacted(),
+            sha256: Fingerprint::of(secret.expose()).to_string(),
+            value: report.value(secret),
+        }
+    }
+}
+
+impl<'a> Occurrence<'a> {
+    pub(super) fn new(place: &'a Place) -> Self {
+        let at = &place.provenance;
+        let commit = at.commit();
+        let (repository, id) = match &at.origin {
+            Origin::Object { repository, id } => (Some(repository), Some(id)),
+            _ => (commit.map(|c| &c.repository), commit.map(|c| &c.id)),
+        };
+        Self {
+            source: source_name(&at.origin),
+            path: at.path().map(|path| lossless(path)),
+            member: at.member.as_ref().map(|member| lossless(member)),
+            line: place.point.line,
+            column: place.point.column,
+            snippet: place.snippet.lines.join("\n"),
+            encoding: place.encoding.iter().map(|e| encoding_name(*e)).collect(),
+            repository: repository.map(|repository| &**repository),
+            commit: id.map(|id| id.to_string()),
+            author: commit.map(|c| String::from_utf8_lossy(&c.author)),
+            date: commit.and_then(|c| super::date(c.date)),
+            in_head: match at.origin {
+                Origin::Commit { in_head, .. } => in_head,
+                _ => None,
+            },
+            reachable: commit.map(|c| c.reachable),
+            bucket: (),
+            key: (),
+            version_id: (),
+            etag: (),
+            last_modified: (),
+        }
+    }
+}
+
+impl<'a> Summary<'a> {
+    fn new(report: &Report<'a>) -> Self {
+        Self {
+            findings: report.findings.len(),
+            suppressed: 0,
+            blobs: report.tally.blobs,
+            bytes: report.tally.bytes,
+            skipped: report
+                .tally
+                .skipped
+                .iter()
+                .map(|skipped| Skipped { what: &skipped.what, why: &skipped.why })
+                .collect(),
+            complete: report.complete,
+            seconds: report.seconds,
+        }
+    }
+}
+
+fn source_name(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::File { .. } => "file",
+        Origin::Stdin => "stdin",
+        Origin::Commit { .. } => "commit",
+        Origin::CommitMessage { .. } => "commit_message",
+        Origin::TagMessage { .. } => "tag_message",
+        Origin::Object { .. } => "object",
+    }
+}
+
+/// The name of a kind of secret on the wire, which is also how it is spoken of, with blanks for the underscores.
+pub(super) fn kind_name(kind: SecretKind) -> &'static str {
+    match kind {
+        SecretKind::SecretAccessKey => "secret_access_key",
+        SecretKind::SessionToken => "session_token",
+    }
+}
+
+fn encoding_name(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Utf16Le => "utf-16le",
+        Encoding::Utf16Be => "utf-16be",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::samples::{
+        ID, SECRET, Sample, canary, commit, file, finding, history, message, object, occurrence, tag, with_account,
+        written,
+    };
+    use super::super::{Format, Report};
+    use crate::engine::Encoding;
+
+    fn document(sample: &Sample) -> Value {
+        serde_json::from_str(&sample.written(Format::Json)).unwrap()
+    }
+
+    fn lines(sample: &Sample) -> Vec<Value> {
+        let text = sample.written(Format::Jsonl);
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The published schema, closed: what it does not name is an error here.
+    fn schema() -> jsonschema::Validator {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/keysweep-v1.schema.json");
+        let mut schema: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        for definition in schema["$defs"].as_object_mut().unwrap().values_mut() {
+            if definition.get("properties").is_some() {
+                definition["additionalProperties"] = false.into();
+            }
+        }
+        jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+    }
+
+    #[test]
+    fn the_schema_holds_for_the_document_and_every_line() {
+        let schema = schema();
+        for sample in [Sample::everything(), Sample::default()] {
+            let report = Report { seconds: Some(1.5), show_secrets: true, ..sample.report() };
+            for format in [Format::Json, Format::Jsonl] {
+                for text in [sample.written(format), written(format, &report)] {
+                    for line in text.lines() {
+                        let value = serde_json::from_str(line).unwrap();
+                        let errors: Vec<_> = schema.iter_errors(&value).collect();
+                        assert!(errors.is_empty(), "{errors:?}: {line}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_guide_hold_to_the_schema() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/output.md");
+        let guide = std::fs::read_to_string(path).unwrap();
+        let example = |fence: &str| {
+            let (_, rest) = guide.split_once(fence).unwrap();
+            rest.split_once("\n```").unwrap().0.to_owned()
+        };
+        let schema = schema();
+        let lines = example("```jsonl\n");
+        for text in lines.lines().chain([&*example("```json\n")]) {
+            let value = serde_json::from_str(text).unwrap();
+            let errors: Vec<_> = schema.iter_errors(&value).collect();
+            assert!(errors.is_empty(), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn the_schema_refuses_what_is_no_report() {
+        let schema = schema();
+        let good = document(&Sample::everything());
+        assert!(schema.is_valid(&good));
+        let mut bad = vec![json!({}), json!({"schema": "keysweep/v1"})];
+        for (pointer, value) in [
+            ("/schema", json!("keysweep/v2")),
+            ("/findings/0/severity", json!("dire")),
+            ("/findings/1/occurrences/0/line", json!(0)),
+            ("/findings/2/occurrences/0/date", json!("yesterday")),
+            ("/summary", json!({"unheard": "of"})),
+        ] {
+            let mut value_bad = good.clone();
+            *value_bad.pointer_mut(pointer).unwrap() = value;
+            bad.push(value_bad);
+        }
+        for value in bad {
+            assert!(!schema.is_valid(&value), "{value}");
+        }
+    }
+
+    #[test]
+    fn fields_stand_in_the_order_of_the_schema() {
+        let text = Sample::at(vec![history(&commit(1, 0), "a", Some(true), 3)]).written(Format::Jsonl);
+        let first = text.lines().next().unwrap();
+        let expected = format!(
+            r#"{{"schema":"keysweep/v1","type":"finding","fingerprint":"{}","rule":"aws-access-key","severity":"high","access_key_id":"{ID}","account_id":null,"account":null,"secrets":[{{"kind":"secret_access_key","redacted":"wJal…","sha256":"{}"}}],"occurrences":[{{"source":"commit","path":"a","member":null,"line":3,"column":5,"snippet":"id = {ID}\n\tsecret = wJal…","encoding":[],"repository":".","commit":"{}","author":"Jane Doe <jane@example.com>","date":"2024-03-01T12:00:00+02:00","in_head":true,"reachable":true,"bucket":null,"key":null,"version_id":null,"etag":null,"last_modified":null}}],"suppressed":null,"verdict":null}}"#,
+            "1a5d44a2dca19669d72edf4c4f1c27c4c1ca4b4408fbb17f6ce4ad452d78ddb3",
+            "78314b11be2e581549ac1c4f616563fad3fdf0c3b71678f6e2299182080e0598",
+            "01".repeat(20),
+        );
+        assert_eq!(first, expected);
+    }
+
+    #[test]
+    fn lines_end_with_the_summary_of_the_document() {
+        let sample = Sample::everything();
+        let (document, lines) = (document(&sample), lines(&sample));
+        assert_eq!(lines.len(), 4);
+        let (mut summary, findings) = (lines[3].clone(), &lines[..3]);
+        assert!(findings.iter().all(|line| line["type"] == "finding"));
+        assert_eq!(summary["type"], "summary");
+        assert_eq!(summary["findings"], 3);
+        assert_eq!(summary["complete"], false);
+        assert_eq!(summary["skipped"].as_array().unwrap().len(), 1);
+        assert!(summary.get("seconds").is_none());
+        for key in ["schema", "type"] {
+            summary.as_object_mut().unwrap().remove(key);
+        }
+        assert_eq!(document["summary"], summary);
+        assert_eq!(document["findings"][1]["occurrences"], lines[1]["occurrences"]);
+    }
+
+    #[test]
+    fn every_source_has_its_name_and_its_commit() {
+        let id = |number: u8| format!("{number:02x}").repeat(20);
+        let found = [
+            (file("a", 1), json!(["file", "a", null, null])),
+            (occurrence(super::Origin::Stdin, 1), json!(["stdin", null, null, null])),
+            (history(&commit(1, 0), "a", None, 1), json!(["commit", "a", ".", id(1)])),
+            (occurrence(message(&commit(2, 0)), 1), json!(["commit_message", null, ".", id(2)])),
+            (occurrence(tag(&commit(3, 0), b"v1"), 1), json!(["tag_message", "v1", ".", id(3)])),
+            (occurrence(object(4), 1), json!(["object", null, "..", id(4)])),
+        ];
+        for (occurrence, expected) in found {
+            let value = serde_json::to_value(super::Occurrence::new(&occurrence)).unwrap();
+            let told = ["source", "path", "repository", "commit"].map(|key| value[key].clone());
+            assert_eq!(json!(told), expected);
+        }
+    }
+
+    #[test]
+    fn members_and_encodings_are_told() {
+        let mut zipped = file("a.zip", 1);
+        zipped.provenance = zipped.provenance.member(b"b.tar").member(b"c\xff");
+        zipped.encoding = vec![Encoding::Utf16Le, Encoding::Utf16Be];
+        let value = serde_json::to_value(super::Occurrence::new(&zipped)).unwrap();
+        assert_eq!(value["member"], r"b.tar!c\xff");
+        assert_eq!(value["encoding"], json!(["utf-16le", "utf-16be"]));
+    }
+
+    #[test]
+    fn the_account_is_told_as_far_as_the_id_tells_it() {
+        let mut sample = Sample::at(vec![]);
+        for (id, expected) in [
+            (ID.to_owned(), json!([null, null])),
+            (canary(), json!(["171436882533", "canary"])),
+            (with_account(), json!(["609629065308", "unknown"])),
+        ] {
+            sample.findings = vec![finding(&id, vec![file("a", 1)])];
+            let found = &document(&sample)["findings"][0];
+            assert_eq!(json!([found["account_id"], found["account"]]), expected);
+        }
+    }
+
+    #[test]
+    fn the_value_of_a_secret_is_there_only_when_asked_for() {
+        let sample = Sample::at(vec![file("a", 1)]);
+        let secret = |report: &Report<'_>| {
+            let text = written(Format::Json, report);
+            let value: Value = serde_json::from_str(&text).unwrap();
+            value["findings"][0]["secrets"][0].clone()
+        };
+        assert!(secret(&sample.report()).get("value").is_none());
+        let shown = Report { show_secrets: true, ..sample.report() };
+        assert_eq!(secret(&shown)["value"], SECRET);
+    }
+
+    #[test]
+    fn what_acts_on_a_terminal_is_escaped_and_reads_the_same() {
+        let hostile = "a\u{9b}b\u{7f}\u{202e}\u{2028}\u{1b}\n\"\\é";
+        let text = Sample::at(vec![file(hostile, 1)]).written(Format::Json);
+        assert!(text.contains(r#""a\u009bb\u007f\u202e\u2028\u001b\n\"\\é""#), "{text}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["findings"][0]["occurrences"][0]["path"], hostile);
+    }
+}

@@ -1,0 +1,399 @@
+//! SARIF 2.1.0 for code scanning services: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>. What GitHub
+//! takes of it: <https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>.
+//! No secret, not even the start of one, gets in here.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use bstr::ByteSlice;
+use serde_json::json;
+use serde_sarif::sarif;
+
+use super::json::write_line;
+use super::places::is_present;
+use super::sanitize::{one_line, visible};
+use super::{Report, RuleInfo};
+use crate::blob::ObjectId;
+use crate::engine::rule::Severity;
+use crate::finding::{Finding, Occurrence};
+use crate::provenance::Origin;
+use crate::source::Skipped;
+
+/// GitHub shows no more locations of a result, and refuses a file in which one has more than a thousand.
+const LOCATIONS: usize = 100;
+
+/// One log with one run.
+pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let run = sarif::Run::builder()
+        .tool(tool(report))
+        .invocations(vec![invocation(report)])
+        .column_kind(json!("unicodeCodePoints"))
+        .results(report.findings.iter().map(|finding| result(report, finding)).collect::<Vec<_>>())
+        .build();
+    let log = sarif::Sarif::builder()
+        .schema("https://json.schemastore.org/sarif-2.1.0.json")
+        .version(json!("2.1.0"))
+        .runs(vec![run])
+        .build();
+    write_line(&log, out)
+}
+
+fn tool(report: &Report<'_>) -> sarif::Tool {
+    let driver = sarif::ToolComponent::builder()
+        .name("keysweep")
+        .version(report.version)
+        .rules(report.rules.iter().map(descriptor).collect::<Vec<_>>())
+        .build();
+    sarif::Tool::builder().driver(driver).build()
+}
+
+fn descriptor(rule: &RuleInfo<'_>) -> sarif::ReportingDescriptor {
+    let text = |text: &str| sarif::MultiformatMessageString::from(&one_line(text));
+    let properties = sarif::PropertyBag::builder()
+        .tags(vec!["security".to_owned(), "secret".to_owned()])
+        .additional_properties(BTreeMap::from([("security-severity".to_owned(), json!(score(rule.severity)))]))
+        .build();
+    let mut descriptor = sarif::ReportingDescriptor::builder()
+        .id(rule.id)
+        .short_description(text(rule.description))
+        .full_description(text(rule.description))
+        .help(text(rule.remediation))
+        .default_configuration(sarif::ReportingConfiguration::builder().level(json!(level(rule.severity))).build())
+        .properties(properties)
+        .build();
+    // A rule of the user's own may have none, and one bad URI is enough for a service to refuse the file.
+    descriptor.help_uri = is_link(rule.reference).then(|| rule.reference.to_owned());
+    descriptor
+}
+
+fn is_link(reference: &str) -> bool {
+    reference.starts_with("https://")
+        && reference.bytes().all(|c| c.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&c))
+}
+
+/// GitHub's bands: critical above 9.0, high from 7.0, medium from 4.0, low below.
+fn score(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "9.5",
+        Severity::High => "8.0",
+        Severity::Medium => "5.0",
+        Severity::Low => "2.0",
+    }
+}
+
+fn level(severity: Severity) -> sarif::ResultLevel {
+    match severity {
+        Severity::Critical | Severity::High => sarif::ResultLevel::Error,
+        Severity::Medium => sarif::ResultLevel::Warning,
+        Severity::Low => sarif::ResultLevel::Note,
+    }
+}
+
+fn invocation(report: &Report<'_>) -> sarif::Invocation {
+    let notification = |skipped: &Skipped| {
+        let text = format!("not read: {}: {}", skipped.what, skipped.why);
+        sarif::Notification::builder().level(json!("error")).message(message(&text)).build()
+    };
+    sarif::Invocation::builder()
+        .execution_successful(report.complete)
+        .tool_execution_notifications(report.tally.skipped.iter().map(notification).collect::<Vec<_>>())
+        .build()
+}
+
+fn result(report: &Report<'_>, finding: &Finding) -> sarif::Result {
+    // Services annotate the first location: one that is still there can be looked at.
+    let mut places: Vec<&Occurrence> = finding.occurrences.iter().collect();
+    places.sort_by_key(|place| !is_present(place));
+    let locations: Vec<_> = places.into_iter().take(LOCATIONS).map(|place| location(finding, place)).collect();
+    let mut result = sarif::Result::builder()
+        .rule_id(&*finding.rule)
+        .level(level(report.severity(finding)))
+        .message(message(&said_of(report, finding)))
+        .locations(locations)
+        .partial_fingerprints(BTreeMap::from([("keysweep/v1".to_owned(), finding.fingerprint.to_string())]))
+        .build();
+    result.rule_index = report.rule_index(finding).map(|index| index as i64);
+    result
+}
+
+/// What leaked, whose it is and at how many places.
+fn said_of(report: &Report<'_>, finding: &Finding) -> String {
+    let what = report.rule(finding).map_or("AWS credential", |rule| rule.description);
+    let mut text = one_line(what).trim_end_matches('.').to_owned();
+    if let Some(id) = finding.access_key_id {
+        text += &format!(": {id}");
+        if let Some(account) = id.account() {
+            let canary = if account.is_canary() { "canary " } else { "" };
+            text += &format!(" of {canary}account {account}");
+        }
+    }
+    match finding.occurrences.len() {
+        1 => text += ", at one place.",
+        all if all > LOCATIONS => {
+            text += &format!(", at {all} places; {LOCATIONS} of them are listed.");
+        }
+        all => text += &format!(", at {all} places."),
+    }
+    text
+}
+
+/// Plain text, in which brackets make no links: whoever chose a path must not choose where it leads (SARIF 3.11.6).
+fn message(text: &str) -> sarif::Message {
+    let text = visible(text).replace('[', r"\[").replace(']', r"\]");
+    sarif::Message::builder().text(text).build()
+}
+
+fn location(finding: &Finding, place: &Occurrence) -> sarif::Location {
+    let physical = sarif::PhysicalLocation::builder()
+        .artifact_location(sarif::ArtifactLocation::builder().uri(uri(place)).build())
+        .region(region(finding, place))
+        .build();
+    let mut location = sarif::Location::builder().physical_location(physical).build();
+    if !matches!(place.provenance.origin, Origin::File { .. } | Origin::Stdin) {
+        // The URI of what only history keeps says neither which commit nor which message.
+        let name = visible(&place.provenance.to_string()).into_owned();
+        location.logical_locations = Some(vec![sarif::LogicalLocation::builder().fully_qualified_name(name).build()]);
+    }
+    location
+}
+
+fn region(finding: &Finding, place: &Occurrence) -> sarif::Region {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let mut region =
+        sarif::Region::builder().start_line(number(place.point.line)).start_column(number(place.point.column)).build();
+    // Only an id in plain text is known to stand on one line and to be twenty characters there.
+    if let Some(id) = finding.access_key_id.filter(|_| place.encoding.is_empty()) {
+        let length = id.as_str().len() as u64;
+        region.end_column = Some(number(place.point.column.saturating_add(length)));
+    }
+    region
+}
+
+/// A URI reference (RFC 3986). GitHub refuses a whole file for one scheme other than `file:`, so that what has no path in
+/// a tree gets the path at which git itself would keep it, `.git/objects/4b/825dc…`.
+fn uri(place: &Occurrence) -> String {
+    let mut uri = match &place.provenance.origin {
+        Origin::File { path } if path.starts_with(b"/") => format!("file://{}", encoded(path)),
+        Origin::File { path } | Origin::Commit { path, .. } => {
+            let path = path.strip_prefix(b"./").unwrap_or(path);
+            encoded(path.trim_start_with(|c| c == '/'))
+        }
+        Origin::Stdin => "stdin".to_owned(),
+        Origin::CommitMessage { commit } | Origin::TagMessage { commit, .. } => object_path(&commit.id),
+        Origin::Object { id, .. } => object_path(id),
+    };
+    if let Some(member) = &place.provenance.member {
+        uri.push('!');
+        uri += &encoded(member);
+    }
+    uri
+}
+
+fn object_path(id: &ObjectId) -> String {
+    let hex = id.to_string();
+    format!(".git/objects/{}/{}", &hex[..2], &hex[2..])
+}
+
+/// Percent-encodes all but what may stand in a path. The colon may not in a relative one's first segment (RFC 3986, 4.2).
+fn encoded(path: &[u8]) -> String {
+    let mut text = String::with_capacity(path.len());
+    for &byte in path {
+        if byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a String can't fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::samples::{
+        ID, Sample, canary, commit, file, finding, history, message, object, occurrence, tag, written,
+    };
+    use super::*;
+    use crate::engine::Encoding;
+    use crate::report::Format;
+
+    fn run_of(report: &Report<'_>) -> Value {
+        let log: Value = serde_json::from_str(&written(Format::Sarif, report)).unwrap();
+        log["runs"][0].clone()
+    }
+
+    fn uri_of(occurrence: &Occurrence) -> String {
+        let report = Sample::at(vec![occurrence.clone()]);
+        let run = run_of(&report.report());
+        let at = "/results/0/locations/0/physicalLocation/artifactLocation/uri";
+        run.pointer(at).unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// The official schema, which the crate of the types carries.
+    fn official_schema() -> jsonschema::Validator {
+        let cargo = std::env::var("CARGO").unwrap();
+        let metadata = std::process::Command::new(cargo)
+            .args(["metadata", "--format-version", "1", "--offline"])
+            .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+            .output()
+            .unwrap();
+        assert!(metadata.status.success(), "{metadata:?}");
+        let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+        let packages = metadata["packages"].as_array().unwrap();
+        let manifest = packages.iter().find(|p| p["name"] == "serde-sarif").unwrap();
+        let manifest = std::path::Path::new(manifest["manifest_path"].as_str().unwrap());
+        let schema = std::fs::read(manifest.with_file_name("src/schema.json")).unwrap();
+        let mut schema: Value = serde_json::from_slice(&schema).unwrap();
+        // The pattern of a language has a bracket too many, which strict engines refuse.
+        for definition in ["run", "toolComponent"] {
+            let language = &mut schema["definitions"][definition]["properties"]["language"];
+            language.as_object_mut().unwrap().remove("pattern");
+        }
+        jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+    }
+
+    #[test]
+    fn the_official_schema_holds() {
+        let schema = official_schema();
+        for sample in [Sample::everything(), Sample::default()] {
+            let log = serde_json::from_str(&sample.written(Format::Sarif)).unwrap();
+            let errors: Vec<_> = schema.iter_errors(&log).collect();
+            assert!(errors.is_empty(), "{errors:?}");
+        }
+        let mut log: Value = serde_json::from_str(&Sample::everything().written(Format::Sarif)).unwrap();
+        let uri = "/runs/0/results/0/locations/0/physicalLocation/artifactLocation/uri";
+        *log.pointer_mut(uri).unwrap() = "no uri".into();
+        assert!(!schema.is_valid(&log));
+    }
+
+    #[test]
+    fn the_tool_tells_its_rules_and_how_bad_they_are() {
+        let run = run_of(&Sample::default().report());
+        let driver = &run["tool"]["driver"];
+        assert_eq!(driver["name"], "keysweep");
+        assert_eq!(driver["version"], "1.2.3");
+        let (low, high) = (&driver["rules"][0], &driver["rules"][1]);
+        assert_eq!(high["id"], "aws-access-key");
+        assert_eq!(high["shortDescription"]["text"], "AWS access key");
+        assert_eq!(high["help"]["text"], "Deactivate the key, then delete it.");
+        assert!(high["helpUri"].as_str().unwrap().starts_with("https://"));
+        assert!(low.get("helpUri").is_none());
+        assert_eq!(high["defaultConfiguration"]["level"], "error");
+        assert_eq!(low["defaultConfiguration"]["level"], "note");
+        assert_eq!(high["properties"]["security-severity"], "8.0");
+        assert_eq!(high["properties"]["tags"], json!(["security", "secret"]));
+    }
+
+    #[test]
+    fn severities_fall_into_the_bands_of_code_scanning() {
+        let band = |severity| (score(severity), level(severity).to_string());
+        assert_eq!(band(Severity::Critical), ("9.5", "error".to_owned()));
+        assert_eq!(band(Severity::Medium), ("5.0", "warning".to_owned()));
+    }
+
+    #[test]
+    fn a_result_names_key_and_account_and_keeps_its_fingerprint() {
+        let mut sample = Sample::at(vec![]);
+        sample.findings = vec![finding(&canary(), vec![file("a", 1), file("b", 2)])];
+        let run = run_of(&sample.report());
+        let result = &run["results"][0];
+        let expected = format!("AWS access key: {} of canary account 171436882533, at 2 places.", canary());
+        assert_eq!(result["message"]["text"], expected);
+        assert_eq!(result["ruleId"], "aws-access-key");
+        assert_eq!(result["ruleIndex"], 1);
+        assert_eq!(result["level"], "error");
+        assert_eq!(result["partialFingerprints"]["keysweep/v1"], sample.findings[0].fingerprint.to_string());
+        assert_eq!(run["columnKind"], "unicodeCodePoints");
+    }
+
+    #[test]
+    fn not_even_the_start_of_a_secret_gets_in() {
+        let sample = Sample::everything();
+        let asked = Report { show_secrets: true, ..sample.report() };
+        assert!(!written(Format::Sarif, &asked).contains("wJal"));
+    }
+
+    #[test]
+    fn the_first_location_is_one_that_is_still_there() {
+        let sample = Sample::at(vec![
+            history(&commit(1, 0), "gone", Some(false), 1),
+            history(&commit(2, 1), "here", Some(true), 2),
+        ]);
+        let run = run_of(&sample.report());
+        let first = &run["results"][0]["locations"][0];
+        assert_eq!(first["physicalLocation"]["artifactLocation"]["uri"], "here");
+        assert_eq!(first["logicalLocations"][0]["fullyQualifiedName"], format!("{}:here", "02".repeat(20)));
+    }
+
+    #[test]
+    fn locations_are_capped_and_the_rest_is_counted() {
+        let sample = Sample::at((1..=150).map(|line| file("a", line)).collect());
+        let run = run_of(&sample.report());
+        let result = &run["results"][0];
+        assert_eq!(result["locations"].as_array().unwrap().len(), LOCATIONS);
+        let text = result["message"]["text"].as_str().unwrap();
+        assert!(text.ends_with("at 150 places; 100 of them are listed."), "{text}");
+    }
+
+    #[test]
+    fn a_region_covers_the_id_where_its_length_is_known() {
+        let plain = file("a", 3);
+        let mut wide = file("b", 3);
+        wide.encoding = vec![Encoding::Utf16Le];
+        let run = run_of(&Sample::at(vec![plain, wide]).report());
+        let region = |n: usize| run["results"][0]["locations"][n]["physicalLocation"]["region"].clone();
+        assert_eq!(region(0), json!({"startLine": 3, "startColumn": 5, "endColumn": 5 + ID.len()}));
+        assert_eq!(region(1), json!({"startLine": 3, "startColumn": 5}));
+    }
+
+    #[test]
+    fn paths_become_uri_references() {
+        let told = [
+            (b"deploy/prod.env".as_slice(), "deploy/prod.env"),
+            (b"./a b#c?.env", "a%20b%23c%3F.env"),
+            (b"/srv/x", "file:///srv/x"),
+            (b"c:d", "c%3Ad"),
+            (b".//srv", "srv"),
+            ("é%\\".as_bytes(), "%C3%A9%25%5C"),
+            (b"\xff\n", "%FF%0A"),
+            (b"@scope/(x)+~_-.js", "@scope/(x)+~_-.js"),
+        ];
+        for (path, uri) in told {
+            assert_eq!(uri_of(&file(path, 1)), uri);
+        }
+        let mut zipped = file("a.zip", 1);
+        zipped.provenance = zipped.provenance.member(b"b c.tar").member(b"/d.env");
+        assert_eq!(uri_of(&zipped), "a.zip!b%20c.tar!/d.env");
+    }
+
+    #[test]
+    fn what_has_no_path_has_a_relative_uri_all_the_same() {
+        let id = |number: &str| format!(".git/objects/{number}/{}", number.repeat(19));
+        let told = [
+            (Origin::Stdin, "stdin".to_owned()),
+            (message(&commit(1, 0)), id("01")),
+            (tag(&commit(2, 0), b"v1"), id("02")),
+            (object(3), id("03")),
+        ];
+        for (origin, uri) in told {
+            assert_eq!(uri_of(&occurrence(origin, 1)), uri);
+        }
+    }
+
+    #[test]
+    fn what_was_not_read_is_notified_and_no_success() {
+        let mut sample = Sample::default();
+        let success = |sample: &Sample| run_of(&sample.report())["invocations"][0].clone();
+        assert_eq!(success(&sample)["executionSuccessful"], true);
+        sample.tally.skipped = vec![Skipped::new("[a](b)", "it is\nlocked")];
+        let invocation = success(&sample);
+        assert_eq!(invocation["executionSuccessful"], false);
+        assert_eq!(
+            invocation["toolExecutionNotifications"],
+            json!([{"level": "error", "message": {"text": r"not read: \[a\](b): it is\nlocked"}}])
+        );
+    }
+}
