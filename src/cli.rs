@@ -2,7 +2,7 @@
 //! done elsewhere.
 #![expect(clippy::disallowed_methods, reason = "flags, environment and the clock are read here and nowhere else")]
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -34,9 +34,7 @@ pub fn main() -> ExitCode {
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => Exit::Clean.into(),
         Err(error) => {
-            let text = crate::report::sanitize(&format!("{error:#}"));
-            // There is nowhere left to say that saying it failed.
-            let _ = writeln!(io::stderr(), "keysweep: {text}");
+            output::note(&format!("{error:#}"));
             Exit::Incomplete.into()
         }
     }

@@ -5,8 +5,8 @@
 //! the environment, prints and decides how the process exits.
 
 pub mod blob;
-//#[cfg(feature = "cli")]
-//pub mod cli;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod engine;
 pub mod finding;
 pub mod key;

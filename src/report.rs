@@ -26,6 +26,8 @@ mod sarif;
 mod text;
 mod units;
 
+pub use self::sanitize::visible as sanitize;
+
 /// The shape a report is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

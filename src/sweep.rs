@@ -14,7 +14,7 @@ use crate::finding::{Finding, Hit, Occurrence, group, snippet};
 use crate::location::Point;
 use crate::provenance::{Origin, Provenance};
 use crate::source::archive::{self, Budget};
-use crate::source::{Sink, Skipped, Source, SourceError};
+use crate::source::{Sink, Skipped, Source};
 
 /// Limits of a sweep.
 #[derive(Clone, Debug)]
@@ -71,28 +71,35 @@ pub struct Outcome {
     pub tally: Tally,
 }
 
+/// The threads of a sweep could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("starting {jobs} threads failed: {source}; try a smaller --jobs")]
+pub struct ThreadError {
+    jobs: usize,
+    source: rayon::ThreadPoolBuildError,
+}
+
 /// Takes every source through the engine.
 ///
 /// # Errors
-/// When a source can't be read at all. Whatever is merely in part unreadable is in [`Tally::skipped`].
+/// When the threads can't be started. Whatever can't be read, in part or at all, is in [`Tally::skipped`].
 pub fn run(
     sources: &[Box<dyn Source>],
     scanner: &Scanner,
     options: &Options,
     progress: &Progress,
-) -> Result<Outcome, SourceError> {
+) -> Result<Outcome, ThreadError> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.jobs.max(1))
         .thread_name(|n| format!("keysweep-{n}"))
         .build()
-        .map_err(|error| SourceError {
-            what: "the input".to_owned(),
-            why: format!("starting {} threads failed: {error}; try a smaller --jobs", options.jobs),
-        })?;
+        .map_err(|source| ThreadError { jobs: options.jobs, source })?;
     let sweep = Sweep { scanner, options, progress, hits: Mutex::default(), skipped: Mutex::default() };
     let mut hits = Vec::new();
     for source in sources {
-        pool.install(|| source.visit(&sweep))?;
+        if let Err(error) = pool.install(|| source.visit(&sweep)) {
+            sweep.skipped(Skipped::new(error.what, error.why));
+        }
         let found = std::mem::take(&mut *sweep.hits.lock().unwrap_or_else(PoisonError::into_inner));
         hits.extend(pool.install(|| attributed(found, source.as_ref(), &sweep)));
     }

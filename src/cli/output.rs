@@ -1,1 +1,58 @@
-//! x
+//! Where reports go: standard output in one format, and any number of files in theirs.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::args::ScanArgs;
+use crate::report::{self, Format, Report};
+
+/// A file that will hold a report, opened before the scan so that a wrong path is known at once.
+pub(super) struct OutputFile {
+    path: PathBuf,
+    format: Format,
+    file: File,
+}
+
+/// Opens every file that was asked for.
+pub(super) fn open_files(paths: &[PathBuf]) -> Result<Vec<OutputFile>> {
+    paths.iter().map(|path| open(path)).collect()
+}
+
+fn open(path: &Path) -> Result<OutputFile> {
+    let name = path.display();
+    let Some(format) = Format::of_file(path) else {
+        bail!("can't tell the format of --output {name}: let it end in .txt, .json, .jsonl, .sarif or .csv");
+    };
+    let file = File::create(path).with_context(|| format!("making the report file {name} failed"))?;
+    Ok(OutputFile { path: path.to_owned(), format, file })
+}
+
+/// Writes the report everywhere it was asked for.
+pub(super) fn write(report: &Report<'_>, args: &ScanArgs, files: Vec<OutputFile>) -> Result<()> {
+    for mut file in files {
+        report::write(file.format, report, &mut file.file)
+            .and_then(|()| file.file.sync_all())
+            .with_context(|| format!("writing the report file {} failed", file.path.display()))?;
+    }
+    let Some(format) = args.format.or((!args.quiet).then_some(Format::Text)) else {
+        return Ok(());
+    };
+    let report = Report { colour: wants_colour(), ..report.clone() };
+    report::write(format, &report, &mut io::stdout().lock()).context("writing the report failed")
+}
+
+/// Colour is for terminals, unless <https://no-color.org> is set or the terminal knows none.
+fn wants_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+}
+
+/// One line on standard error, harmless to a terminal.
+pub(super) fn note(text: &str) {
+    // Nothing can be done when even standard error is gone.
+    let _ = writeln!(io::stderr(), "keysweep: {}", report::sanitize(text));
+}

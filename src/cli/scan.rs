@@ -1,1 +1,86 @@
-//! x
+//! `keysweep scan`: targets through the sweep, the outcome to the reports, and what of it decides the exit code.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::args::ScanArgs;
+use super::exit::Exit;
+use super::output;
+use super::progress::Bar;
+use super::targets;
+use crate::engine::Scanner;
+use crate::engine::rule::RuleSet;
+use crate::report::{Report, RuleInfo};
+use crate::source::Skipped;
+use crate::sweep::{self, Options, Outcome, Progress};
+
+pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
+    let started = Instant::now();
+    let files = output::open_files(&args.output)?;
+    let rules = RuleSet::builtin();
+    let scanner = Scanner::new(&rules);
+    let options = options(args);
+    let found = targets::open(args)?;
+    let progress = Arc::new(Progress::default());
+    let bar = Bar::start(progress.clone(), args.quiet);
+    let mut outcome = sweep::run(&found.sources, &scanner, &options, &progress)?;
+    drop(bar);
+    complete_tally(&mut outcome, found.skipped);
+    let complete = outcome.tally.skipped.is_empty();
+    let seconds = started.elapsed().as_secs_f64();
+    let report = Report {
+        findings: &outcome.findings,
+        tally: &outcome.tally,
+        complete,
+        rules: rules.iter().map(RuleInfo::from).collect(),
+        show_secrets: args.show_secrets,
+        colour: false,
+        seconds: Some(seconds),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    output::write(&report, args, files)?;
+    tell(args, &outcome, seconds);
+    Ok(Exit::of(outcome.findings.len(), complete || args.allow_incomplete, args.exit_code))
+}
+
+fn options(args: &ScanArgs) -> Options {
+    let defaults = Options::default();
+    Options {
+        jobs: args.jobs.map_or(defaults.jobs, usize::from),
+        max_file_size: args.max_file_size,
+        archive_depth: args.archive_depth,
+        ..defaults
+    }
+}
+
+/// Adds what was skipped before the sweep began; a sweep of nothing is no clean bill of health either.
+fn complete_tally(outcome: &mut Outcome, skipped: Vec<Skipped>) {
+    let tally = &mut outcome.tally;
+    tally.skipped.extend(skipped);
+    if tally.bytes == 0 && tally.skipped.is_empty() {
+        tally.skipped.push(Skipped::new("the target", "it is empty: nothing was scanned; is it the right one?"));
+    }
+    tally.skipped.sort();
+    tally.skipped.dedup();
+}
+
+/// What goes to standard error beside the report: unread input always, figures on request.
+fn tell(args: &ScanArgs, outcome: &Outcome, seconds: f64) {
+    let tally = &outcome.tally;
+    if args.verbose {
+        let (blobs, bytes, findings) = (tally.blobs, tally.bytes, outcome.findings.len());
+        output::note(&format!("{blobs} blobs, {bytes} bytes, {findings} findings in {seconds:.3} s"));
+    }
+    const TOLD: usize = 10;
+    for skipped in tally.skipped.iter().take(TOLD) {
+        output::note(&format!("not read: {}: {}", skipped.what, skipped.why));
+    }
+    if tally.skipped.len() > TOLD {
+        output::note(&format!("not read: {} more; the report lists them", tally.skipped.len() - TOLD));
+    }
+    if args.allow_incomplete && !tally.skipped.is_empty() {
+        output::note("not everything was read, which --allow-incomplete lets pass");
+    }
+}

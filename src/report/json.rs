@@ -182,6 +182,7 @@ impl<'a> Occurrence<'a> {
         let commit = at.commit();
         let (repository, id) = match &at.origin {
             Origin::Object { repository, id } => (Some(repository), Some(id)),
+            Origin::Staged { repository, .. } => (Some(repository), None),
             _ => (commit.map(|c| &c.repository), commit.map(|c| &c.id)),
         };
         Self {
@@ -233,6 +234,7 @@ fn source_name(origin: &Origin) -> &'static str {
     match origin {
         Origin::File { .. } => "file",
         Origin::Stdin => "stdin",
+        Origin::Staged { .. } => "staged",
         Origin::Commit { .. } => "commit",
         Origin::CommitMessage { .. } => "commit_message",
         Origin::TagMessage { .. } => "tag_message",

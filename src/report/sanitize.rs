@@ -13,7 +13,7 @@ pub(super) fn acts(c: char) -> bool {
 }
 
 /// The text with everything that acts replaced by an escape that is seen: `\n`, `\u{1b}`.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(acts) {
         return Cow::Borrowed(text);
     }

@@ -175,7 +175,7 @@ fn region(finding: &Finding, place: &Occurrence) -> sarif::Region {
 fn uri(place: &Occurrence) -> String {
     let mut uri = match &place.provenance.origin {
         Origin::File { path } if path.starts_with(b"/") => format!("file://{}", encoded(path)),
-        Origin::File { path } | Origin::Commit { path, .. } => {
+        Origin::File { path } | Origin::Staged { path, .. } | Origin::Commit { path, .. } => {
             let path = path.strip_prefix(b"./").unwrap_or(path);
             encoded(path.trim_start_with(|c| c == '/'))
         }

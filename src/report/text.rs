@@ -258,6 +258,9 @@ fn spot(occurrence: &Occurrence) -> String {
         Origin::File { path } | Origin::Commit { path, .. } => {
             return format!("{}{member}:{line}", shown(path));
         }
+        Origin::Staged { path, .. } => {
+            return format!("{}{member}:{line} (staged)", shown(path));
+        }
         Origin::Stdin => Cow::Borrowed("standard input"),
         Origin::CommitMessage { commit } => format!("message of commit {}", short(&commit.id)).into(),
         Origin::TagMessage { name, .. } => format!("message of tag {}", shown(name)).into(),

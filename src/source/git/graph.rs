@@ -1,6 +1,7 @@
 //! The commits and trees of a repository as a graph of numbers, made in one pass over the object database.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::object::{self, Kind};
@@ -61,11 +62,41 @@ struct Gather<'a> {
     wanted: &'a HashSet<ObjectId>,
     sink: &'a dyn Sink,
     all: Mutex<Gathered>,
+    present: Present,
+}
+
+/// Files that were looked for and are there. Neighbouring trees hold nearly the same files, so that a small memory of the last
+/// ones saves most look-ups.
+struct Present(Vec<AtomicU64>);
+
+impl Present {
+    const SLOTS: usize = 1 << 18;
+
+    fn new() -> Self {
+        Self((0..Self::SLOTS).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// Whether the object is there, by memory or by `look_up`. Twelve bytes of the hash tell objects apart here.
+    fn check(&self, raw_id: &[u8], look_up: impl FnOnce() -> bool) -> bool {
+        let (Some(first), Some(rest)) = (raw_id.first_chunk::<4>(), raw_id[4..].first_chunk::<8>()) else {
+            return look_up();
+        };
+        let slot = &self.0[u32::from_le_bytes(*first) as usize % Self::SLOTS];
+        let name = u64::from_le_bytes(*rest);
+        if slot.load(Ordering::Relaxed) == name {
+            return true;
+        }
+        let is_there = look_up();
+        if is_there {
+            slot.store(name, Ordering::Relaxed);
+        }
+        is_there
+    }
 }
 
 /// Reads every commit, tag and tree once and keeps what leads to the `wanted` blobs.
 pub(super) fn build(odb: &Odb, wanted: &HashSet<ObjectId>, sink: &dyn Sink) -> Graph {
-    let gather = Gather { odb, wanted, sink, all: Mutex::default() };
+    let gather = Gather { odb, wanted, sink, all: Mutex::default(), present: Present::new() };
     odb.visit(&gather);
     let mut all = gather.all.into_inner().unwrap_or_else(PoisonError::into_inner);
     all.commits.sort_unstable_by_key(|(id, _)| *id);
@@ -98,14 +129,17 @@ impl Gather<'_> {
                 continue;
             };
             let is_wanted = !entry.is_tree && self.wanted.contains(&id);
-            if !entry.is_tree && !is_wanted && !self.odb.is_partial {
+            if !entry.is_tree && !is_wanted {
+                let is_there = || self.odb.number(entry.raw_id).is_some();
+                if self.odb.is_partial && !self.present.check(entry.raw_id, is_there) {
+                    missing.push(id);
+                }
                 continue;
             }
             match self.odb.number(entry.raw_id) {
                 None => missing.push(id),
                 Some(child) if entry.is_tree => trees.push((child, entry.name)),
-                Some(child) if is_wanted => blobs.push((child, entry.name)),
-                Some(_) => {}
+                Some(child) => blobs.push((child, entry.name)),
             }
         }
         if trees.is_empty() && blobs.is_empty() && missing.is_empty() {
