@@ -142,7 +142,7 @@ fn moved(hit: &Hit, place: &Provenance) -> Hit {
     hit
 }
 
-/// Neighbouring windows share this many bytes, so that nothing is cut in two.
+/// Neighbouring windows share this many bytes: nothing is cut in two, and half of it is more than matches look around.
 const OVERLAP: usize = 64 << 10;
 
 /// A stretch of a blob that is in memory.
@@ -157,11 +157,12 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// Whether bytes beyond the window might change what was matched.
-    fn cuts(&self, found: &Match) -> bool {
-        let ends = found.secrets.iter().map(|s| s.span.end).fold(found.span.end, usize::max);
-        let starts = found.secrets.iter().map(|s| s.span.start).fold(found.span.start, usize::min);
-        (starts == 0 && self.offset > 0) || (ends == self.bytes.len() && !self.last)
+    /// Whether a match is this window's to tell. What stands in an overlap is seen by two windows; it belongs to the one that
+    /// sees more of what stands around it.
+    fn owns(&self, found: &Match) -> bool {
+        let first = if self.offset == 0 { 0 } else { OVERLAP / 2 };
+        let end = if self.last { self.bytes.len() } else { self.bytes.len() - OVERLAP / 2 };
+        (first..end).contains(&found.span.start)
     }
 }
 
@@ -317,7 +318,7 @@ impl Sweep<'_> {
         let mut lines = Lines::new(window);
         let hits: Vec<Hit> = matches
             .iter()
-            .filter(|found| !window.cuts(found))
+            .filter(|found| window.owns(found))
             .map(|found| {
                 let point = lines.point(found);
                 Hit {
