@@ -1,6 +1,6 @@
-//! Standard input as one blob.
+//! Standard input as one blob. Its size is not known beforehand, so no limit of size applies.
 
-use std::io::{self, Read};
+use std::io;
 
 use super::{Sink, Source, SourceError};
 use crate::blob::{Blob, Content};
@@ -12,10 +12,9 @@ pub struct Stdin;
 
 impl Source for Stdin {
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
-        let mut input: Box<dyn Read> = Box::new(io::stdin().lock());
         sink.blob(Blob {
             provenance: Provenance::new(Origin::Stdin),
-            content: Content::Stream(&mut input),
+            content: Content::Stream(&mut io::stdin().lock()),
         });
         Ok(())
     }
