@@ -1,6 +1,6 @@
-//! Standard input as one blob.
+//! Standard input as one blob. Its size is not known beforehand, so no limit of size applies.
 
-use std::io::{self, Read};
+use std::io;
 
 use super::{Sink, Source, SourceError};
 use crate::blob::{Blob, Content};
@@ -12,8 +12,15 @@ pub struct Stdin;
 
 impl Source for Stdin {
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
+<<<<<<< HEAD
         let mut input: Box<dyn Read> = Box::new(io::stdin().lock());
         sink.blob(Blob { provenance: Provenance::new(Origin::Stdin), content: Content::Stream(&mut input) });
+=======
+        sink.blob(Blob {
+            provenance: Provenance::new(Origin::Stdin),
+            content: Content::Stream(&mut io::stdin().lock()),
+        });
+>>>>>>> tree
         Ok(())
     }
 }
