@@ -9,14 +9,13 @@ use super::args::ScanArgs;
 #[cfg(feature = "git")]
 use super::interrupt;
 use super::output;
-use crate::source::stdin::Stdin;
-use crate::source::tree::Tree;
-use crate::source::{Skipped, Source, SourceError};
 #[cfg(feature = "git")]
-use crate::source::{
-    git::{History, Revisions, mirror},
-    tree::GitDir,
-};
+use crate::source::git::{History, Revisions, mirror};
+use crate::source::stdin::Stdin;
+#[cfg(feature = "git")]
+use crate::source::tree::git_dir::GitDir;
+use crate::source::tree::{self, Tree};
+use crate::source::{Skipped, Source, SourceError};
 
 /// All targets, opened.
 #[derive(Default)]
@@ -60,7 +59,7 @@ impl Targets {
         if target == Path::new("-") {
             return Ok(self.add_stdin());
         }
-        Ok(Tree::open(target, args.respect_gitignore).map(|tree| self.sources.push(Box::new(tree))))
+        Ok(survey(target, args).map(|tree| self.sources.push(Box::new(tree))))
     }
 
     fn add_stdin(&mut self) -> Result<(), SourceError> {
@@ -94,21 +93,25 @@ impl Targets {
     #[cfg(feature = "git")]
     fn add_path(&mut self, target: &Path, args: &ScanArgs) -> Result<(), SourceError> {
         if let Some(range) = args.history.as_deref().filter(|history| !matches!(*history, "all" | "none")) {
-            let repository = GitDir::at(target).ok_or_else(|| not_a_repository(target))?;
+            let found = GitDir::of(target).map_err(|why| SourceError { what: target.display().to_string(), why })?;
+            let repository = found.ok_or_else(|| not_a_repository(target))?;
             self.add_history(&repository, Revisions::Range(range.to_owned()));
             return Ok(());
         }
-        let tree = Tree::open(target, args.respect_gitignore)?;
-        let repositories = tree.repositories().to_vec();
+        let mut tree = survey(target, args)?;
+        let repositories = std::mem::take(&mut tree.repositories);
+        let unresolved = std::mem::take(&mut tree.unresolved);
         self.sources.push(Box::new(tree));
         if args.history.as_deref() == Some("none") {
             return Ok(());
         }
+        self.skipped.extend(unresolved);
         for repository in &repositories {
             if args.verbose {
-                output::note(&format!("scanning the history of {}", repository.name.display()));
+                output::note(&format!("scanning the history of {}", name(repository)));
             }
             self.add_history(repository, Revisions::All);
+            self.add_outside(repository, target, args)?;
         }
         match (&args.history, repositories.is_empty()) {
             (Some(_), true) => Err(not_a_repository(target)),
@@ -116,12 +119,32 @@ impl Targets {
         }
     }
 
+    /// Of a linked worktree or a submodule the target may hold only the working tree: configuration, logs and hooks of its
+    /// repository are read where they are.
+    #[cfg(feature = "git")]
+    fn add_outside(&mut self, repository: &GitDir, target: &Path, args: &ScanArgs) -> Result<(), SourceError> {
+        let is_inside = target.canonicalize().is_ok_and(|target| repository.common_dir.starts_with(target));
+        if !is_inside {
+            self.sources.push(Box::new(survey(&repository.common_dir, args)?));
+        }
+        Ok(())
+    }
+
     #[cfg(feature = "git")]
     fn add_history(&mut self, repository: &GitDir, revisions: Revisions) {
-        let name = repository.name.display().to_string();
         let (git_dir, common_dir) = (repository.git_dir.clone(), repository.common_dir.clone());
-        self.sources.push(Box::new(History::new(&name, git_dir, common_dir, revisions)));
+        self.sources.push(Box::new(History::new(&name(repository), git_dir, common_dir, revisions)));
     }
+}
+
+fn survey(target: &Path, args: &ScanArgs) -> Result<Tree, SourceError> {
+    Tree::survey(target, tree::Options { respect_gitignore: args.respect_gitignore })
+}
+
+/// What a person would call a repository: its working tree, or itself when it has none.
+#[cfg(feature = "git")]
+fn name(repository: &GitDir) -> String {
+    repository.work_tree.as_ref().unwrap_or(&repository.git_dir).display().to_string()
 }
 
 #[cfg(feature = "git")]

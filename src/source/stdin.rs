@@ -12,15 +12,10 @@ pub struct Stdin;
 
 impl Source for Stdin {
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
-<<<<<<< HEAD
-        let mut input: Box<dyn Read> = Box::new(io::stdin().lock());
-        sink.blob(Blob { provenance: Provenance::new(Origin::Stdin), content: Content::Stream(&mut input) });
-=======
         sink.blob(Blob {
             provenance: Provenance::new(Origin::Stdin),
             content: Content::Stream(&mut io::stdin().lock()),
         });
->>>>>>> tree
         Ok(())
     }
 }

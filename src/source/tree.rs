@@ -48,12 +48,8 @@ impl Tree {
     /// # Errors
     /// When there is nothing at `root`, when it can't be read, and when it is a pipe, a socket or a device.
     pub fn survey(root: &Path, options: Options) -> Result<Self, SourceError> {
-        let failed = |why| SourceError {
-            what: root.display().to_string(),
-            why,
-        };
-        let metadata =
-            fs::metadata(root).map_err(|error| failed(read::why_no_root(root, &error)))?;
+        let failed = |why| SourceError { what: root.display().to_string(), why };
+        let metadata = fs::metadata(root).map_err(|error| failed(read::why_no_root(root, &error)))?;
         let mut survey = Survey::default();
         if metadata.is_dir() {
             fs::read_dir(root).map_err(|error| failed(read::why(&error)))?;
@@ -78,17 +74,10 @@ impl Source for Tree {
             sink.skipped(skipped.clone());
         }
         // Sizes differ too much for an even split beforehand: each thread takes the next file when it is through with one.
-        self.files
-            .iter()
-            .par_bridge()
-            .for_each_init(Vec::new, |buffer, path| {
-                let links = if *path == self.root {
-                    read::Links::Follow
-                } else {
-                    read::Links::AreContent
-                };
-                read::visit(path, links, buffer, sink);
-            });
+        self.files.iter().par_bridge().for_each_init(Vec::new, |buffer, path| {
+            let links = if *path == self.root { read::Links::Follow } else { read::Links::AreContent };
+            read::visit(path, links, buffer, sink);
+        });
         Ok(())
     }
 }
@@ -146,20 +135,13 @@ impl Survey {
                     .and_modify(|known| known.join(&found))
                     .or_insert(found);
             }
-            Err(why) => self
-                .unresolved
-                .push(Skipped::new(path.display().to_string(), why)),
+            Err(why) => self.unresolved.push(Skipped::new(path.display().to_string(), why)),
         }
     }
 
     fn unlisted(&mut self, error: &ignore::Error) {
-        let path = path_of(error).map_or_else(
-            || "a directory".to_owned(),
-            |path| bare(path).display().to_string(),
-        );
-        let why = error
-            .io_error()
-            .map_or_else(|| error.to_string(), read::why);
+        let path = path_of(error).map_or_else(|| "a directory".to_owned(), |path| bare(path).display().to_string());
+        let why = error.io_error().map_or_else(|| error.to_string(), read::why);
         self.skipped.push(Skipped::new(path, why));
     }
 }
@@ -187,10 +169,7 @@ impl Ignored {
             .git_exclude(true)
             .git_global(true)
             .build_matchers();
-        Self {
-            root: root.to_path_buf(),
-            rules: Mutex::new(rules.remove(0)),
-        }
+        Self { root: root.to_path_buf(), rules: Mutex::new(rules.remove(0)) }
     }
 
     /// No rule reaches into a git directory: git itself never applies them there.
@@ -200,44 +179,27 @@ impl Ignored {
         let Ok(below) = path.strip_prefix(&self.root) else {
             return false;
         };
-        self.rules
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .matched(below, is_dir)
-            .is_ignore()
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).matched(below, is_dir).is_ignore()
             && !self.is_of_git(path)
     }
 
     fn is_of_git(&self, path: &Path) -> bool {
         path.iter().any(|name| name == git_dir::DOT_GIT)
-            || path
-                .ancestors()
-                .skip(1)
-                .take_while(|above| above.starts_with(&self.root))
-                .any(is_git_dir)
+            || path.ancestors().skip(1).take_while(|above| above.starts_with(&self.root)).any(is_git_dir)
     }
 }
 
 /// The path without `.` in it, but for one that is nothing else.
 fn bare(path: &Path) -> PathBuf {
-    let bare: PathBuf = path
-        .components()
-        .filter(|part| *part != std::path::Component::CurDir)
-        .collect();
-    if bare.as_os_str().is_empty() {
-        PathBuf::from(".")
-    } else {
-        bare
-    }
+    let bare: PathBuf = path.components().filter(|part| *part != std::path::Component::CurDir).collect();
+    if bare.as_os_str().is_empty() { PathBuf::from(".") } else { bare }
 }
 
 /// The path that a walk failed at.
 fn path_of(error: &ignore::Error) -> Option<&Path> {
     match error {
         ignore::Error::WithPath { path, .. } => Some(path),
-        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
-            path_of(err)
-        }
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => path_of(err),
         ignore::Error::Loop { child, .. } => Some(child),
         ignore::Error::Partial(errors) => errors.iter().find_map(path_of),
         _ => None,
@@ -328,10 +290,7 @@ mod tests {
 
     fn scan(root: &Path, options: Options) -> Recorder {
         let recorder = Recorder::default();
-        Tree::survey(root, options)
-            .unwrap()
-            .visit(&recorder)
-            .unwrap();
+        Tree::survey(root, options).unwrap().visit(&recorder).unwrap();
         recorder
     }
 
@@ -347,14 +306,10 @@ mod tests {
         (paths, recorder.skipped())
     }
 
-    const RESPECT: Options = Options {
-        respect_gitignore: true,
-    };
+    const RESPECT: Options = Options { respect_gitignore: true };
 
     fn refused(root: &Path) -> String {
-        Tree::survey(root, Options::default())
-            .unwrap_err()
-            .to_string()
+        Tree::survey(root, Options::default()).unwrap_err().to_string()
     }
 
     #[test]
@@ -363,14 +318,7 @@ mod tests {
         fs::create_dir_all(temp.path().join(".git/objects")).unwrap();
         write(temp.path(), ".gitignore", "*.log\n");
         write(temp.path(), ".ignore", "d.txt\n");
-        let expected = [
-            ".env",
-            ".gitignore",
-            ".hidden/x",
-            ".ignore",
-            "a.log",
-            "b/c/d.txt",
-        ];
+        let expected = [".env", ".gitignore", ".hidden/x", ".ignore", "a.log", "b/c/d.txt"];
         let (paths, skipped) = read_below(temp.path(), Options::default());
         assert_eq!(paths, expected);
         assert_eq!(skipped, []);
@@ -378,28 +326,14 @@ mod tests {
 
     #[test]
     fn ignore_rules_of_git_are_respected_on_demand() {
-        let temp = tree_of(&[
-            ".env",
-            "a.log",
-            "sub/b.log",
-            "sub/keep.log",
-            "out/x",
-            "d.txt",
-        ]);
+        let temp = tree_of(&[".env", "a.log", "sub/b.log", "sub/keep.log", "out/x", "d.txt"]);
         write(temp.path(), ".gitignore", "*.log\n");
         write(temp.path(), "sub/.gitignore", "!keep.log\n");
         write(temp.path(), ".git/info/exclude", "out/\n");
         write(temp.path(), ".ignore", "d.txt\n");
         let (paths, _) = read_below(temp.path(), RESPECT);
-        let expected = [
-            ".env",
-            ".git/info/exclude",
-            ".gitignore",
-            ".ignore",
-            "d.txt",
-            "sub/.gitignore",
-            "sub/keep.log",
-        ];
+        let expected =
+            [".env", ".git/info/exclude", ".gitignore", ".ignore", "d.txt", "sub/.gitignore", "sub/keep.log"];
         assert_eq!(paths, expected);
         // Rules from above the target hold too.
         let (paths, _) = read_below(&temp.path().join("sub"), RESPECT);
@@ -456,11 +390,7 @@ mod tests {
             "src/objects/plain",
         ];
         let kept = files.clone();
-        files.extend([
-            ".git/objects/ab/cdef",
-            ".git/objects/pack/pack-1.pack",
-            ".git/modules/x/objects/ab/cdef",
-        ]);
+        files.extend([".git/objects/ab/cdef", ".git/objects/pack/pack-1.pack", ".git/modules/x/objects/ab/cdef"]);
         let temp = tree_of(&files);
         for options in [Options::default(), RESPECT] {
             assert_eq!(read_below(temp.path(), options).0, kept);
@@ -486,13 +416,7 @@ mod tests {
 
     #[test]
     fn a_dot_in_front_of_a_path_is_dropped() {
-        for (path, expected) in [
-            (".", "."),
-            ("./a/./b/", "a/b"),
-            ("..", ".."),
-            ("/", "/"),
-            ("-", "-"),
-        ] {
+        for (path, expected) in [(".", "."), ("./a/./b/", "a/b"), ("..", ".."), ("/", "/"), ("-", "-")] {
             assert_eq!(bare(Path::new(path)), Path::new(expected));
         }
     }
@@ -562,10 +486,7 @@ mod tests {
         symlink("loop1", temp.path().join("loop2")).unwrap();
         let (paths, skipped) = read_below(temp.path(), Options::default());
         assert_eq!(paths, ["a", "broken", "loop1", "loop2"]);
-        let names: Vec<_> = skipped
-            .iter()
-            .map(|s| &s.what[s.what.len() - 5..])
-            .collect();
+        let names: Vec<_> = skipped.iter().map(|s| &s.what[s.what.len() - 5..]).collect();
         assert_eq!(names, ["roken", "loop1", "loop2"]);
         assert!(skipped[0].why.contains("link to gone that leads nowhere"));
     }
@@ -626,11 +547,8 @@ mod tests {
         let names: Vec<String> = (0..200).map(|n| format!("{n}")).collect();
         let temp = tree_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let tree = Tree::survey(temp.path(), Options::default()).unwrap();
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(3)
-            .thread_name(|n| format!("scanner-{n}"))
-            .build()
-            .unwrap();
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(3).thread_name(|n| format!("scanner-{n}")).build().unwrap();
         let recorder = Recorder::default();
         pool.install(|| tree.visit(&recorder)).unwrap();
         let threads = recorder.threads.into_inner().unwrap();

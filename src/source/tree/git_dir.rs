@@ -29,6 +29,17 @@ pub struct GitDir {
 }
 
 impl GitDir {
+    /// The repository of which `root` is a working tree, or which `root` itself is.
+    ///
+    /// # Errors
+    /// As for a `.git` file that leads nowhere.
+    pub fn of(root: &Path) -> Result<Option<Self>, String> {
+        match Self::at(&root.join(DOT_GIT))? {
+            Some(found) => Ok(Some(found)),
+            None => Self::at(root),
+        }
+    }
+
     /// The git directory that `path` is, or leads to as a `.git` file. `None` for a directory that is no git directory.
     ///
     /// # Errors
@@ -44,8 +55,7 @@ impl GitDir {
         } else {
             path.to_path_buf()
         };
-        let common_dir =
-            pointer(&git_dir.join("commondir"), b"").unwrap_or_else(|| git_dir.clone());
+        let common_dir = pointer(&git_dir.join("commondir"), b"").unwrap_or_else(|| git_dir.clone());
         if !is_git_dir(&common_dir) && is_pointer {
             return Err(format!(
                 "it points to {}, where there is no git repository, so no history was read; \
@@ -76,8 +86,7 @@ impl GitDir {
 pub(super) fn is_git_dir(dir: &Path) -> bool {
     let is_named = dir.file_name().is_some_and(|name| name == DOT_GIT);
     dir.join("objects").is_dir()
-        && (is_named
-            || (dir.join("refs").is_dir() && fs::symlink_metadata(dir.join("HEAD")).is_ok()))
+        && (is_named || (dir.join("refs").is_dir() && fs::symlink_metadata(dir.join("HEAD")).is_ok()))
 }
 
 /// Where a file leads that holds `prefix`, a path and a newline; relative paths are from the file's own directory.
@@ -85,9 +94,7 @@ fn pointer(file: &Path, prefix: &[u8]) -> Option<PathBuf> {
     let (opened, _) = read::open(file, read::Links::Follow).ok()?;
     let mut text = Vec::new();
     opened.take(POINTER).read_to_end(&mut text).ok()?;
-    let path = text
-        .strip_prefix(prefix)?
-        .trim_end_with(|c| matches!(c, '\n' | '\r'));
+    let path = text.strip_prefix(prefix)?.trim_end_with(|c| matches!(c, '\n' | '\r'));
     (!path.is_empty()).then(|| file.parent().unwrap_or(file).join(path.to_path_lossy()))
 }
 
@@ -138,10 +145,7 @@ mod tests {
             .iter()
             .map(|found| {
                 let work_tree = found.work_tree.as_deref();
-                (
-                    strip(&found.common_dir),
-                    work_tree.map(|dir| strip(&fs::canonicalize(dir).unwrap())),
-                )
+                (strip(&found.common_dir), work_tree.map(|dir| strip(&fs::canonicalize(dir).unwrap())))
             })
             .collect()
     }
@@ -191,9 +195,7 @@ mod tests {
         repository(&main);
         git(&main, &["worktree", "add", "-q", "../linked"]);
         let a = GitDir::at(&main.join(".git")).unwrap().unwrap();
-        let b = GitDir::at(&temp.path().join("linked/.git"))
-            .unwrap()
-            .unwrap();
+        let b = GitDir::at(&temp.path().join("linked/.git")).unwrap().unwrap();
         assert_eq!(a.common_dir, b.common_dir);
         assert!(b.git_dir.ends_with(".git/worktrees/linked"), "{b:?}");
         let joined = |mut one: GitDir, other: &GitDir| {
@@ -211,27 +213,19 @@ mod tests {
         let work = temp.path().join("work");
         fs::create_dir(&work).unwrap();
         std::os::unix::fs::symlink("../real/.git", work.join(".git")).unwrap();
-        assert_eq!(
-            listed(&work, temp.path()),
-            [pair("real/.git", Some("work"))]
-        );
+        assert_eq!(listed(&work, temp.path()), [pair("real/.git", Some("work"))]);
     }
 
     #[test]
     fn a_dot_git_file_that_leads_nowhere_is_told_of_apart() {
         let temp = tempfile::tempdir().unwrap();
-        for (dir, text) in [
-            ("moved", "gitdir: ../gone/.git/worktrees/x\n"),
-            ("odd", "hello"),
-        ] {
+        for (dir, text) in [("moved", "gitdir: ../gone/.git/worktrees/x\n"), ("odd", "hello")] {
             fs::create_dir(temp.path().join(dir)).unwrap();
             fs::write(temp.path().join(dir).join(".git"), text).unwrap();
         }
         let mut tree = Tree::survey(temp.path(), Options::default()).unwrap();
         tree.unresolved.sort();
-        let [moved, odd] = &tree.unresolved[..] else {
-            panic!("{:?}", tree.unresolved)
-        };
+        let [moved, odd] = &tree.unresolved[..] else { panic!("{:?}", tree.unresolved) };
         assert!(moved.what.ends_with("moved/.git"), "{moved:?}");
         assert!(moved.why.contains("gone/.git/worktrees/x"), "{moved:?}");
         assert!(odd.why.contains("gitdir"), "{odd:?}");
@@ -260,13 +254,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         fs::write(temp.path().join("HEAD"), "x").unwrap();
         let pipe = temp.path().join("commondir");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&pipe)
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         assert_eq!(GitDir::at(temp.path()), Ok(None));
     }
 }

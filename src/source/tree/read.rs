@@ -38,10 +38,7 @@ pub(super) fn visit(path: &Path, links: Links, buffer: &mut Vec<u8>, sink: &dyn 
 /// The text of a link is a blob, as in git. One that leads nowhere is told of: whatever it stood for was not read.
 fn link(path: &Path, sink: &dyn Sink) -> Result<(), String> {
     let target = fs::read_link(path).map_err(|error| why(&error))?;
-    sink.blob(Blob {
-        provenance: provenance(path),
-        content: Content::Bytes(&Vec::from_path_lossy(&target)),
-    });
+    sink.blob(Blob { provenance: provenance(path), content: Content::Bytes(&Vec::from_path_lossy(&target)) });
     match fs::metadata(path) {
         Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(format!(
             "it is a symbolic link to {} that leads nowhere ({error}); remove it or restore what it led to",
@@ -91,18 +88,12 @@ fn hand_over(
     let read = buffer.len() as u64;
     if before.len().max(read) > WHOLE {
         file.rewind()?;
-        sink.blob(Blob {
-            provenance,
-            content: Content::Seekable(file),
-        });
+        sink.blob(Blob { provenance, content: Content::Seekable(file) });
         return Ok(is_same(&before, &file.metadata()?));
     }
     let steady = is_same(&before, &file.metadata()?) && read >= before.len();
     if steady || last {
-        sink.blob(Blob {
-            provenance,
-            content: Content::Bytes(buffer),
-        });
+        sink.blob(Blob { provenance, content: Content::Bytes(buffer) });
     }
     Ok(steady)
 }
@@ -123,10 +114,7 @@ pub(super) fn open(path: &Path, links: Links) -> Result<(File, Metadata), String
     look(path).map_err(|error| why(&error)).and_then(regular)?;
     // What was looked at may have been replaced in the meantime.
     let file = options(links).open(path).map_err(|error| why(&error))?;
-    let metadata = file
-        .metadata()
-        .map_err(|error| why(&error))
-        .and_then(regular)?;
+    let metadata = file.metadata().map_err(|error| why(&error)).and_then(regular)?;
     Ok((file, metadata))
 }
 
@@ -149,11 +137,7 @@ fn options(links: Links) -> OpenOptions {
 }
 
 fn regular(metadata: Metadata) -> Result<Metadata, String> {
-    if metadata.is_file() {
-        Ok(metadata)
-    } else {
-        Err(why_not_a_file(metadata.file_type()).to_owned())
-    }
+    if metadata.is_file() { Ok(metadata) } else { Err(why_not_a_file(metadata.file_type()).to_owned()) }
 }
 
 fn why_not_a_file(kind: FileType) -> &'static str {
@@ -179,9 +163,7 @@ fn why_not_a_file(kind: FileType) -> &'static str {
 pub(super) fn why(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it vanished during the scan".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "permission denied; scan as a user who may read it".to_owned()
-        }
+        io::ErrorKind::PermissionDenied => "permission denied; scan as a user who may read it".to_owned(),
         _ => format!("reading it failed: {error}"),
     }
 }
@@ -189,10 +171,7 @@ pub(super) fn why(error: &io::Error) -> String {
 /// The same for the target itself, which was named and not found in a listing.
 pub(super) fn why_no_root(root: &Path, error: &io::Error) -> String {
     match fs::read_link(root) {
-        Ok(target) => format!(
-            "it is a symbolic link to {} that leads nowhere ({error})",
-            target.display()
-        ),
+        Ok(target) => format!("it is a symbolic link to {} that leads nowhere ({error})", target.display()),
         Err(_) if error.kind() == io::ErrorKind::NotFound => {
             "it does not exist; check the spelling and the directory you are in".to_owned()
         }
@@ -201,9 +180,7 @@ pub(super) fn why_no_root(root: &Path, error: &io::Error) -> String {
 }
 
 fn provenance(path: &Path) -> Provenance {
-    Provenance::new(Origin::File {
-        path: BString::from(Vec::from_path_lossy(path).into_owned()),
-    })
+    Provenance::new(Origin::File { path: BString::from(Vec::from_path_lossy(path).into_owned()) })
 }
 
 #[cfg(test)]
@@ -247,16 +224,9 @@ mod tests {
     }
 
     fn visited(path: &Path, meddle: impl Fn() + Sync) -> (Vec<bool>, Vec<Skipped>) {
-        let sink = Meddler {
-            whole: Mutex::default(),
-            skipped: Mutex::default(),
-            meddle,
-        };
+        let sink = Meddler { whole: Mutex::default(), skipped: Mutex::default(), meddle };
         visit(path, Links::AreContent, &mut Vec::new(), &sink);
-        (
-            sink.whole.into_inner().unwrap(),
-            sink.skipped.into_inner().unwrap(),
-        )
+        (sink.whole.into_inner().unwrap(), sink.skipped.into_inner().unwrap())
     }
 
     #[test]
