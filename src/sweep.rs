@@ -391,3 +391,230 @@ fn add_unknown(hits: &mut Vec<Hit>, plain: Vec<Hit>) {
     let new: Vec<Hit> = plain.into_iter().filter(|hit| !known(hit)).collect();
     hits.extend(new);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::io::Cursor;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::rule::RuleSet;
+    use crate::provenance::Commit;
+
+    /// An id of which only the last characters change.
+    fn id(n: u32) -> String {
+        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        let tail: String = (0..4).map(|place| letters[(n >> (5 * place)) as usize % 32] as char).collect();
+        format!("{}{}{tail}", "AKIA", "ZQ3DMTHV27KB")
+    }
+
+    /// How a test source hands its bytes out.
+    #[derive(Clone, Copy)]
+    enum Way {
+        Bytes,
+        Seekable,
+        Stream,
+    }
+
+    struct Fixed {
+        blobs: Vec<(Origin, Vec<u8>)>,
+        way: Way,
+        places: HashMap<ObjectId, Vec<Provenance>>,
+    }
+
+    impl Source for Fixed {
+        fn visit(&self, sink: &dyn Sink) -> Result<(), crate::source::SourceError> {
+            for (origin, bytes) in &self.blobs {
+                let provenance = Provenance::new(origin.clone());
+                let mut cursor = Cursor::new(bytes);
+                let content = match self.way {
+                    Way::Bytes => Content::Bytes(bytes),
+                    Way::Seekable => Content::Seekable(&mut cursor),
+                    Way::Stream => Content::Stream(&mut cursor),
+                };
+                sink.blob(Blob { provenance, content });
+            }
+            Ok(())
+        }
+
+        fn attribute(&self, _ids: &HashSet<ObjectId>, _sink: &dyn Sink) -> HashMap<ObjectId, Vec<Provenance>> {
+            self.places.clone()
+        }
+    }
+
+    struct Broken;
+
+    impl Source for Broken {
+        fn visit(&self, sink: &dyn Sink) -> Result<(), crate::source::SourceError> {
+            sink.skipped(Skipped::new("b", "twice"));
+            sink.skipped(Skipped::new("b", "twice"));
+            Err(crate::source::SourceError { what: "a".into(), why: "broken".into() })
+        }
+    }
+
+    fn file(name: &str) -> Origin {
+        Origin::File { path: name.into() }
+    }
+
+    fn sweep(sources: &[Box<dyn Source>], options: &Options) -> Outcome {
+        let scanner = Scanner::new(&RuleSet::builtin());
+        run(sources, &scanner, options, &Progress::default()).unwrap()
+    }
+
+    fn swept(bytes: Vec<u8>, way: Way, options: &Options) -> Outcome {
+        sweep(&[Box::new(Fixed { blobs: vec![(file("a"), bytes)], way, places: HashMap::new() })], options)
+    }
+
+    fn lines_and_offsets(outcome: &Outcome) -> Vec<(String, Vec<(u64, u64, u64)>)> {
+        let place = |o: &Occurrence| (o.point.line, o.point.column, o.offset);
+        let finding =
+            |f: &Finding| (f.access_key_id.unwrap().to_string(), f.occurrences.iter().map(place).collect::<Vec<_>>());
+        outcome.findings.iter().map(finding).collect()
+    }
+
+    #[test]
+    fn windows_find_exactly_what_a_whole_scan_finds() {
+        let mut bytes = Vec::new();
+        for n in 0..40_000 {
+            if n % 97 == 0 {
+                bytes.extend_from_slice(format!("key = {}\n", id(n)).as_bytes());
+            } else {
+                bytes.extend_from_slice(format!("line {n}\n").as_bytes());
+            }
+        }
+        let whole = lines_and_offsets(&swept(bytes.clone(), Way::Bytes, &Options::default()));
+        assert_eq!(whole.len(), 413);
+        for window in [OVERLAP, OVERLAP + 1, 100_003] {
+            let options = Options { window, ..Options::default() };
+            for way in [Way::Seekable, Way::Stream] {
+                let outcome = swept(bytes.clone(), way, &options);
+                assert!(lines_and_offsets(&outcome) == whole, "window {window}");
+                assert_eq!(outcome.tally.bytes, bytes.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn one_endless_line_is_read_to_its_end() {
+        let mut bytes = vec![b' '; 3 * OVERLAP];
+        bytes.extend_from_slice(id(5).as_bytes());
+        let options = Options { window: OVERLAP, ..Options::default() };
+        let found = lines_and_offsets(&swept(bytes, Way::Stream, &options));
+        let offset = 3 * OVERLAP as u64;
+        assert_eq!(found, [(id(5), vec![(1, offset + 1, offset)])]);
+    }
+
+    fn zipped(name: &str, bytes: &[u8], method: zip::CompressionMethod) -> Vec<u8> {
+        use std::io::Write;
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        writer.start_file(name, zip::write::SimpleFileOptions::default().compression_method(method)).unwrap();
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn what_an_archive_holds_is_told_by_its_member_and_only_there() {
+        let inner = zipped("b.env", id(1).as_bytes(), zip::CompressionMethod::Stored);
+        let outer = zipped("inner.zip", &inner, zip::CompressionMethod::Deflated);
+        for way in [Way::Bytes, Way::Seekable, Way::Stream] {
+            for bytes in [&inner, &outer] {
+                let outcome = swept(bytes.clone(), way, &Options::default());
+                assert_eq!(outcome.findings.len(), 1);
+                let occurrences = &outcome.findings[0].occurrences;
+                assert_eq!(occurrences.len(), 1, "{occurrences:?}");
+                let shown = occurrences[0].provenance.to_string();
+                assert!(shown == "a!b.env" || shown == "a!inner.zip!b.env", "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn archives_are_opened_as_deep_as_was_asked_and_the_rest_is_told() {
+        let inner = zipped("b.env", id(1).as_bytes(), zip::CompressionMethod::Deflated);
+        let outer = zipped("inner.zip", &inner, zip::CompressionMethod::Deflated);
+        let options = |archive_depth| Options { archive_depth, ..Options::default() };
+        let shallow = swept(outer.clone(), Way::Bytes, &options(1));
+        assert!(shallow.findings.is_empty());
+        assert!(shallow.tally.skipped[0].why.contains("--archive-depth"), "{:?}", shallow.tally.skipped);
+        assert_eq!(swept(outer.clone(), Way::Bytes, &options(2)).findings.len(), 1);
+        assert!(swept(outer, Way::Bytes, &options(0)).tally.skipped.is_empty());
+    }
+
+    #[test]
+    fn members_above_the_limit_are_told_and_not_read() {
+        let archive = zipped("b.env", id(1).as_bytes(), zip::CompressionMethod::Deflated);
+        let options = Options { max_file_size: Some(19), ..Options::default() };
+        let outcome = swept(archive, Way::Bytes, &options);
+        assert!(outcome.findings.is_empty());
+        assert_eq!(outcome.tally.skipped[0].what, "a!b.env");
+    }
+
+    #[test]
+    fn an_object_at_two_places_occurs_twice_and_at_none_not_at_all() {
+        let object = |n: u8| ObjectId::from_bytes(&[n; 20]).unwrap();
+        let origin = |n| Origin::Object { repository: Arc::from("r"), id: object(n) };
+        let commit = Arc::new(Commit {
+            date: Default::default(),
+            repository: Arc::from("r"),
+            id: object(9),
+            author: "a".into(),
+            reachable: true,
+        });
+        let place = |path: &str| {
+            Provenance::new(Origin::Commit { commit: commit.clone(), path: path.into(), in_head: Some(true) })
+        };
+        let blobs = (1..=3).map(|n| (origin(n), id(u32::from(n)).into_bytes())).collect();
+        let places = HashMap::from([(object(1), vec![place("x"), place("y")]), (object(2), vec![])]);
+        let outcome = sweep(&[Box::new(Fixed { blobs, way: Way::Bytes, places })], &Options::default());
+        let told: Vec<(String, usize)> = outcome
+            .findings
+            .iter()
+            .map(|finding| (finding.access_key_id.unwrap().to_string(), finding.occurrences.len()))
+            .collect();
+        assert_eq!(told, [(id(1), 2), (id(3), 1)]);
+    }
+
+    #[test]
+    fn a_source_that_fails_is_told_once_and_the_others_go_on() {
+        let good = Fixed { blobs: vec![(file("x"), id(1).into_bytes())], way: Way::Bytes, places: HashMap::new() };
+        let outcome = sweep(&[Box::new(Broken), Box::new(good)], &Options::default());
+        assert_eq!(outcome.tally.skipped, [Skipped::new("a", "broken"), Skipped::new("b", "twice")]);
+        assert_eq!(outcome.findings.len(), 1);
+    }
+
+    /// Gives some bytes and then an error.
+    struct Cut(Cursor<Vec<u8>>);
+
+    impl Read for Cut {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            match self.0.read(buffer)? {
+                0 => Err(std::io::Error::other("the cable was pulled")),
+                read => Ok(read),
+            }
+        }
+    }
+
+    struct CutSource(usize);
+
+    impl Source for CutSource {
+        fn visit(&self, sink: &dyn Sink) -> Result<(), crate::source::SourceError> {
+            let mut bytes = id(1).into_bytes();
+            bytes.resize(self.0, b' ');
+            let mut stream = Cut(Cursor::new(bytes));
+            sink.blob(Blob { provenance: Provenance::new(file("x")), content: Content::Stream(&mut stream) });
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_came_before_a_reading_error_is_scanned_and_the_error_told_once() {
+        let options = Options { window: OVERLAP, ..Options::default() };
+        for size in [100, 3 * OVERLAP] {
+            let outcome = sweep(&[Box::new(CutSource(size))], &options);
+            assert_eq!(outcome.findings.len(), 1);
+            assert_eq!(outcome.tally.skipped.len(), 1);
+            assert!(outcome.tally.skipped[0].why.contains("the cable was pulled"));
+        }
+    }
+}
