@@ -1,1 +1,10 @@
 //! The program as its users run it.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "all of it is test code, and it runs programs"
+)]
+
+mod bad_input;
+mod support;
