@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::engine::{Encoding, SecretKind};
-use crate::key::{AccessKeyId, Secret};
+use crate::key::{AccessKeyId, KeyKind, Secret};
 use crate::location::Point;
 use crate::provenance::Provenance;
 
@@ -29,6 +29,14 @@ pub struct Finding {
     pub secrets: Vec<(SecretKind, Secret)>,
     /// Every place, in the order of [`Occurrence`].
     pub occurrences: Vec<Occurrence>,
+}
+
+impl Finding {
+    /// A long-term id and its secret are both out: nothing more is needed to use the account.
+    pub fn opens_an_account(&self) -> bool {
+        let is_long_term = self.access_key_id.is_some_and(|id| id.kind() == KeyKind::LongTerm);
+        is_long_term && self.secrets.iter().any(|(kind, _)| *kind == SecretKind::SecretAccessKey)
+    }
 }
 
 /// One place at which a credential stands.

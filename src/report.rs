@@ -166,7 +166,8 @@ impl Report<'_> {
 
     fn severity(&self, finding: &Finding) -> Severity {
         // A rule that the caller did not hand in tells nothing of itself: rather too loud than too quiet.
-        self.rule(finding).map_or(Severity::High, |rule| rule.severity)
+        let severity = self.rule(finding).map_or(Severity::High, |rule| rule.severity);
+        if finding.opens_an_account() { Severity::Critical } else { severity }
     }
 
     /// The secret itself, if it is to be shown.

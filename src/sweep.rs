@@ -458,7 +458,7 @@ mod tests {
     }
 
     fn sweep(sources: &[Box<dyn Source>], options: &Options) -> Outcome {
-        let scanner = Scanner::new(&RuleSet::builtin());
+        let scanner = Scanner::new(RuleSet::builtin());
         run(sources, &scanner, options, &Progress::default()).unwrap()
     }
 

@@ -106,7 +106,7 @@ fn by_cat_file(scanner: &Scanner, git_dir: &Path) -> Found {
 }
 
 fn assert_same(git_dir: &Path) -> usize {
-    let scanner = Scanner::new(&RuleSet::builtin());
+    let scanner = Scanner::new(RuleSet::builtin());
     let (walked, skipped) = by_walk(&scanner, git_dir);
     let slow = by_cat_file(&scanner, git_dir);
     println!("{}: {} matches, skipped: {skipped:?}", git_dir.display(), slow.len());

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::args::{RulesArgs, RulesCommand};
 use super::exit::Exit;
-use crate::engine::rule::RuleSet;
+use crate::engine::rule::{RuleSet, check};
 
 pub(super) fn run(args: &RulesArgs) -> Result<Exit> {
     let mut out = io::stdout().lock();
@@ -33,7 +33,7 @@ fn check(files: &[PathBuf], out: &mut dyn Write) -> Result<Exit> {
     };
     let mut failures = 0;
     for (name, rules) in sets {
-        for failure in rules.check() {
+        for failure in check::check(&rules) {
             failures += 1;
             writeln!(out, "{name}: {failure}")?;
         }

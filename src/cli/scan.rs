@@ -19,8 +19,7 @@ use crate::sweep::{self, Options, Outcome, Progress};
 pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let started = Instant::now();
     let files = output::open_files(&args.output)?;
-    let rules = RuleSet::builtin();
-    let scanner = Scanner::new(&rules);
+    let scanner = Scanner::new(RuleSet::builtin());
     let options = options(args);
     let found = targets::open(args)?;
     let progress = Arc::new(Progress::default());
@@ -34,7 +33,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
         findings: &outcome.findings,
         tally: &outcome.tally,
         complete,
-        rules: rules.iter().map(RuleInfo::from).collect(),
+        rules: scanner.rules().iter().map(RuleInfo::from).collect(),
         show_secrets: args.show_secrets,
         colour: false,
         // Without a clock in it, the same input gives the same report.
