@@ -438,9 +438,10 @@ mod tests {
         symlink("real", temp.path().join("dir")).unwrap();
         symlink("real/a", temp.path().join("file")).unwrap();
         for (target, path) in [("real/a", "real/a"), ("file", "file"), ("dir", "dir/a")] {
-            let blobs = scan(&temp.path().join(target), Options::default()).blobs();
+            let recorder = scan(&temp.path().join(target), Options::default());
             let path = temp.path().join(path).display().to_string();
-            assert_eq!(blobs, [(path, b"real/a".to_vec())]);
+            assert_eq!(recorder.blobs(), [(path, b"real/a".to_vec())]);
+            assert_eq!(recorder.skipped(), []);
         }
     }
 

@@ -24,6 +24,9 @@ fn without_bad_input_the_exit_code_tells_of_findings() {
         assert_eq!(output.paths().into_iter().collect::<Vec<_>>(), [path]);
         assert_eq!(output.summary()["complete"], true);
     }
+    // To the program `-` is standard input, and the directory can still be named.
+    let dash = at.plant("-/keys.env", 2);
+    at.scan(["./-"]).expect(1, &[&dash]);
     at.scanning(["-"])
         .stdin(env_file(1))
         .run()

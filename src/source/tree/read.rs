@@ -80,13 +80,12 @@ fn hand_over(
     let before = file.metadata()?;
     file.rewind()?;
     buffer.clear();
-    if before.len() <= WHOLE {
-        // One byte of room more, so that the end is met without growing.
-        buffer.reserve(before.len() as usize + 1);
-        file.take(WHOLE + 1).read_to_end(buffer)?;
-    }
+    // One byte of room more, so that the end is met without growing.
+    buffer.reserve(before.len().min(WHOLE) as usize + 1);
+    // What a file tells of its size is not relied on: those of /proc tell zero.
+    file.take(WHOLE + 1).read_to_end(buffer)?;
     let read = buffer.len() as u64;
-    if before.len().max(read) > WHOLE {
+    if read > WHOLE {
         file.rewind()?;
         sink.blob(Blob { provenance, content: Content::Seekable(file) });
         return Ok(is_same(&before, &file.metadata()?));
