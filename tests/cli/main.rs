@@ -1,10 +1,7 @@
 //! The program as its users run it.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "all of it is test code, and it runs programs"
-)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "all of it is test code, and it runs programs")]
 
 mod bad_input;
 mod support;
+mod torture;
