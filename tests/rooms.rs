@@ -18,18 +18,9 @@ use reading::File;
 const ARROWS: &[(&str, &str)] = &[
     ("lib", ""),
     ("main", "cli"),
-    (
-        "cli",
-        "blob provenance location key engine source finding sweep report",
-    ),
-    (
-        "report",
-        "blob provenance location key engine source finding sweep",
-    ),
-    (
-        "sweep",
-        "blob provenance location key engine source finding",
-    ),
+    ("cli", "blob provenance location key engine source finding sweep report"),
+    ("report", "blob provenance location key engine source finding sweep"),
+    ("sweep", "blob provenance location key engine source finding"),
     ("finding", "blob provenance location key engine"),
     ("source", "blob provenance"),
     // A match is about bytes only: nothing here says where they came from.
@@ -42,21 +33,16 @@ const ARROWS: &[(&str, &str)] = &[
 ];
 
 /// Names that reach out of the program.
-const OUTSIDE: &str = "std::env std::fs std::io::stderr std::io::stdin std::io::stdout std::net std::process std::thread std::time";
+const OUTSIDE: &str =
+    "std::env std::fs std::io::stderr std::io::stdin std::io::stdout std::net std::process std::thread std::time";
 
 /// What a room must leave alone, though it is in the standard library. The porch alone may do everything.
 const CLOSED: &[(&str, &str)] = &[
     ("lib", OUTSIDE),
     ("report", OUTSIDE),
-    (
-        "sweep",
-        "std::env std::fs std::io::stderr std::io::stdin std::io::stdout std::net std::process std::time",
-    ),
+    ("sweep", "std::env std::fs std::io::stderr std::io::stdin std::io::stdout std::net std::process std::time"),
     ("finding", OUTSIDE),
-    (
-        "source",
-        "std::env std::io::stderr std::io::stdout std::net std::time",
-    ),
+    ("source", "std::env std::io::stderr std::io::stdout std::net std::time"),
     ("engine", OUTSIDE),
     ("blob", OUTSIDE),
     ("provenance", OUTSIDE),
@@ -99,11 +85,7 @@ const WORDS: &[(&str, &str, &str)] = &[
         "src/key.rs src/engine src/finding src/report.rs src/report/json.rs",
         "a secret is bared for matching, hashing and --show-secrets only",
     ),
-    (
-        ". unwrap (",
-        "",
-        "return an error, or expect(\"why it holds\")",
-    ),
+    (". unwrap (", "", "return an error, or expect(\"why it holds\")"),
     ("print !", "src/cli", "take a writer"),
     ("println !", "src/cli", "take a writer"),
     ("eprint !", "src/cli src/main.rs", "return an error"),
@@ -112,10 +94,7 @@ const WORDS: &[(&str, &str, &str)] = &[
 
 /// What a set of features must not link; `*` stands for any ending.
 const ABSENT: &[(&str, &str)] = &[
-    (
-        "",
-        "anstream anyhow aws-* clap git2 indicatif libdeflater libgit2-sys memmap2 tokio",
-    ),
+    ("", "anstream anyhow aws-* clap git2 indicatif libdeflater libgit2-sys memmap2 tokio"),
     ("git", "anstream anyhow aws-* clap indicatif tokio"),
     ("cli", "aws-* git2 libdeflater libgit2-sys memmap2 tokio"),
     ("s3", "anstream anyhow clap git2 indicatif libgit2-sys"),
@@ -126,10 +105,7 @@ const ABSENT: &[(&str, &str)] = &[
 fn every_room_stands_in_the_plan_and_every_planned_room_stands() {
     let planned: BTreeSet<&str> = ARROWS.iter().map(|(room, _)| *room).collect();
     let built: BTreeSet<&str> = FILES.iter().map(|file| file.room()).collect();
-    assert_eq!(
-        built, planned,
-        "left: src/, right: ARROWS in tests/rooms.rs"
-    );
+    assert_eq!(built, planned, "left: src/, right: ARROWS in tests/rooms.rs");
 }
 
 #[test]
@@ -150,9 +126,7 @@ fn rooms_leave_alone_what_is_closed_to_them() {
         let closed = row(CLOSED, file.room());
         file.wrong_names(|name| {
             let path = format!("{}::", name.path.join("::"));
-            let hit = closed
-                .split_whitespace()
-                .find(|closed| path.starts_with(&format!("{closed}::")))?;
+            let hit = closed.split_whitespace().find(|closed| path.starts_with(&format!("{closed}::")))?;
             Some(format!("{hit} is closed to {}", file.room()))
         })
     });
@@ -163,8 +137,7 @@ fn crates_stay_where_they_are_wrapped() {
     check(|file| {
         file.wrong_names(|name| {
             let homes = row(CONFINED, name.path[0]);
-            (!homes.is_empty() && !file.is_in(homes))
-                .then(|| format!("{} is named outside of {homes}", name.path[0]))
+            (!homes.is_empty() && !file.is_in(homes)).then(|| format!("{} is named outside of {homes}", name.path[0]))
         })
     });
 }
@@ -173,10 +146,7 @@ fn crates_stay_where_they_are_wrapped() {
 fn confined_crates_are_dependencies() {
     let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
     let dependencies = manifest["dependencies"].as_table().unwrap();
-    let names: BTreeSet<String> = dependencies
-        .keys()
-        .map(|name| name.replace('-', "_"))
-        .collect();
+    let names: BTreeSet<String> = dependencies.keys().map(|name| name.replace('-', "_")).collect();
     for (name, _) in CONFINED {
         assert!(names.contains(*name), "{name} is no dependency any more");
     }
@@ -188,12 +158,10 @@ fn words_stay_where_they_are_meant() {
         let mut wrong = Vec::new();
         for (words, _, why) in WORDS.iter().filter(|(_, homes, _)| !file.is_in(homes)) {
             let words: Vec<&str> = words.split(' ').collect();
-            let hits = file.tokens.windows(words.len()).filter(|window| {
-                window
-                    .iter()
-                    .map(|token| token.text)
-                    .eq(words.iter().copied())
-            });
+            let hits = file
+                .tokens
+                .windows(words.len())
+                .filter(|window| window.iter().map(|token| token.text).eq(words.iter().copied()));
             wrong.extend(hits.map(|hit| (hit[0].line, format!("`{}`: {why}", words.concat()))));
         }
         wrong
@@ -204,11 +172,7 @@ fn words_stay_where_they_are_meant() {
 fn every_file_opens_by_saying_what_it_is_for() {
     check(|file| {
         let problem = (1, "it must open with `//!`".to_owned());
-        if file.text.starts_with("//! ") {
-            vec![]
-        } else {
-            vec![problem]
-        }
+        if file.text.starts_with("//! ") { vec![] } else { vec![problem] }
     });
 }
 
@@ -216,19 +180,13 @@ fn every_file_opens_by_saying_what_it_is_for() {
 fn features_link_nothing_that_they_do_not_need() {
     for (features, absent) in ABSENT {
         let linked = linked(features);
-        assert!(
-            linked.contains("regex"),
-            "regex is always linked, but not in {linked:?}"
-        );
+        assert!(linked.contains("regex"), "regex is always linked, but not in {linked:?}");
         for name in absent.split(' ') {
             let hit = linked.iter().find(|linked| match name.strip_suffix('*') {
                 Some(start) => linked.starts_with(start),
                 None => *linked == name,
             });
-            assert_eq!(
-                hit, None,
-                "linked by --no-default-features --features \"{features}\""
-            );
+            assert_eq!(hit, None, "linked by --no-default-features --features \"{features}\"");
         }
     }
 }
@@ -237,22 +195,11 @@ fn features_link_nothing_that_they_do_not_need() {
 fn linked(features: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "tree",
-            "--locked",
-            "--offline",
-            "--edges=normal",
-            "--prefix=none",
-            "--format={p}",
-        ])
+        .args(["tree", "--locked", "--offline", "--edges=normal", "--prefix=none", "--format={p}"])
         .args(["--no-default-features", "--features", features])
         .output()
         .expect("the cargo that runs the tests can be run");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| line.split(' ').next())
@@ -264,25 +211,14 @@ fn linked(features: &str) -> BTreeSet<String> {
 fn check(rule: impl Fn(&File) -> Vec<(usize, String)>) {
     let mut wrong = Vec::new();
     for file in FILES.iter() {
-        wrong.extend(
-            rule(file)
-                .iter()
-                .map(|(line, what)| format!("{}:{line}: {what}", file.path)),
-        );
+        wrong.extend(rule(file).iter().map(|(line, what)| format!("{}:{line}: {what}", file.path)));
     }
-    assert!(
-        wrong.is_empty(),
-        "\n{}\n(the plan is in tests/rooms.rs)",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "\n{}\n(the plan is in tests/rooms.rs)", wrong.join("\n"));
 }
 
 /// The row of `table` that begins with `key`; empty when there is none.
 fn row(table: &[(&str, &'static str)], key: &str) -> &'static str {
-    table
-        .iter()
-        .find(|(name, _)| *name == key)
-        .map_or("", |(_, row)| row)
+    table.iter().find(|(name, _)| *name == key).map_or("", |(_, row)| row)
 }
 
 fn read(path: &str) -> String {
@@ -306,16 +242,7 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
     }
     paths.sort();
     // Leaked, because tokens and names borrow from the text for as long as the tests run.
-    let files: Vec<File> = paths
-        .into_iter()
-        .map(|path| File::new(path.clone(), read(&path).leak()))
-        .collect();
-    let test_only: BTreeSet<String> = files
-        .iter()
-        .flat_map(|file| file.test_modules.clone())
-        .collect();
-    files
-        .into_iter()
-        .filter(|file| !test_only.contains(&file.path))
-        .collect()
+    let files: Vec<File> = paths.into_iter().map(|path| File::new(path.clone(), read(&path).leak())).collect();
+    let test_only: BTreeSet<String> = files.iter().flat_map(|file| file.test_modules.clone()).collect();
+    files.into_iter().filter(|file| !test_only.contains(&file.path)).collect()
 });

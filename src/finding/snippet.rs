@@ -25,7 +25,7 @@ const LINES: usize = 5;
 
 /// What may be a secret although no rule named it: a password in a URL, a long run of mixed letters and digits.
 static SUSPECT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?-u)(?:://[^\s/:@]{0,256}:(?P<password>[^\s/@]{1,256})@|(?P<run>[A-Za-z0-9+/=_\-]{28,}))")
+    Regex::new(r"(?-u)(?:://[^\s/:@]{0,256}:(?P<password>[^\s/@]{1,256})@|(?P<run>[A-Za-z0-9+/_\-]{28,}={0,2}))")
         .expect("a constant pattern compiles")
 });
 

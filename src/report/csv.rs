@@ -112,7 +112,7 @@ mod tests {
         sample.findings = vec![finding(&canary(), places)];
         sample.findings[0].secrets.push((SecretKind::SessionToken, Secret::new("short")));
         let fingerprint = sample.findings[0].fingerprint.to_string();
-        let about = [&*fingerprint, "aws-access-key", "high", &canary(), "171436882533"];
+        let about = [&*fingerprint, "aws-access-key", "critical", &canary(), "171436882533"];
         let commit = "01".repeat(20);
         let first = ["file", "a.zip", "b, c.env", "1", "5", "", "", "", "", "wJal…;…"];
         let second = [

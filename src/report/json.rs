@@ -350,7 +350,7 @@ mod tests {
         let text = Sample::at(vec![history(&commit(1, 0), "a", Some(true), 3)]).written(Format::Jsonl);
         let first = text.lines().next().unwrap();
         let expected = format!(
-            r#"{{"schema":"keysweep/v1","type":"finding","fingerprint":"{}","rule":"aws-access-key","severity":"high","access_key_id":"{ID}","account_id":null,"account":null,"secrets":[{{"kind":"secret_access_key","redacted":"wJal…","sha256":"{}"}}],"occurrences":[{{"source":"commit","path":"a","member":null,"line":3,"column":5,"snippet":"id = {ID}\n\tsecret = wJal…","encoding":[],"repository":".","commit":"{}","author":"Jane Doe <jane@example.com>","date":"2024-03-01T12:00:00+02:00","in_head":true,"reachable":true,"bucket":null,"key":null,"version_id":null,"etag":null,"last_modified":null}}],"suppressed":null,"verdict":null}}"#,
+            r#"{{"schema":"keysweep/v1","type":"finding","fingerprint":"{}","rule":"aws-access-key","severity":"critical","access_key_id":"{ID}","account_id":null,"account":null,"secrets":[{{"kind":"secret_access_key","redacted":"wJal…","sha256":"{}"}}],"occurrences":[{{"source":"commit","path":"a","member":null,"line":3,"column":5,"snippet":"id = {ID}\n\tsecret = wJal…","encoding":[],"repository":".","commit":"{}","author":"Jane Doe <jane@example.com>","date":"2024-03-01T12:00:00+02:00","in_head":true,"reachable":true,"bucket":null,"key":null,"version_id":null,"etag":null,"last_modified":null}}],"suppressed":null,"verdict":null}}"#,
             "1a5d44a2dca19669d72edf4c4f1c27c4c1ca4b4408fbb17f6ce4ad452d78ddb3",
             "78314b11be2e581549ac1c4f616563fad3fdf0c3b71678f6e2299182080e0598",
             "01".repeat(20),

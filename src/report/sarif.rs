@@ -235,8 +235,11 @@ mod tests {
     /// The official schema, which the crate of the types carries.
     fn official_schema() -> jsonschema::Validator {
         let cargo = std::env::var("CARGO").unwrap();
+        let version = std::process::Command::new(cargo.replace("cargo", "rustc")).arg("-vV").output().unwrap();
+        let version = String::from_utf8(version.stdout).unwrap();
+        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
         let metadata = std::process::Command::new(cargo)
-            .args(["metadata", "--format-version", "1", "--offline"])
+            .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", host])
             .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
             .output()
             .unwrap();

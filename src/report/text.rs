@@ -322,7 +322,7 @@ mod tests {
         ]);
         let expected = format!(
             "\
-HIGH  {ID}  AWS access key
+CRITICAL  {ID}  AWS access key
     account     not told by an id as old as this
     secret      wJal… (secret access key)
     first seen  4b4b4b4b4b4b 2024-03-01T12:00:00+02:00 Jane Doe <jane@example.com>
@@ -339,7 +339,7 @@ What to do
     Deactivate the key, then delete it.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html
 
-1 leaked credential: 1 high.
+1 leaked credential: 1 critical.
 Read 1,234 blobs, 5.7 GB.
 Everything was read.
 "
@@ -466,12 +466,21 @@ Everything was read.
     }
 
     #[test]
+    fn a_long_term_id_with_its_secret_is_critical_whatever_the_rule_says() {
+        let mut sample = Sample::at(vec![file("a", 1)]);
+        assert!(text(&sample).starts_with("CRITICAL"));
+        sample.findings[0].secrets.clear();
+        assert!(text(&sample).starts_with("HIGH"));
+    }
+
+    #[test]
     fn severities_are_counted_worst_first() {
         let mut sample = Sample::at(vec![]);
         sample.findings = [("other", canary()), (RULE, with_account()), (RULE, ID.into())]
             .map(|(rule, id)| {
                 let mut finding = finding(&id, vec![file("a", 1)]);
                 finding.rule = rule.into();
+                finding.secrets.clear();
                 finding
             })
             .into();

