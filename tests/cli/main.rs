@@ -3,5 +3,6 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "all of it is test code, and it runs programs")]
 
 mod bad_input;
+mod scan;
 mod support;
 mod torture;
