@@ -59,8 +59,10 @@ pub fn cut(bytes: &[u8], line: u64, found: &Match, matches: &[Match]) -> Snippet
 fn extent(bytes: &[u8], found: &Match, unit: usize) -> (usize, usize) {
     let reach = REACH * unit;
     let floor = found.span.start.saturating_sub(reach);
-    let start = match bytes[floor..found.span.start].rfind_byte(b'\n') {
-        Some(newline) => floor + newline + 1,
+    // In a binary file a zero byte ends a text as a line feed does; in UTF-16 every other byte is one.
+    let ends: &[u8] = if unit == 1 { b"\n\0" } else { b"\n" };
+    let start = match bytes[floor..found.span.start].rfind_byteset(ends) {
+        Some(end) => floor + end + 1,
         None => floor,
     };
     // In UTF-16 a unit begins an even number of bytes from the hit.
@@ -74,10 +76,7 @@ fn extent(bytes: &[u8], found: &Match, unit: usize) -> (usize, usize) {
         .map(|span| span.end)
         .fold(found.span.end, usize::max);
     let ceiling = bytes.len().min(last + reach);
-    let end = match bytes[last..ceiling].find_byte(b'\n') {
-        Some(newline) => last + newline,
-        None => ceiling,
-    };
+    let end = bytes[last..ceiling].find_byteset(ends).map_or(ceiling, |end| last + end);
     (start, end.max(start))
 }
 
@@ -169,6 +168,17 @@ mod tests {
         let text = format!("{}{ID}{}", "é ".repeat(5000), " x".repeat(5000));
         let lines = snippet(&text);
         assert!(lines[0].contains(ID) && lines[0].len() < 4 * REACH, "{}", lines[0].len());
+    }
+
+    #[test]
+    fn of_a_binary_file_only_the_text_around_the_hit_is_shown() {
+        assert_eq!(snippet(&format!("junk\0key={ID};\0junk")), [format!("key={ID};")]);
+    }
+
+    #[test]
+    fn an_id_in_a_query_string_stays_readable() {
+        let text = format!("?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={ID}%2F20260101%2Fus-east-1");
+        assert_eq!(snippet(&text), [text]);
     }
 
     #[test]
