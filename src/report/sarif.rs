@@ -234,7 +234,7 @@ mod tests {
 
     /// The official schema, which the crate of the types carries.
     fn official_schema() -> jsonschema::Validator {
-        let cargo = std::env::var("CARGO").unwrap();
+        let cargo = env!("CARGO");
         let version = std::process::Command::new(cargo.replace("cargo", "rustc")).arg("-vV").output().unwrap();
         let version = String::from_utf8(version.stdout).unwrap();
         let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();

@@ -4,14 +4,12 @@
 use std::io;
 use std::path::Path;
 
-use memmap2::Mmap;
-
-use super::map;
+use super::map::{self, Map};
 use crate::blob::ObjectId;
 
 /// An index, checked so that every table lies within the file.
 pub(super) struct Index {
-    data: Mmap,
+    data: Map,
     hash_len: usize,
     count: usize,
     layout: Layout,

@@ -3,24 +3,36 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Deref;
 use std::path::Path;
 
 use memmap2::{Advice, Mmap};
+
+/// The bytes of a file.
+pub(super) struct Map(Mmap);
+
+impl Deref for Map {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// The whole file as bytes.
 ///
 /// # Errors
 /// When the file can't be opened or mapped.
-pub(super) fn map(path: &Path) -> io::Result<Mmap> {
+pub(super) fn map(path: &Path) -> io::Result<Map> {
     let file = File::open(path)?;
     // SAFETY: a map is unsound only when the file shrinks or changes under it. Git never writes to a pack or its index once it
     // stands under its final name: it writes a new one and unlinks the old, which stays readable through this map.
     let map = unsafe { Mmap::map(&file)? };
-    Ok(map)
+    Ok(Map(map))
 }
 
 /// Tells the system that the map will be read from front to back.
-pub(super) fn read_ahead(map: &Mmap) {
+pub(super) fn read_ahead(map: &Map) {
     // Advice only: where it can't be taken nothing is lost.
-    let _ = map.advise(Advice::WillNeed);
+    let _ = map.0.advise(Advice::WillNeed);
 }

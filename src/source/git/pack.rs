@@ -6,14 +6,12 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use libdeflater::Decompressor;
-use memmap2::Mmap;
-
 use super::delta;
 use super::index::Index;
-use super::map;
+use super::map::{self, Map};
 use super::object::Kind;
 use crate::blob::ObjectId;
+use libdeflater::Decompressor;
 
 /// Larger objects are not rebuilt from deltas in memory; git itself makes no deltas beyond half of this.
 pub(super) const MAX_REBUILT: u64 = 1 << 30;
@@ -21,7 +19,7 @@ pub(super) const MAX_REBUILT: u64 = 1 << 30;
 /// A pack and its index.
 pub(super) struct Pack {
     path: PathBuf,
-    data: Mmap,
+    data: Map,
     index: Index,
     hash_len: usize,
 }
