@@ -13,7 +13,7 @@ use crate::engine::{Encoding, Match, Scanner};
 use crate::finding::{Finding, Hit, Occurrence, group, snippet};
 use crate::location::Point;
 use crate::provenance::{Origin, Provenance};
-use crate::source::archive::{self, Budget};
+use crate::source::archive::{self, Budget, Member};
 use crate::source::{Sink, Skipped, Source, SourceError};
 
 /// Limits of a sweep.
@@ -188,12 +188,7 @@ struct Sweep<'a> {
 
 impl Sink for Sweep<'_> {
     fn blob(&self, blob: Blob<'_>) {
-        let hits = self.content(
-            &blob.provenance,
-            blob.content,
-            0,
-            &mut Budget::for_archive(0),
-        );
+        let hits = self.content(&blob.provenance, blob.content, None);
         if !hits.is_empty() {
             self.hits
                 .lock()
@@ -215,31 +210,22 @@ impl Sink for Sweep<'_> {
 }
 
 impl Sweep<'_> {
-    /// Scans content as it stands and, where it is an archive, what it holds.
-    fn content(
-        &self,
-        at: &Provenance,
-        content: Content<'_>,
-        depth: u32,
-        budget: &mut Budget,
-    ) -> Vec<Hit> {
+    /// Scans content as it stands and, where it is an archive, what it holds. `within` is the budget of the archive that it is a
+    /// member of.
+    fn content(&self, at: &Provenance, content: Content<'_>, within: Option<&Budget>) -> Vec<Hit> {
         match content {
-            Content::Bytes(bytes) => self.bytes(at, bytes, depth, budget),
-            Content::Seekable(file) => self.seekable(at, file, depth, budget),
-            Content::Stream(stream) => self.stream(at, stream, depth, budget),
+            Content::Bytes(bytes) => self.bytes(at, bytes, within),
+            Content::Seekable(file) => self.seekable(at, file, within),
+            Content::Stream(stream) => self.stream(at, stream, within),
         }
     }
 
-    fn bytes(&self, at: &Provenance, bytes: &[u8], depth: u32, budget: &mut Budget) -> Vec<Hit> {
+    fn bytes(&self, at: &Provenance, bytes: &[u8], within: Option<&Budget>) -> Vec<Hit> {
         self.count(1, bytes.len());
-        let mut hits = self.members(
-            at,
-            bytes,
-            Content::Bytes(bytes),
-            bytes.len() as u64,
-            depth,
-            budget,
-        );
+        let size = bytes.len() as u64;
+        let mut hits = self
+            .members(at, bytes, Content::Bytes(bytes), size, within)
+            .unwrap_or_default();
         let whole = Window {
             bytes,
             offset: 0,
@@ -254,8 +240,7 @@ impl Sweep<'_> {
         &self,
         at: &Provenance,
         file: &mut dyn ReadSeek,
-        depth: u32,
-        budget: &mut Budget,
+        within: Option<&Budget>,
     ) -> Vec<Hit> {
         self.count(1, 0);
         let opened = (|| {
@@ -265,9 +250,9 @@ impl Sweep<'_> {
                 .read_to_end(&mut head)?;
             let size = file.seek(SeekFrom::End(0))?;
             file.rewind()?;
-            let hits = self.members(at, &head, Content::Seekable(file), size, depth, budget);
+            let hits = self.members(at, &head, Content::Seekable(file), size, within);
             file.rewind()?;
-            Ok(hits)
+            Ok(hits.unwrap_or_default())
         })();
         match opened {
             Ok(mut hits) => {
@@ -282,92 +267,64 @@ impl Sweep<'_> {
     }
 
     /// An archive that can be read only once is not scanned as it stands, only its members are.
-    fn stream(
-        &self,
-        at: &Provenance,
-        stream: &mut dyn Read,
-        depth: u32,
-        budget: &mut Budget,
-    ) -> Vec<Hit> {
+    fn stream(&self, at: &Provenance, stream: &mut dyn Read, within: Option<&Budget>) -> Vec<Hit> {
         let mut first = Vec::new();
-        if let Err(error) = (&mut *stream)
-            .take(self.options.window as u64)
-            .read_to_end(&mut first)
-        {
-            self.unreadable(at, &error);
-            return self.bytes(at, &first, depth, budget);
-        }
-        if first.len() < self.options.window {
-            return self.bytes(at, &first, depth, budget);
+        let window = self.options.window as u64;
+        let read = (&mut *stream).take(window).read_to_end(&mut first);
+        if read.is_ok() && first.len() < self.options.window {
+            return self.bytes(at, &first, within);
         }
         self.count(1, 0);
-        let mut all = first.as_slice().chain(stream);
-        if archive::detect(&first).is_some() && depth < self.options.archive_depth {
-            return self.members(
-                at,
-                &first,
-                Content::Stream(&mut all),
-                first.len() as u64,
-                depth,
-                budget,
-            );
-        }
-        self.windows(at, &mut all)
+        let mut failed = Failed(read.err());
+        let rest: &mut dyn Read = match failed.0 {
+            Some(_) => &mut failed,
+            None => stream,
+        };
+        let mut all = first.as_slice().chain(rest);
+        self.members(at, &first, Content::Stream(&mut all), 0, within)
+            .unwrap_or_else(|| self.windows(at, &mut all))
     }
 
-    /// What an archive of `size` bytes that begins with `head` holds; nothing when it is none.
+    /// What an archive of `size` bytes that begins with `head` holds; `None` when it is none or not to be opened.
     fn members(
         &self,
         at: &Provenance,
         head: &[u8],
         content: Content<'_>,
         size: u64,
-        depth: u32,
-        budget: &mut Budget,
-    ) -> Vec<Hit> {
-        let Some(kind) = archive::detect(head) else {
-            return Vec::new();
-        };
-        if self.options.archive_depth == 0 {
-            return Vec::new();
-        }
+        within: Option<&Budget>,
+    ) -> Option<Vec<Hit>> {
+        let kind = archive::detect(head)?;
+        let depth = within.map_or(0, Budget::depth);
         if depth >= self.options.archive_depth {
-            let why = format!(
-                "archives are opened {depth} deep; a larger --archive-depth opens this one too"
-            );
-            self.skipped(Skipped::new(at.to_string(), why));
-            return Vec::new();
+            if depth > 0 {
+                let why = format!(
+                    "archives are opened {depth} deep; a larger --archive-depth opens this one too"
+                );
+                self.skipped(Skipped::new(at.to_string(), why));
+            }
+            return None;
         }
-        if depth == 0 {
-            *budget = Budget::for_archive(size);
-        }
+        let outermost = Budget::for_archive(size);
+        let budget = within.unwrap_or(&outermost);
+        let name = at.member.as_ref().or_else(|| at.path());
+        let name = name.map_or(&b""[..], |path| path);
         let mut hits = Vec::new();
-        let name = at
-            .member
-            .as_ref()
-            .or_else(|| at.path())
-            .map(|path| path.to_vec())
-            .unwrap_or_default();
-        let result = archive::expand(
-            kind,
-            &name,
-            content,
-            budget,
-            &mut |member, content, budget| {
-                let at = at.member(member.name);
-                match (member.size, self.options.max_file_size) {
-                    (Some(size), Some(limit)) if size > limit => self.too_large(&at, size, limit),
-                    _ => hits.extend(self.content(&at, content, depth + 1, budget)),
-                }
-            },
-        );
+        let mut each = |member: Member<'_>, content: Content<'_>| {
+            let at = at.member(member.name);
+            match (member.size, self.options.max_file_size) {
+                (Some(size), Some(limit)) if size > limit => self.too_large(&at, size, limit),
+                _ => hits.extend(self.content(&at, content, Some(budget))),
+            }
+        };
+        let result = archive::expand(kind, name, content, budget, &mut each);
         for problem in result {
             let what = problem
                 .member
                 .map_or_else(|| at.to_string(), |name| at.member(&name).to_string());
             self.skipped(Skipped::new(what, problem.why));
         }
-        hits
+        Some(hits)
     }
 
     fn windows(&self, at: &Provenance, stream: &mut dyn Read) -> Vec<Hit> {
@@ -453,6 +410,15 @@ impl Sweep<'_> {
 
     fn too_large(&self, at: &Provenance, size: u64, limit: u64) {
         self.skipped(Skipped::too_large(at.to_string(), size, limit));
+    }
+}
+
+/// A reader's error, to be met by whoever reads on.
+struct Failed(Option<std::io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 
