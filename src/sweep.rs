@@ -475,7 +475,10 @@ mod tests {
         sweep(&[Box::new(Fixed { blobs: vec![(file("a"), bytes)], way, places: HashMap::new() })], options)
     }
 
-    fn lines_and_offsets(outcome: &Outcome) -> Vec<(String, Vec<(u64, u64, u64)>)> {
+    /// Line, column and offset.
+    type Place = (u64, u64, u64);
+
+    fn lines_and_offsets(outcome: &Outcome) -> Vec<(String, Vec<Place>)> {
         let place = |o: &Occurrence| (o.point.line, o.point.column, o.offset);
         let finding =
             |f: &Finding| (f.access_key_id.unwrap().to_string(), f.occurrences.iter().map(place).collect::<Vec<_>>());

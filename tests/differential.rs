@@ -4,6 +4,13 @@
 //! Runs on a repository of its own making and on the one that this file is in; `KEYSWEEP_DIFFERENTIAL=/path/to/repo.git` adds any
 //! other, the larger the better.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "all of it is test code, runs git and tells of what it ran on"
+)]
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +24,7 @@ use keysweep::provenance::Origin;
 use keysweep::source::git::{History, Revisions};
 use keysweep::source::{Sink, Skipped, Source};
 
-/// One match: the object, whether it was in the message of a commit or tag, the rule, and where.
+/// One match: the object, the bytes, the rule, and where.
 type Found = BTreeSet<(ObjectId, Vec<u8>, String, usize, usize)>;
 
 fn scanned(scanner: &Scanner, id: ObjectId, bytes: &[u8], found: &mut Found) {

@@ -1,7 +1,7 @@
 //! What was named on the command line, as sources.
 
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -164,7 +164,7 @@ fn no_history(args: &ScanArgs) -> Result<(), SourceError> {
 }
 
 /// A target as it may be shown: of a URL without its password.
-fn display(target: &PathBuf) -> String {
+fn display(target: &Path) -> String {
     let text = target.display().to_string();
     #[cfg(feature = "git")]
     let text = mirror::without_password(&text);

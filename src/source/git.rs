@@ -112,9 +112,10 @@ impl History {
         for index in git_dirs.iter().map(|dir| dir.join("index")).filter(|index| index.exists()) {
             match git2::Index::open(&index) {
                 Ok(index) => {
-                    staged.extend(index.iter().filter_map(|entry| {
+                    let entry = |entry: git2::IndexEntry| {
                         Some((ObjectId::from_bytes(entry.id.as_bytes())?, BString::from(entry.path)))
-                    }))
+                    };
+                    staged.extend(index.iter().filter_map(entry));
                 }
                 Err(error) => {
                     let why =
@@ -290,6 +291,7 @@ fn hash_len(common_dir: &Path) -> Result<usize, String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "git has to be found")]
 mod tests {
     use std::collections::BTreeMap;
     use std::io::Write;
