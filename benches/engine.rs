@@ -23,33 +23,17 @@ fn random() -> impl Iterator<Item = u64> {
 }
 
 fn prose_of(extra: &[&str], one_in: u64) -> Vec<u8> {
-    let words = [
-        "the",
-        "function",
-        "returns",
-        "access",
-        "(value)",
-        "when",
-        "{",
-        "self.items",
-        "AND",
-        "key",
-        "\n    ",
-        "=",
-        "token",
-        "A",
-        "session",
-        "SELECT",
-        "0x1F",
-        "security",
-        "for",
-        "SECTION",
-        "\n",
-        "struct",
-        "process",
-        "Assert",
-        "configuration",
-    ];
+    let words: Vec<&str> = "the of and a to in is it you that he was for on are with as his they be at one have this from or had by \
+        hot but some what there we can out other were all your when up use word how said an each she which do their time if \
+        will way about many then them would write like so these her long make thing see him two has look more day could go \
+        come did my sound no most number who over know water than call first people may down side been now find any new \
+        work part take get place made live where after back little only round man year came show every good me give our \
+        under name very through just form much great think say help low line before turn cause same mean differ move right \
+        boy old too does tell set three want air well also play small end put home read hand port large spell add even \
+        return static const char *buf; if (!ret) { goto out; } for (i = 0; i < n; i++) self.items[key] = value SELECT \
+        int len = strlen(name); /* comment */ #include <stdio.h> struct access token session process success NULL"
+        .split_whitespace()
+        .collect();
     let mut text = Vec::with_capacity(SIZE);
     for number in random() {
         let word = match extra {
@@ -57,7 +41,7 @@ fn prose_of(extra: &[&str], one_in: u64) -> Vec<u8> {
             _ => words[(number >> 40) as usize % words.len()],
         };
         text.extend_from_slice(word.as_bytes());
-        text.push(b' ');
+        text.push(if (number >> 8) % 10 == 0 { b'\n' } else { b' ' });
         if text.len() >= SIZE {
             return text;
         }
@@ -87,19 +71,14 @@ fn utf16_prose() -> Vec<u8> {
     prose_with_labels().iter().flat_map(|&c| [c, 0]).collect()
 }
 
-fn literals() -> Vec<Vec<u8>> {
-    let rules = RuleSet::builtin();
-    let plain = rules.iter().flat_map(|rule| rule.keywords.clone());
-    plain
-        .flat_map(|keyword| {
-            let mut wide: Vec<u8> = keyword.bytes().flat_map(|c| [c, 0]).collect();
-            wide.pop();
-            [keyword.into_bytes(), wide]
-        })
-        .collect()
+/// The literals that the scanner looks for, but for the few of UTF-16.
+fn literals() -> Vec<String> {
+    RuleSet::builtin().iter().flat_map(|rule| rule.keywords.clone()).collect()
 }
 
-const INPUTS: [(&str, fn() -> Vec<u8>); 5] = [
+type Input = (&'static str, fn() -> Vec<u8>);
+
+const INPUTS: [Input; 5] = [
     ("prose", prose),
     ("binary", binary),
     ("prose with labels", prose_with_labels),

@@ -102,15 +102,10 @@ impl<'a> Runs<'a> {
 
     /// How far the units around `unit` are text.
     fn extent(&self, encoding: Encoding, unit: usize) -> (usize, usize) {
-        let text_at = |at: usize| self.bytes.get(at..at + 2).is_some_and(|pair| is_text(read(encoding, pair)));
-        let (mut start, mut end) = (unit, unit);
-        while start >= 2 && text_at(start - 2) {
-            start -= 2;
-        }
-        while text_at(end) {
-            end += 2;
-        }
-        (start, end)
+        let units = |bytes: &'a [u8]| bytes.chunks_exact(2).map(move |pair| read(encoding, pair));
+        let behind = units(&self.bytes[unit..]).take_while(|&u| is_text(u)).count();
+        let before = units(&self.bytes[unit % 2..unit]).rev().take_while(|&u| is_text(u)).count();
+        (unit - 2 * before, unit + 2 * behind)
     }
 }
 

@@ -11,6 +11,8 @@ use crate::location::Span;
 
 /// Partners are no further apart than this.
 const REACH: Distance = Distance { lines: 30, bytes: 4096, sections: usize::MAX };
+/// The only id and the only secret of a blob may be further apart: s3cmd writes all its settings in order of the alphabet.
+const LONE_REACH: Distance = Distance { lines: 100, ..REACH };
 /// An id within this distance makes a secret out of what has a vague label.
 const HINT: Distance = Distance { lines: 20, bytes: 4096, sections: usize::MAX };
 /// A second secret that has no id of its own belongs to an id within this distance.
@@ -54,6 +56,8 @@ struct Place {
     section: usize,
     /// Bytes a character takes.
     unit: usize,
+    /// Its label says little.
+    vague: bool,
 }
 
 /// An id, or a secret that has none, with what belongs to it.
@@ -114,7 +118,11 @@ fn assign(owners: &mut Vec<Owner>, secrets: Vec<(&Part, &FoundSecret, Place)>, k
     let takers: Vec<usize> = (0..owners.len()).filter(|&i| takes(&owners[i])).collect();
     let ids: Vec<Place> = takers.iter().map(|&i| owners[i].place).collect();
     let places: Vec<Place> = secrets.iter().map(|(_, _, place)| *place).collect();
-    let partner = align(&ids, &places);
+    let reach = match (&ids[..], &places[..]) {
+        ([_], [_]) => LONE_REACH,
+        _ => REACH,
+    };
+    let partner = align(&ids, &places, reach);
     let mut spare = Vec::new();
     for (&(part, secret, place), partner) in secrets.iter().zip(partner) {
         match partner {
@@ -145,7 +153,13 @@ fn places(bytes: &[u8], parts: &[Part]) -> Vec<Place> {
                 section += sections(between);
             }
             counted = counted.max(part.span.end);
-            Place { span: part.span, line, section, unit: if part.encoding.is_empty() { 1 } else { 2 } }
+            Place {
+                span: part.span,
+                line,
+                section,
+                unit: if part.encoding.is_empty() { 1 } else { 2 },
+                vague: part.needs_id,
+            }
         })
         .collect()
 }
@@ -160,7 +174,7 @@ fn sections(between: &[u8]) -> usize {
 
 /// How unlikely two places are to belong together; `None` beyond `reach`.
 /// Lines count, not the length of labels; within a line, bytes do. Blocks are seldom crossed. A secret comes after its id
-/// more often than before it.
+/// more often than before it. A clear label is worth a line and a half.
 fn cost(id: &Place, secret: &Place, reach: Distance) -> Option<u64> {
     let after = id.span.start < secret.span.start;
     let (first, second) = if after { (id, secret) } else { (secret, id) };
@@ -173,7 +187,8 @@ fn cost(id: &Place, secret: &Place, reach: Distance) -> Option<u64> {
     let distance = if lines == 0 { bytes / 4 } else { 64 * lines };
     let blocks = 128 * sections.min(2);
     let order = if after { 0 } else { 2 };
-    Some((distance + blocks + order) as u64)
+    let label = if secret.vague { 96 } else { 0 };
+    Some((distance + blocks + order + label) as u64)
 }
 
 /// The place of the cheapest id within `reach`, one before or one after; and what it costs.
@@ -187,13 +202,13 @@ fn nearest(ids: &[Place], secret: &Place, reach: Distance) -> Option<(usize, u64
 }
 
 /// What a pair is worth. One close pair is worth more than two distant ones that would break it.
-fn worth(id: &Place, secret: &Place) -> u64 {
-    cost(id, secret, REACH).map_or(0, |cost| 1_000_000 / (64 + cost))
+fn worth(id: &Place, secret: &Place, reach: Distance) -> u64 {
+    cost(id, secret, reach).map_or(0, |cost| 1_000_000 / (64 + cost))
 }
 
 /// For each secret the index of its id. Both are sorted by place, and so are the pairs.
-fn align(ids: &[Place], secrets: &[Place]) -> Vec<Option<usize>> {
-    let rows = rows(ids, secrets);
+fn align(ids: &[Place], secrets: &[Place], reach: Distance) -> Vec<Option<usize>> {
+    let rows = rows(ids, secrets, reach);
     let mut partner = vec![None; secrets.len()];
     let mut j = secrets.len();
     for (i, id) in ids.iter().enumerate().rev() {
@@ -204,7 +219,7 @@ fn align(ids: &[Place], secrets: &[Place]) -> Vec<Option<usize>> {
                 j -= 1;
                 continue;
             }
-            debug_assert_eq!(row.best(j), above.best(j - 1) + worth(id, &secrets[j - 1]));
+            debug_assert_eq!(row.best(j), above.best(j - 1) + worth(id, &secrets[j - 1], reach));
             j -= 1;
             partner[j] = Some(i);
             break;
@@ -230,16 +245,16 @@ impl Row {
     }
 }
 
-fn rows(ids: &[Place], secrets: &[Place]) -> Vec<Row> {
+fn rows(ids: &[Place], secrets: &[Place], reach: Distance) -> Vec<Row> {
     let mut rows = vec![Row { start: 0, totals: vec![0] }];
     for id in ids {
-        let reach = REACH.bytes * id.unit;
-        let start = secrets.partition_point(|s| s.span.end + reach < id.span.start);
-        let end = secrets.partition_point(|s| s.span.start <= id.span.end + reach);
+        let bytes = reach.bytes * id.unit;
+        let start = secrets.partition_point(|s| s.span.end + bytes < id.span.start);
+        let end = secrets.partition_point(|s| s.span.start <= id.span.end + bytes);
         let above = &rows[rows.len() - 1];
         let mut totals = vec![above.best(start)];
         for j in start + 1..=end {
-            let paired = worth(id, &secrets[j - 1]);
+            let paired = worth(id, &secrets[j - 1], reach);
             let with_pair = if paired > 0 { above.best(j - 1) + paired } else { 0 };
             let best = above.best(j).max(totals[j - 1 - start]).max(with_pair);
             totals.push(best);
@@ -331,10 +346,17 @@ mod tests {
 
     #[test]
     fn partners_are_at_most_thirty_lines_and_four_kilobytes_apart() {
-        assert_eq!(pairs(&format!("A{}b", "\n".repeat(30))), "Ab");
-        assert_eq!(pairs(&format!("A{}b", "\n".repeat(31))), "A -b");
+        let far = "\n".repeat(99);
+        assert_eq!(pairs(&format!("A{}b{far}C", "\n".repeat(30))), "Ab C");
+        assert_eq!(pairs(&format!("A{}b{far}C", "\n".repeat(31))), "A -b C");
         assert_eq!(pairs(&format!("b{}A", " ".repeat(4096))), "Ab");
         assert_eq!(pairs(&format!("b{}A", " ".repeat(4097))), "-b A");
+    }
+
+    #[test]
+    fn the_only_id_and_the_only_secret_of_a_blob_may_be_further_apart() {
+        assert_eq!(pairs(&format!("A{}b", "\n".repeat(100))), "Ab");
+        assert_eq!(pairs(&format!("A{}b", "\n".repeat(101))), "A -b");
     }
 
     #[test]
@@ -360,6 +382,7 @@ mod tests {
         assert_eq!(pairs(&format!("A{}?", "\n".repeat(21))), "A");
         assert_eq!(pairs("@\n?\n1"), "@?1");
         assert_eq!(pairs("A\nb\n?"), "Ab?");
+        assert_eq!(pairs("A\n?\nb"), "Ab?");
         assert_eq!(pairs("A\nb\n\n?"), "Ab");
     }
 

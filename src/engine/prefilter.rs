@@ -1,5 +1,8 @@
-//! Finds the places worth a look, at the speed of memory: every keyword of every rule, and each once more as UTF-16 spells it.
+//! Finds the places worth a look, at the speed of memory: every keyword of every rule, and what betrays one in UTF-16.
 //! What a place is worth is for the regexes to say.
+//!
+//! The fewer the literals, the faster the search; up to 32 of them go through the fast one of its two loops. So UTF-16 does not
+//! double them: around a hit the whole text is decoded and searched again, for which a few letters that keywords share will do.
 
 use aho_corasick::{AhoCorasick, MatchKind, packed};
 
@@ -14,9 +17,9 @@ pub(super) struct Prefilter {
 #[derive(Clone, Debug)]
 pub(super) struct Literal {
     bytes: Vec<u8>,
-    /// Indices of the rules whose keyword it is; none for a keyword in UTF-16.
+    /// Indices of the rules whose keyword it is; none if it is wide.
     pub(super) rules: Vec<usize>,
-    /// A keyword in UTF-16, without the zero byte at its end, or in big endian at its start.
+    /// A piece of keywords in UTF-16, without the zero byte at its end, or in big endian at its start.
     pub(super) wide: bool,
 }
 
@@ -38,12 +41,20 @@ impl Prefilter {
     /// `keywords` of each rule, in the order of the rules.
     pub(super) fn new<'a>(keywords: impl Iterator<Item = &'a [String]>) -> Self {
         let mut literals = Vec::new();
+        let mut all = Vec::new();
         for (rule, keywords) in keywords.enumerate() {
-            for keyword in keywords {
-                literals.push(Literal { bytes: keyword.clone().into_bytes(), rules: vec![rule], wide: false });
-                literals.push(Literal { bytes: widened(keyword), rules: Vec::new(), wide: true });
-            }
+            all.extend(keywords.iter().map(String::as_bytes));
+            literals.extend(keywords.iter().map(|keyword| Literal {
+                bytes: keyword.clone().into_bytes(),
+                rules: vec![rule],
+                wide: false,
+            }));
         }
+        literals.extend(shared_pieces(all).into_iter().map(|piece| Literal {
+            bytes: widened(piece),
+            rules: Vec::new(),
+            wide: true,
+        }));
         Self::of(without_prefixes(literals))
     }
 
@@ -103,9 +114,27 @@ impl Literal {
     }
 }
 
+/// Letters that are enough to suspect a keyword in UTF-16; shorter keywords are taken whole.
+const PIECE: usize = 4;
+
+/// A few pieces of keywords, so that each keyword contains one: again and again the piece that the most others contain.
+fn shared_pieces(mut keywords: Vec<&[u8]>) -> Vec<&[u8]> {
+    let contains = |keyword: &[u8], piece: &[u8]| memchr::memmem::find(keyword, piece).is_some();
+    let mut chosen = Vec::new();
+    loop {
+        let spread = |piece: &[u8]| keywords.iter().filter(|k| contains(k, piece)).count();
+        let pieces = keywords.iter().flat_map(|k| k.windows(PIECE.min(k.len())));
+        let Some(best) = pieces.max_by_key(|piece| (spread(piece), *piece)) else {
+            return chosen;
+        };
+        keywords.retain(|keyword| !contains(keyword, best));
+        chosen.push(best);
+    }
+}
+
 /// `A`, `B`, `C` with a zero between any two: part of the little and of the big endian spelling alike.
-fn widened(keyword: &str) -> Vec<u8> {
-    let mut bytes: Vec<u8> = keyword.bytes().flat_map(|c| [c, 0]).collect();
+fn widened(piece: &[u8]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = piece.iter().flat_map(|&c| [c, 0]).collect();
     bytes.pop();
     bytes
 }
@@ -163,6 +192,20 @@ mod tests {
         let big: Vec<u8> = "xAKIA".encode_utf16().flat_map(u16::to_be_bytes).collect();
         assert_eq!(hits(&prefilter, &little), [(2, vec![], true)]);
         assert_eq!(hits(&prefilter, &big), [(3, vec![], true)]);
+    }
+
+    #[test]
+    fn each_keyword_contains_a_chosen_piece_and_they_are_few() {
+        let keywords: Vec<&[u8]> = vec![b"session_token", b"SessionToken", b"AKIA", b"key", b"x_token"];
+        let pieces = shared_pieces(keywords);
+        assert_eq!(pieces, [&b"oken"[..], b"key", b"AKIA"]);
+    }
+
+    #[test]
+    fn the_built_in_keywords_go_through_the_fast_loop() {
+        let rules = crate::engine::rule::RuleSet::builtin();
+        let prefilter = Prefilter::new(rules.iter().map(|rule| rule.keywords.as_slice()));
+        assert!(prefilter.literals.len() <= 32, "{}", prefilter.literals.len());
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Holds rules to their examples. Credentials are written as templates there, so that no scanner flags the file that holds them:
-//! `{{access_key_id}}`, `{{temporary_key_id}}`, `{{secret_access_key}}`,
-//! `{{session_token}}` and, without the first bytes by which a token is known, `{{unmarked_session_token}}`.
+//! [`TEMPLATES`] has their names.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +11,20 @@ use crate::key::AccessKeyId;
 
 const BASE32: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// What examples can name, as `{{name}}`: credentials, a token without the first bytes by which tokens are known, and what looks
+/// like the rest of an id or like a secret but is none.
+pub const TEMPLATES: [&str; 9] = [
+    "access_key_id",
+    "temporary_key_id",
+    "secret_access_key",
+    "session_token",
+    "unmarked_session_token",
+    "sequence",
+    "digest",
+    "path",
+    "name",
+];
 
 /// A rule that does not do what its examples say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,9 +114,11 @@ pub(in crate::engine) fn expand(example: &str) -> Result<String, String> {
             break;
         };
         text.push_str(before);
-        text.push_str(&template(name).ok_or_else(|| {
-            format!("names a template `{name}` in {example:?}; there are access_key_id, temporary_key_id, secret_access_key, session_token, unmarked_session_token")
-        })?);
+        text.push_str(
+            &template(name).ok_or_else(|| {
+                format!("names a template `{name}` in {example:?}; there are {}", TEMPLATES.join(", "))
+            })?,
+        );
         rest = after;
     }
     text.push_str(rest);
@@ -123,6 +138,10 @@ fn template(name: &str) -> Option<String> {
         "secret_access_key" => drawn(40, BASE64, |value| plausible::is_random_secret(value.as_bytes())),
         "session_token" => format!("IQoJb3JpZ2lu{}", drawn(300, BASE64, |_| true)),
         "unmarked_session_token" => drawn(300, BASE64, |_| true),
+        "sequence" => "QRSTUVWXYZ234567".to_owned(),
+        "digest" => drawn(40, b"0123456789abcdef", |_| true),
+        "path" => "/opt/Vault/of/the/1password/keys/for/aws".to_owned(),
+        "name" => "readTheValueFromTheEnvironmentOrFileNo12".to_owned(),
         _ => return None,
     })
 }
@@ -157,6 +176,20 @@ mod tests {
         assert_eq!(text, expand("a {{access_key_id}} {{ b").unwrap());
         assert_eq!(expand("{{secret_access_key}}").unwrap().len(), 40);
         assert!(expand("{{temporary_key_id}}").unwrap().starts_with("ASIA"));
+    }
+
+    #[test]
+    fn every_template_has_a_text_of_its_length() {
+        for name in TEMPLATES {
+            let length = match name {
+                "access_key_id" | "temporary_key_id" => 20,
+                "session_token" => 312,
+                "unmarked_session_token" => 300,
+                "sequence" => 16,
+                _ => 40,
+            };
+            assert_eq!(template(name).unwrap().len(), length, "{name}");
+        }
     }
 
     #[test]

@@ -138,6 +138,8 @@ impl Gather<'_> {
             }
             match self.odb.number(entry.raw_id) {
                 None => missing.push(id),
+                // Without anything to lead to, only what is missing is asked for.
+                Some(_) if self.wanted.is_empty() => {}
                 Some(child) if entry.is_tree => trees.push((child, entry.name)),
                 Some(child) => blobs.push((child, entry.name)),
             }
