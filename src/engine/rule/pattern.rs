@@ -1,0 +1,305 @@
+//! The compiled half of a rule. It refuses what the windowed search could not run exactly: a regex without a greatest
+//! length, or one that can match where no keyword stands.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use regex::bytes::{Regex, RegexSet};
+use regex_syntax::hir::{Hir, HirKind};
+
+use super::Invalid;
+use crate::engine::plausible;
+
+/// Shorter keywords are everywhere.
+const SHORTEST_KEYWORD: usize = 3;
+/// Windows are cut at about three times the greatest length of a match.
+const LONGEST_MATCH: usize = 4096;
+/// A value that goes on for longer than this does not stand alone, so that it is none.
+const LONGEST_CONTINUATION: usize = 4096;
+/// How far around a match its context is looked for, in bytes.
+const CONTEXT: usize = 256;
+
+/// The fields of a rule that become a pattern.
+pub(super) struct Source<'a> {
+    pub(super) fragments: &'a BTreeMap<String, String>,
+    pub(super) keywords: &'a [String],
+    pub(super) regex: &'a str,
+    pub(super) continuation: Option<&'a str>,
+    pub(super) min_entropy: Option<f64>,
+    pub(super) exclude: &'a [String],
+    pub(super) context: Option<&'a str>,
+}
+
+/// What finds the values of a rule.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Pattern {
+    regex: Regex,
+    /// Number of the group that is the value.
+    value: usize,
+    max_len: usize,
+    continuation: Option<Regex>,
+    min_entropy: f64,
+    exclude: RegexSet,
+    context: Option<Regex>,
+}
+
+/// Where a regex matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Found {
+    /// First byte of the whole match.
+    pub(in crate::engine) start: usize,
+    /// The value; it may reach beyond the match when it has a continuation.
+    pub(in crate::engine) value: Range<usize>,
+    /// Where the search goes on.
+    pub(in crate::engine) next: usize,
+}
+
+impl Pattern {
+    pub(super) fn compile(source: &Source<'_>) -> Result<Self, Invalid> {
+        let text = expand(source.regex, source.fragments)?;
+        let hir = regex_syntax::ParserBuilder::new()
+            .utf8(false)
+            .build()
+            .parse(&text)
+            .map_err(|error| invalid_regex("regex", &error))?;
+        let max_len = greatest_length(&hir)?;
+        check_keywords(&hir, source.keywords)?;
+        let regex = compiled("regex", &text)?;
+        let value = regex.capture_names().position(|name| name == Some("value"));
+        let Some(value) = value else {
+            let why = "has no group `value`; write `(?P<value>…)` around the credential";
+            return Err(Invalid::new("regex", why));
+        };
+        let min_entropy = source.min_entropy.unwrap_or(0.0);
+        if !(0.0..=8.0).contains(&min_entropy) {
+            let why = "is no number of bits a byte; write one from 0 to 8";
+            return Err(Invalid::new("min_entropy", why));
+        }
+        Ok(Self {
+            regex,
+            value,
+            max_len,
+            continuation: source.continuation.map(continuation).transpose()?,
+            min_entropy,
+            exclude: RegexSet::new(source.exclude)
+                .map_err(|error| invalid_regex("exclude", &error))?,
+            context: source
+                .context
+                .map(|text| compiled("context", text))
+                .transpose()?,
+        })
+    }
+
+    /// The greatest length of a match in bytes, its continuation not counted.
+    pub(in crate::engine) fn max_len(&self) -> usize {
+        self.max_len
+    }
+
+    /// The leftmost match that starts at `start` or later and ends at `cut` or before.
+    pub(in crate::engine) fn find(&self, text: &[u8], start: usize, cut: usize) -> Option<Found> {
+        let mut groups = self.regex.capture_locations();
+        let whole = self
+            .regex
+            .captures_read_at(&mut groups, &text[..cut], start)?;
+        let (from, to) = groups.get(self.value)?;
+        let end = to + self.continued(&text[to..]);
+        Some(Found {
+            start: whole.start(),
+            value: from..end,
+            next: whole.end().max(end),
+        })
+    }
+
+    /// How many bytes the value goes on for in what stands behind it.
+    fn continued(&self, behind: &[u8]) -> usize {
+        let reach = behind.len().min(LONGEST_CONTINUATION);
+        let more = self
+            .continuation
+            .as_ref()
+            .and_then(|c| c.find(&behind[..reach]));
+        more.map_or(0, |more| more.len())
+    }
+
+    /// Whether a value may be one as far as the rule itself can tell.
+    pub(in crate::engine) fn allows(&self, value: &[u8]) -> bool {
+        plausible::entropy(value) >= self.min_entropy && !self.exclude.is_match(value)
+    }
+
+    /// Whether what must stand nearby does. `None` if nothing must.
+    pub(in crate::engine) fn has_context(&self, text: &[u8], found: &Found) -> Option<bool> {
+        let context = self.context.as_ref()?;
+        let before = &text[found.start.saturating_sub(CONTEXT)..found.value.start];
+        let after = &text[found.value.end..text.len().min(found.value.end + CONTEXT)];
+        Some(context.is_match(before) || context.is_match(after))
+    }
+}
+
+fn compiled(field: &'static str, text: &str) -> Result<Regex, Invalid> {
+    Regex::new(text).map_err(|error| invalid_regex(field, &error))
+}
+
+fn invalid_regex(field: &'static str, error: &dyn std::error::Error) -> Invalid {
+    // The regex crate draws the place under the pattern; the last line says what is wrong.
+    let text = error.to_string();
+    let why = text.lines().last().unwrap_or_default();
+    let why = why.trim_start_matches("error: ");
+    let advice = "see https://docs.rs/regex/latest/regex/#syntax for what can be written";
+    Invalid::new(field, format!("{why}; {advice}"))
+}
+
+/// Puts the fragments where the regex names them, and fragments where fragments do.
+fn expand(regex: &str, fragments: &BTreeMap<String, String>) -> Result<String, Invalid> {
+    let mut text = regex.to_owned();
+    // Each round resolves one more level; a fragment that names itself is left over and reported.
+    for (name, fragment) in fragments.iter().cycle().take(fragments.len().pow(2)) {
+        text = text.replace(&format!("{{{{{name}}}}}"), fragment);
+    }
+    match text
+        .split_once("{{")
+        .and_then(|(_, rest)| rest.split_once("}}"))
+    {
+        Some((name, _)) => Err(Invalid::new(
+            "regex",
+            format!("names a fragment `{name}` that the file has not; define it under [fragments]"),
+        )),
+        None => Ok(text),
+    }
+}
+
+fn continuation(class: &str) -> Result<Regex, Invalid> {
+    let bytes = format!("(?-u:{class})");
+    let one_byte = regex_syntax::ParserBuilder::new()
+        .utf8(false)
+        .build()
+        .parse(&bytes)
+        .is_ok_and(|hir| hir.properties().maximum_len() == Some(1));
+    if !one_byte {
+        let why = "is no class of single bytes; write it like `[A-Za-z0-9+/]`";
+        return Err(Invalid::new("continuation", why));
+    }
+    compiled("continuation", &format!(r"\A{bytes}+"))
+}
+
+fn greatest_length(hir: &Hir) -> Result<usize, Invalid> {
+    let why = match hir.properties().maximum_len() {
+        Some(length) if length <= LONGEST_MATCH => return Ok(length),
+        Some(length) => {
+            format!(
+                "can match {length} bytes, {LONGEST_MATCH} is the limit; use smaller repetitions"
+            )
+        }
+        None => {
+            "has no greatest length; write `{0,40}` or the like instead of `*` and `+`, and use \
+                 `continuation` for long values"
+                .to_owned()
+        }
+    };
+    Err(Invalid::new("regex", why))
+}
+
+fn check_keywords(hir: &Hir, keywords: &[String]) -> Result<(), Invalid> {
+    let invalid = |why: String| Err(Invalid::new("keywords", why));
+    if keywords.is_empty() {
+        return invalid("is empty; give literals of which every match contains one".to_owned());
+    }
+    if let Some(short) = keywords.iter().find(|k| k.len() < SHORTEST_KEYWORD) {
+        return invalid(format!(
+            "`{short}` is too short; give at least {SHORTEST_KEYWORD} bytes"
+        ));
+    }
+    if !always_holds(hir, keywords) {
+        return invalid(
+            "the regex can match, or may be able to, without any of them; spell every casing out both in the regex and here"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Whether every match of `hir` contains a keyword. It may say no where a longer proof would say yes, never the other way.
+fn always_holds(hir: &Hir, keywords: &[String]) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => keywords
+            .iter()
+            .any(|keyword| memchr::memmem::find(&literal.0, keyword.as_bytes()).is_some()),
+        HirKind::Capture(capture) => always_holds(&capture.sub, keywords),
+        HirKind::Repetition(repeated) => repeated.min > 0 && always_holds(&repeated.sub, keywords),
+        HirKind::Concat(parts) => parts.iter().any(|part| always_holds(part, keywords)),
+        HirKind::Alternation(ways) => ways.iter().all(|way| always_holds(way, keywords)),
+        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(regex: &str, continuation: Option<&str>) -> Pattern {
+        Pattern::compile(&Source {
+            fragments: &BTreeMap::from([("digits".to_owned(), "[0-9]{2}".to_owned())]),
+            keywords: &["key".to_owned()],
+            regex,
+            continuation,
+            min_entropy: Some(1.0),
+            exclude: &["^key99".to_owned()],
+            context: Some("near"),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn fragments_are_put_in() {
+        let pattern = pattern("(?P<value>key{{digits}})", None);
+        assert_eq!(pattern.max_len(), 5);
+        let found = pattern.find(b"a key12", 0, 7).unwrap();
+        assert_eq!((found.start, found.value, found.next), (2, 2..7, 7));
+    }
+
+    #[test]
+    fn a_fragment_that_is_not_there_is_named() {
+        let error = expand("{{digit}}", &BTreeMap::new()).unwrap_err();
+        assert!(error.why.contains("`digit`"), "{error:?}");
+    }
+
+    #[test]
+    fn the_search_stays_between_start_and_cut_but_sees_what_stands_before() {
+        let pattern = pattern(r"(?-u:\b)(?P<value>key[0-9])", None);
+        assert!(pattern.find(b"xkey1", 1, 5).is_none());
+        assert!(pattern.find(b" key1", 1, 5).is_some());
+        assert!(pattern.find(b" key1", 1, 4).is_none());
+    }
+
+    #[test]
+    fn a_value_goes_on_beyond_the_cut() {
+        let pattern = pattern("(?P<value>key[0-9])", Some("[0-9]"));
+        let found = pattern.find(b"key123 ", 0, 4).unwrap();
+        assert_eq!((found.value, found.next), (0..6, 6));
+    }
+
+    #[test]
+    fn a_value_goes_on_no_further_than_its_limit() {
+        let text = format!("key{}", "1".repeat(9000));
+        let found = pattern("(?P<value>key[0-9])", Some("[0-9]")).find(text.as_bytes(), 0, 99);
+        assert_eq!(found.unwrap().value, 0..4 + LONGEST_CONTINUATION);
+    }
+
+    #[test]
+    fn placeholders_and_the_monotonous_are_not_allowed() {
+        let pattern = pattern("(?P<value>key[0-9]{2})", None);
+        assert!(pattern.allows(b"key12"));
+        assert!(!pattern.allows(b"key99"));
+        assert!(!pattern.allows(b"kkkkk"));
+    }
+
+    #[test]
+    fn context_stands_within_reach_on_either_side() {
+        let pattern = pattern("(?P<value>key[0-9])", None);
+        let has = |text: String| {
+            let found = pattern.find(text.as_bytes(), 0, text.len()).unwrap();
+            pattern.has_context(text.as_bytes(), &found)
+        };
+        assert_eq!(has("near key1".to_owned()), Some(true));
+        assert_eq!(has("key1 near".to_owned()), Some(true));
+        assert_eq!(has(format!("near{}key1", " ".repeat(CONTEXT))), Some(false));
+    }
+}

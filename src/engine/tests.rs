@@ -1,0 +1,173 @@
+//! The scanner as a whole: templates in, matches out.
+
+use super::*;
+use crate::engine::rule::check::expand;
+
+fn scanner() -> Scanner {
+    Scanner::new(RuleSet::builtin())
+}
+
+/// What is found in the expanded template, as `rule: value, value`, after comparing it with the slow way.
+fn found(template: &str) -> Vec<String> {
+    found_in(expand(template).unwrap().as_bytes())
+}
+
+fn found_in(bytes: &[u8]) -> Vec<String> {
+    let scanner = scanner();
+    let matches = scanner.scan(bytes);
+    assert_eq!(matches, scanner.scan_slowly(bytes));
+    matches.iter().map(|m| described(bytes, m)).collect()
+}
+
+fn described(bytes: &[u8], found: &Match) -> String {
+    let mut values = Vec::new();
+    if let Some(id) = found.access_key_id {
+        assert_eq!(
+            unwidened(found.span.of(bytes), found),
+            id.as_str().as_bytes()
+        );
+        values.push("id");
+    }
+    for secret in &found.secrets {
+        assert_eq!(
+            unwidened(secret.span.of(bytes), found),
+            secret.secret.expose()
+        );
+        values.push(match secret.kind {
+            SecretKind::SecretAccessKey => "secret",
+            SecretKind::SessionToken => "token",
+        });
+    }
+    format!("{}: {}", found.rule, values.join(", "))
+}
+
+fn unwidened(bytes: &[u8], found: &Match) -> Vec<u8> {
+    let first = match found.encoding.last() {
+        None => return bytes.to_vec(),
+        Some(Encoding::Utf16Le) => 0,
+        Some(Encoding::Utf16Be) => 1,
+    };
+    bytes.chunks(2).map(|pair| pair[first]).collect()
+}
+
+fn encoded(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    text.encode_utf16().flat_map(order).collect()
+}
+
+#[test]
+fn nothing_is_found_in_nothing() {
+    assert!(found("").is_empty());
+    assert!(found("a secret of AKIA and ASIA, IQoJb3JpZ2lu").is_empty());
+}
+
+#[test]
+fn clean_bytes_allocate_nothing() {
+    assert_eq!(scanner().scan(&b"clean ".repeat(1000)).capacity(), 0);
+}
+
+#[test]
+fn an_id_its_secret_and_its_token_are_one_match() {
+    assert_eq!(
+        found(
+            "[default]\naws_access_key_id = {{temporary_key_id}}\naws_secret_access_key = {{secret_access_key}}\n\
+             aws_session_token = {{session_token}}\n"
+        ),
+        ["aws-temporary-key-id: id, secret, token"]
+    );
+}
+
+#[test]
+fn a_long_term_id_takes_no_token() {
+    assert_eq!(
+        found("{{access_key_id}}\nAWS_SESSION_TOKEN={{session_token}}"),
+        ["aws-access-key-id: id", "aws-session-token: token"]
+    );
+}
+
+#[test]
+fn a_secret_alone_is_a_match_of_its_own() {
+    assert_eq!(
+        found("AWS_SECRET_ACCESS_KEY={{secret_access_key}}"),
+        ["aws-secret-access-key: secret"]
+    );
+}
+
+#[test]
+fn a_vague_label_needs_aws_or_an_id_nearby() {
+    assert!(found("secret_key = {{secret_access_key}}").is_empty());
+    assert_eq!(
+        found("[aws]\nsecret_key = {{secret_access_key}}"),
+        ["aws-secret-access-key: secret"]
+    );
+    let apart = |lines: usize| {
+        let between = "\n".repeat(lines);
+        found(&format!(
+            "{{{{access_key_id}}}}{between}secret: {{{{secret_access_key}}}}"
+        ))
+    };
+    assert_eq!(apart(20), ["aws-access-key-id: id, secret"]);
+    assert_eq!(apart(21), ["aws-access-key-id: id"]);
+}
+
+#[test]
+fn the_same_id_at_two_places_is_two_matches() {
+    assert_eq!(found("{{access_key_id}} {{access_key_id}}").len(), 2);
+}
+
+#[test]
+fn neighbours_may_share_a_separator() {
+    assert_eq!(
+        found("{{access_key_id}},{{temporary_key_id}},{{access_key_id}}").len(),
+        3
+    );
+}
+
+#[test]
+fn utf16_is_read_in_both_byte_orders_with_its_places() {
+    let text = expand("k\u{1F511}y={{access_key_id}}\r\nSecretAccessKey: {{secret_access_key}}");
+    let text = text.unwrap();
+    for (order, mark, encoding) in [
+        (
+            u16::to_le_bytes as fn(u16) -> [u8; 2],
+            "",
+            Encoding::Utf16Le,
+        ),
+        (u16::to_le_bytes, "\u{FEFF}", Encoding::Utf16Le),
+        (u16::to_be_bytes, "", Encoding::Utf16Be),
+        (u16::to_be_bytes, "\u{FEFF}", Encoding::Utf16Be),
+    ] {
+        let bytes = encoded(&format!("{mark}{text}"), order);
+        assert_eq!(found_in(&bytes), ["aws-access-key-id: id, secret"]);
+        assert_eq!(scanner().scan(&bytes)[0].encoding, [encoding]);
+    }
+}
+
+#[test]
+fn strings_of_a_binary_are_paired_across_their_terminators() {
+    let id = expand("AccessKeyId={{access_key_id}}\0").unwrap();
+    let secret = expand("SecretAccessKey={{secret_access_key}}\0").unwrap();
+    let wide = encoded(&format!("{id}\0{secret}"), u16::to_le_bytes);
+    let narrow = format!("{id}\u{1}\u{2}{secret}");
+    for text in [&wide, narrow.as_bytes()] {
+        let bytes = [b"\x7fELF\x01\x02\x03\x04", text, b"\xff\xfe\x01"].concat();
+        assert_eq!(found_in(&bytes), ["aws-access-key-id: id, secret"]);
+    }
+}
+
+#[test]
+fn plain_text_and_utf16_are_not_paired() {
+    let wide = encoded(&expand("{{access_key_id}}\n").unwrap(), u16::to_le_bytes);
+    let narrow = expand("SecretAccessKey={{secret_access_key}}").unwrap();
+    assert_eq!(
+        found_in(&[wide.as_slice(), narrow.as_bytes()].concat()),
+        ["aws-access-key-id: id", "aws-secret-access-key: secret"]
+    );
+}
+
+#[test]
+fn a_token_is_taken_to_its_end_and_no_further_than_tokens_go() {
+    let token = expand("{{session_token}}").unwrap();
+    let long = token.repeat(4096 / token.len());
+    assert_eq!(found(&format!("\"{long}\"")), ["aws-session-token: token"]);
+    assert!(found(&format!("\"{long}{token}{token}\"")).is_empty());
+}
