@@ -1,0 +1,234 @@
+//! The scanner runs regexes only around keywords; here it is held to what they find when they are run over everything.
+
+use keysweep::engine::rule::RuleSet;
+use keysweep::engine::{Encoding, Match, Scanner};
+use proptest::prelude::*;
+use std::sync::LazyLock;
+
+static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(RuleSet::builtin()));
+
+/// The parts of credentials; put together at run time, so that no scanner flags this file.
+const ID_RESTS: [&str; 3] = ["SP2TPHJSQH3FJRUX", "Y34FZKBOKMUTVV7A", "V7S32T2OSBFJQOIY"];
+const SECRET_HALVES: [&str; 4] = [
+    "Vq1fZ8pTnW3sLk0yRb6/",
+    "cXuEo9GdJh2+MtAiQ5Nv",
+    "0qk9DFB5x4Qge79XQoTQ",
+    "16xbjWb7h6MIvUzyDzfJ",
+];
+const LABELS: [&str; 14] = [
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "AWS_SECRET_KEY",
+    "SecretAccessKey",
+    "secretAccessKey",
+    "Secret access key",
+    "secret",
+    "secret_key",
+    "aws_access_key",
+    "aws_session_token",
+    "X-Amz-Security-Token",
+    "SessionToken",
+    "aws",
+    "ecret",
+];
+const SEPARATORS: [&str; 24] = [
+    "=", " = ", ": ", "\"", "'", "\\\"", "\\n", "\n", "\r\n", "\n\n", "    ", " => ", ":=", "<",
+    "></", "%3D", "value", "/", "+", "_", "-", ",", "}", "\0",
+];
+
+fn id() -> impl Strategy<Value = String> {
+    let kind = prop::sample::select(vec!["AKIA", "ASIA", "ABIA", "ACCA"]);
+    (kind, prop::sample::select(&ID_RESTS[..])).prop_map(|(kind, rest)| format!("{kind}{rest}"))
+}
+
+fn secret() -> impl Strategy<Value = String> {
+    let half = || prop::sample::select(&SECRET_HALVES[..]);
+    (half(), half()).prop_map(|(first, second)| format!("{first}{second}"))
+}
+
+fn token() -> impl Strategy<Value = String> {
+    let head = prop::sample::select(vec!["IQoJb3JpZ2lu", "FwoGZXIvYXdz", "FQoDYXdz", "Zm9v", ""]);
+    (head, prop::collection::vec(secret(), 0..6))
+        .prop_map(|(head, body)| head.to_owned() + &body.concat())
+}
+
+/// Anything at the end of which some bytes are missing.
+fn cut(whole: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    (whole, any::<prop::sample::Index>()).prop_map(|(mut text, index)| {
+        text.truncate(index.index(text.len() + 1));
+        text
+    })
+}
+
+/// A line such as files have them.
+fn assignment() -> impl Strategy<Value = String> {
+    let value = prop_oneof![id(), secret(), token()];
+    let label = prop::sample::select(&LABELS[..]);
+    let separator = prop::sample::select(&SEPARATORS[..]);
+    (label, separator, value)
+        .prop_map(|(label, separator, value)| format!("{label}{separator}{value}\n"))
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => assignment(),
+        4 => prop::sample::select(&LABELS[..]).prop_map(str::to_owned),
+        6 => prop::sample::select(&SEPARATORS[..]).prop_map(str::to_owned),
+        4 => id(),
+        4 => secret(),
+        2 => token(),
+        1 => cut(id()),
+        1 => cut(secret()),
+        1 => cut(prop::sample::select(&LABELS[..]).prop_map(str::to_owned)),
+        1 => "[A-Za-z0-9+/]{0,30}",
+        1 => ".{0,8}",
+        1 => (0..300usize).prop_map(|n| " ".repeat(n)),
+    ]
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Spelling {
+    Plain,
+    Little,
+    Big,
+}
+
+fn spell(text: &str, spelling: Spelling) -> Vec<u8> {
+    match spelling {
+        Spelling::Plain => text.as_bytes().to_vec(),
+        Spelling::Little => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        Spelling::Big => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+    }
+}
+
+/// A few pieces of text in one spelling, with rubbish behind.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let spelling = prop_oneof![
+        4 => Just(Spelling::Plain),
+        1 => Just(Spelling::Little),
+        1 => Just(Spelling::Big),
+    ];
+    let rubbish = prop_oneof![
+        4 => Just(Vec::new()),
+        1 => prop::collection::vec(any::<u8>(), 0..6),
+        1 => Just(vec![0]),
+    ];
+    let texts = prop::collection::vec(text(), 0..16);
+    (texts, spelling, rubbish).prop_map(|(texts, spelling, mut rubbish)| {
+        let mut bytes = spell(&texts.concat(), spelling);
+        bytes.append(&mut rubbish);
+        bytes
+    })
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let mark = prop_oneof![
+        4 => Just(vec![]),
+        1 => Just(vec![0xFF, 0xFE]),
+        1 => Just(vec![0xFE, 0xFF]),
+        1 => Just(vec![0x00]),
+    ];
+    (mark, prop::collection::vec(piece(), 0..6))
+        .prop_map(|(mark, pieces)| [mark, pieces.concat()].concat())
+}
+
+/// The bytes of a span as the text they spell.
+fn spelled(bytes: &[u8], found: &Match) -> Vec<u8> {
+    match found.encoding[..] {
+        [] => bytes.to_vec(),
+        [Encoding::Utf16Le] => bytes.chunks(2).map(|pair| pair[0]).collect(),
+        [Encoding::Utf16Be] => bytes.chunks(2).map(|pair| pair[1]).collect(),
+        _ => panic!("an encoding that this test does not know"),
+    }
+}
+
+/// Compares the scanner with the slow way, and holds the matches to what is promised of any.
+fn scanned(bytes: &[u8]) -> Vec<Match> {
+    let matches = SCANNER.scan(bytes);
+    assert_eq!(
+        matches,
+        SCANNER.scan_slowly(bytes),
+        "{}",
+        bytes.escape_ascii()
+    );
+    assert!(matches.is_sorted_by_key(|found| found.span));
+    for found in &matches {
+        let value = spelled(found.span.of(bytes), found);
+        match found.access_key_id {
+            Some(id) => assert_eq!(value, id.as_str().as_bytes()),
+            None => assert_eq!(value, found.secrets[0].secret.expose()),
+        }
+        for secret in &found.secrets {
+            assert_eq!(
+                spelled(secret.span.of(bytes), found),
+                secret.secret.expose()
+            );
+        }
+    }
+    matches
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn windows_find_what_the_whole_gives(bytes in bytes()) {
+        scanned(&bytes);
+    }
+
+    #[test]
+    fn random_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        scanned(&bytes);
+    }
+}
+
+#[test]
+fn the_generator_makes_credentials_of_every_kind() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let (mut pairs, mut alone, mut tokens, mut wide) = (0, 0, 0, 0);
+    for _ in 0..300 {
+        for found in scanned(&bytes().new_tree(&mut runner).unwrap().current()) {
+            pairs += u32::from(found.access_key_id.is_some() && !found.secrets.is_empty());
+            alone += u32::from(found.access_key_id.is_none());
+            tokens += u32::from(found.secrets.iter().any(|s| s.secret.expose().len() > 40));
+            wide += u32::from(!found.encoding.is_empty());
+        }
+    }
+    assert!(
+        pairs > 20 && alone > 20 && tokens > 20 && wide > 20,
+        "{pairs} pairs, {alone} alone, {tokens} tokens, {wide} wide"
+    );
+}
+
+#[test]
+fn a_pair_is_found_wherever_windows_end() {
+    let pair = format!(
+        "AKIA{}\naws_secret_access_key = \"{}{}\"\n",
+        ID_RESTS[0], SECRET_HALVES[0], SECRET_HALVES[1]
+    );
+    for filler in ["ecret", "AKIA", "secret=", "aws_secret_access_key = x", "-"] {
+        for offset in (0..400).step_by(7) {
+            let before: String = filler.chars().cycle().take(offset).collect();
+            let text = format!("{before} {pair}{before}");
+            let matches = scanned(text.as_bytes());
+            assert_eq!(matches.len(), 1, "{filler} {offset}");
+            assert_eq!(matches[0].secrets.len(), 1, "{filler} {offset}");
+        }
+    }
+}
+
+#[test]
+fn megabytes_of_keywords_are_worked_off() {
+    for piece in [
+        "AKIA",
+        "secret",
+        "IQoJb3JpZ2lu",
+        "A\0K\0I\0A\0",
+        "aws_secret_access_key = ",
+    ] {
+        let text = piece.repeat((2 << 20) / piece.len());
+        assert_eq!(SCANNER.scan(text.as_bytes()), [], "{piece}");
+    }
+}
