@@ -44,6 +44,11 @@ pub(super) fn write(report: &Report<'_>, args: &ScanArgs, files: Vec<OutputFile>
     report::write(format, &report, &mut io::stdout().lock()).context("writing the report failed")
 }
 
+/// The text report is on a terminal.
+pub(super) fn is_read_by_a_person(args: &ScanArgs) -> bool {
+    io::stdout().is_terminal() && args.format.unwrap_or(Format::Text) == Format::Text && !args.quiet
+}
+
 /// Colour is for terminals, unless <https://no-color.org> is set or the terminal knows none.
 fn wants_colour() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -66,14 +66,19 @@ fn complete_tally(outcome: &mut Outcome, skipped: Vec<Skipped>) {
     tally.skipped.dedup();
 }
 
-/// What goes to standard error beside the report: unread input always, figures on request.
+/// Unread things told on standard error; the report lists all.
+const TOLD: usize = 10;
+
+/// What goes to standard error beside the report: figures on request, and unread input unless somebody has just been told of it.
 fn tell(args: &ScanArgs, outcome: &Outcome, seconds: f64) {
     let tally = &outcome.tally;
     if args.verbose {
         let (blobs, bytes, findings) = (tally.blobs, tally.bytes, outcome.findings.len());
         output::note(&format!("{blobs} blobs, {bytes} bytes, {findings} findings in {seconds:.3} s"));
     }
-    const TOLD: usize = 10;
+    if output::is_read_by_a_person(args) {
+        return;
+    }
     for skipped in tally.skipped.iter().take(TOLD) {
         output::note(&format!("not read: {}: {}", skipped.what, skipped.why));
     }

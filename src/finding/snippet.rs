@@ -49,10 +49,21 @@ pub fn cut(bytes: &[u8], line: u64, found: &Match, matches: &[Match]) -> Snippet
         at = at.max(secret.span.end.min(end));
     }
     text.extend(masked(&decoded(&bytes[at..end], found)));
-    Snippet {
-        first_line: line,
-        lines: text.lines().map(|line| line.trim_end_with(|c| c == '\r').to_str_lossy().into_owned()).collect(),
+    let mut lines: Vec<String> =
+        text.lines().map(|line| line.trim_end_with(|c| c == '\r').to_str_lossy().into_owned()).collect();
+    // A line that goes on is shown to do so.
+    if let Some(first) = lines.first_mut().filter(|_| !is_end(&bytes[start.saturating_sub(unit)..start])) {
+        first.insert(0, '…');
     }
+    if let Some(last) = lines.last_mut().filter(|_| !is_end(&bytes[end..bytes.len().min(end + unit)])) {
+        last.push('…');
+    }
+    Snippet { first_line: line, lines }
+}
+
+/// Whether a line ends with these bytes, or the blob does.
+fn is_end(bytes: &[u8]) -> bool {
+    bytes.is_empty() || bytes.contains(&b'\n') || bytes == b"\0"
 }
 
 /// From the start of the hit's line to the end of the line of its last near secret, neither too far away.
@@ -168,6 +179,7 @@ mod tests {
         let text = format!("{}{ID}{}", "é ".repeat(5000), " x".repeat(5000));
         let lines = snippet(&text);
         assert!(lines[0].contains(ID) && lines[0].len() < 4 * REACH, "{}", lines[0].len());
+        assert!(lines[0].starts_with('…') && lines[0].ends_with('…'), "{lines:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bstr::{BString, ByteSlice};
@@ -275,6 +276,15 @@ impl Visitor for Scan<'_> {
     }
 }
 
+/// The user's own git, deaf to the repository that a hook may be running for.
+fn git_command() -> Command {
+    let mut command = Command::new("git");
+    for name in ["DIR", "WORK_TREE", "INDEX_FILE", "COMMON_DIR", "OBJECT_DIRECTORY", "ALTERNATE_OBJECT_DIRECTORIES"] {
+        command.env_remove(format!("GIT_{name}"));
+    }
+    command
+}
+
 /// 20 for SHA-1, 32 for SHA-256, by the repository's own configuration.
 fn hash_len(common_dir: &Path) -> Result<usize, String> {
     let path = common_dir.join("config");
@@ -295,7 +305,7 @@ fn hash_len(common_dir: &Path) -> Result<usize, String> {
 mod tests {
     use std::collections::BTreeMap;
     use std::io::Write;
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
 
     use sha1::Digest;
     use tempfile::TempDir;
@@ -684,6 +694,22 @@ mod tests {
         let mut places: Vec<_> = places.values().flatten().map(place).collect();
         places.sort_by(|a, b| a.1.cmp(&b.1));
         assert_eq!(places, [(first, "a/b/key".into(), Some(false), true), (copied, "copy".into(), Some(true), true)]);
+    }
+
+    #[test]
+    fn refs_in_a_reftable_are_read_by_git() {
+        let repository = Repository(tempfile::tempdir().unwrap());
+        let made = repository.command(&["init", "-q", "--ref-format=reftable"]).output().unwrap();
+        if !made.status.success() {
+            // Only since git 2.45.
+            return;
+        }
+        let first = repository.commit("key", b"the key");
+        let id = repository.hash_object(b"the key");
+        let places = attributed(&repository, &[&id]);
+        let told: Vec<_> = places.values().flatten().map(place).collect();
+        assert_eq!(told, [(first, "key".into(), Some(true), true)]);
+        assert_eq!(introduced(&repository, "HEAD"), ["the key"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use bstr::ByteSlice;
 
@@ -36,7 +36,7 @@ pub fn without_password(url: &str) -> String {
 /// When git is not there or fails; what it said is in the message, without the password.
 pub fn clone(url: &str, directory: &Path) -> Result<(), SourceError> {
     let failed = |why: String| SourceError { what: without_password(url), why };
-    let output = Command::new("git")
+    let output = super::git_command()
         .args(["clone", "--mirror", "--quiet", "--"].map(OsStr::new))
         .arg(url)
         .arg(directory)

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::Command;
 
 use bstr::{BString, ByteSlice, ByteVec};
 
@@ -127,8 +126,11 @@ impl Refs {
     /// Refs in the reftable format are left to the user's own git, whose format it is.
     fn ask_git(&mut self, git_dir: &Path) {
         let mut git = |arguments: &[&str]| {
-            let output =
-                Command::new("git").args(["-c", "safe.directory=*", "--git-dir"]).arg(git_dir).args(arguments).output();
+            let output = super::git_command()
+                .args(["-c", "safe.directory=*", "--git-dir"])
+                .arg(git_dir)
+                .args(arguments)
+                .output();
             match output {
                 Ok(output) if output.status.success() => output.stdout,
                 Ok(output) => {
