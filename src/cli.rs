@@ -9,6 +9,7 @@ use clap::Parser;
 
 mod args;
 mod exit;
+#[cfg(feature = "git")]
 mod interrupt;
 mod output;
 mod progress;

@@ -315,6 +315,10 @@ impl Sweep<'_> {
 
     fn window(&self, at: &Provenance, window: &Window<'_>) -> Vec<Hit> {
         let matches = self.scanner.scan(window.bytes);
+        if matches.is_empty() {
+            return Vec::new();
+        }
+        let secrets = snippet::secrets_of(&matches);
         let mut lines = Lines::new(window);
         let hits: Vec<Hit> = matches
             .iter()
@@ -329,7 +333,7 @@ impl Sweep<'_> {
                         provenance: at.clone(),
                         point,
                         offset: window.offset + found.span.start as u64,
-                        snippet: snippet::cut(window.bytes, point.line, found, &matches),
+                        snippet: snippet::cut(window.bytes, point.line, found, &secrets),
                         encoding: found.encoding.clone(),
                     },
                 }
@@ -392,13 +396,9 @@ impl<'a> Lines<'a> {
 
 /// Adds the hits of an archive's own bytes, but for those of credentials that its members gave already.
 fn add_unknown(hits: &mut Vec<Hit>, plain: Vec<Hit>) {
-    let known = |hit: &Hit| {
-        hits.iter().any(|inner| {
-            hit.access_key_id.map_or(inner.secrets.first() == hit.secrets.first(), |id| inner.access_key_id == Some(id))
-        })
-    };
-    let new: Vec<Hit> = plain.into_iter().filter(|hit| !known(hit)).collect();
-    hits.extend(new);
+    let name = |hit: &Hit| (hit.access_key_id, hit.secrets.first().filter(|_| hit.access_key_id.is_none()).cloned());
+    let known: HashSet<_> = hits.iter().map(name).collect();
+    hits.extend(plain.into_iter().filter(|hit| !known.contains(&name(hit))));
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use bstr::ByteSlice;
 use regex::bytes::Regex;
 
 use crate::engine::{Encoding, FoundSecret, Match};
-use crate::location::Span;
 
 /// Lines of text, redacted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,16 +28,23 @@ static SUSPECT: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant pattern compiles")
 });
 
-/// The lines of `bytes` that hold `found`, with the secrets of all `matches` masked.
+/// All secrets of the matches in a blob, in order of place, as [`cut`] wants them.
+pub fn secrets_of(matches: &[Match]) -> Vec<&FoundSecret> {
+    let mut secrets: Vec<&FoundSecret> = matches.iter().flat_map(|found| &found.secrets).collect();
+    secrets.sort_by_key(|secret| secret.span);
+    secrets
+}
+
+/// The lines of `bytes` that hold `found`, with all `secrets` of the blob masked.
 ///
 /// `line` is the number of the line on which `found` stands.
-pub fn cut(bytes: &[u8], line: u64, found: &Match, matches: &[Match]) -> Snippet {
+pub fn cut(bytes: &[u8], line: u64, found: &Match, secrets: &[&FoundSecret]) -> Snippet {
     let wide = found.encoding.iter().any(|e| matches!(e, Encoding::Utf16Le | Encoding::Utf16Be));
     let unit = if wide { 2 } else { 1 };
     let (start, end) = extent(bytes, found, unit);
-    let mut secrets: Vec<&FoundSecret> =
-        matches.iter().flat_map(|m| &m.secrets).filter(|s| s.span.overlaps(&Span { start, end })).collect();
-    secrets.sort_by_key(|s| s.span);
+    // Secrets don't overlap, so that their ends rise as their starts do.
+    let near = secrets.partition_point(|secret| secret.span.end <= start);
+    let secrets = secrets[near..].iter().take_while(|secret| secret.span.start < end);
     let mut text = Vec::new();
     let mut at = start;
     for secret in secrets {
@@ -125,6 +131,7 @@ mod tests {
     use super::*;
     use crate::engine::SecretKind;
     use crate::key::{AccessKeyId, Secret};
+    use crate::location::Span;
 
     const ID: &str = "AKIAIOSFODNN7EXAMPLE";
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -152,7 +159,7 @@ mod tests {
 
     fn snippet(text: &str) -> Vec<String> {
         let found = example(text.as_bytes(), false);
-        cut(text.as_bytes(), 2, &found, std::slice::from_ref(&found)).lines
+        cut(text.as_bytes(), 2, &found, &secrets_of(std::slice::from_ref(&found))).lines
     }
 
     #[test]
@@ -197,6 +204,6 @@ mod tests {
     fn utf16_is_shown_as_text() {
         let bytes: Vec<u8> = format!("a\r\nid={ID};{SECRET}\r\nz").encode_utf16().flat_map(u16::to_le_bytes).collect();
         let found = example(&bytes, true);
-        assert_eq!(cut(&bytes, 2, &found, std::slice::from_ref(&found)).lines, [format!("id={ID};wJal…")]);
+        assert_eq!(cut(&bytes, 2, &found, &secrets_of(std::slice::from_ref(&found))).lines, [format!("id={ID};wJal…")]);
     }
 }
