@@ -63,7 +63,7 @@ pub(super) struct ScanArgs {
     pub(super) max_file_size: Option<u64>,
 
     /// Threads to scan with [default: one for each core]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) jobs: Option<u16>,
 
     /// Exit code when credentials were found and everything was read
