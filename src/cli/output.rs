@@ -1,19 +1,20 @@
 //! Where reports go: standard output in one format, and any number of files in theirs.
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use tempfile::NamedTempFile;
 
 use super::args::ScanArgs;
 use crate::report::{self, Format, Report};
 
-/// A file that will hold a report, opened before the scan so that a wrong path is known at once.
+/// A file that will hold a report. It is written beside its place, which is tried before the scan so that a wrong path is known at
+/// once, and takes it when it is whole: what stood there is lost neither to an interruption nor before it was scanned.
 pub(super) struct OutputFile {
     path: PathBuf,
     format: Format,
-    file: File,
+    file: NamedTempFile,
 }
 
 /// Opens every file that was asked for.
@@ -26,7 +27,9 @@ fn open(path: &Path) -> Result<OutputFile> {
     let Some(format) = Format::of_file(path) else {
         bail!("can't tell the format of --output {name}: let it end in .txt, .json, .jsonl, .sarif or .csv");
     };
-    let file = File::create(path).with_context(|| format!("making the report file {name} failed"))?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = NamedTempFile::with_prefix_in(".keysweep-", directory)
+        .with_context(|| format!("making the report file {name} failed"))?;
     Ok(OutputFile { path: path.to_owned(), format, file })
 }
 
@@ -34,7 +37,8 @@ fn open(path: &Path) -> Result<OutputFile> {
 pub(super) fn write(report: &Report<'_>, args: &ScanArgs, files: Vec<OutputFile>) -> Result<()> {
     for mut file in files {
         report::write(file.format, report, &mut file.file)
-            .and_then(|()| file.file.sync_all())
+            .and_then(|()| file.file.as_file().sync_all())
+            .and_then(|()| Ok(file.file.persist(&file.path)?))
             .with_context(|| format!("writing the report file {} failed", file.path.display()))?;
     }
     let Some(format) = args.format.or((!args.quiet).then_some(Format::Text)) else {

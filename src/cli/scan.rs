@@ -42,7 +42,9 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     };
     output::write(&report, args, files)?;
     tell(args, &outcome, seconds);
-    Ok(Exit::of(outcome.findings.len(), complete || args.allow_incomplete, args.exit_code))
+    // A scan of nothing is not what --allow-incomplete allows.
+    let allowed = args.allow_incomplete && outcome.tally.bytes > 0;
+    Ok(Exit::of(outcome.findings.len(), complete || allowed, args.exit_code))
 }
 
 fn options(args: &ScanArgs) -> Options {

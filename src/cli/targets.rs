@@ -36,7 +36,7 @@ pub(super) fn open(args: &ScanArgs) -> Result<Targets> {
             output::note(&format!("scanning {}", display(target)));
         }
         if let Err(error) = targets.add(target, args)? {
-            targets.skipped.push(Skipped::new(error.what, error.why));
+            targets.skipped.push(Skipped::new(safe(error.what), error.why));
         }
     }
     Ok(targets)
@@ -48,7 +48,7 @@ impl Targets {
         if target == Path::new("-") {
             return Ok(no_history(args).and_then(|()| self.add_stdin()));
         }
-        match target.to_str().filter(|target| mirror::is_url(target)) {
+        match target.to_str().filter(|url| mirror::is_url(url) && !target.exists()) {
             Some(url) => self.add_url(url, args),
             None => Ok(self.add_path(target, args)),
         }
@@ -111,7 +111,12 @@ impl Targets {
                 output::note(&format!("scanning the history of {}", name(repository)));
             }
             self.add_history(repository, Revisions::All);
-            self.add_outside(repository, target, args)?;
+            if let Err(error) = self.add_outside(repository, target, args) {
+                self.skipped.push(Skipped::new(error.what, error.why));
+            }
+        }
+        if repositories.is_empty() {
+            note_outer_repository(target);
         }
         match (&args.history, repositories.is_empty()) {
             (Some(_), true) => Err(not_a_repository(target)),
@@ -163,10 +168,31 @@ fn no_history(args: &ScanArgs) -> Result<(), SourceError> {
     }
 }
 
-/// A target as it may be shown: of a URL without its password.
+/// Who scans a part of a repository's working tree is told that its history was not asked for.
+#[cfg(feature = "git")]
+fn note_outer_repository(target: &Path) {
+    let Ok(target) = target.canonicalize() else {
+        return;
+    };
+    if let Some(root) = target.ancestors().skip(1).find(|above| above.join(".git").exists()) {
+        let (target, root) = (target.display(), root.display());
+        output::note(&format!(
+            "{target} is a part of the repository {root}, whose history is scanned when that is named"
+        ));
+    }
+}
+
+/// A target as it may be shown: of a URL without what may be secret in it.
 fn display(target: &Path) -> String {
-    let text = target.display().to_string();
-    #[cfg(feature = "git")]
-    let text = mirror::without_password(&text);
-    text
+    safe(target.display().to_string())
+}
+
+#[cfg(feature = "git")]
+fn safe(target: String) -> String {
+    mirror::without_password(&target)
+}
+
+#[cfg(not(feature = "git"))]
+fn safe(target: String) -> String {
+    target
 }

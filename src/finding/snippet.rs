@@ -22,11 +22,25 @@ const REACH: usize = 160;
 /// How many lines below the hit's own are shown when a secret of it stands there.
 const LINES: usize = 5;
 
-/// What may be a secret although no rule named it: a password in a URL, a long run of mixed letters and digits.
-static SUSPECT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?-u)(?:://[^\s/:@]{0,256}:(?P<password>[^\s/@]{1,256})@|(?P<run>[A-Za-z0-9+/_\-]{28,}={0,2}))")
-        .expect("a constant pattern compiles")
+/// Values that are secret by what stands before them: who logs in by a URL, and what is called a secret.
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?x-u)
+        :// (?P<user> [^\s"'<>]{1,256} ) @
+        | (?i: secret | passw(?:or)?d | passwd | pwd | token | api[_-]?key | private[_-]?key ) [A-Za-z0-9_.-]{0,40}
+          (?: \\?["'] )? \s{0,8} (?: => | := | [:=>] | ,\s{0,8}["'] )? \s{0,8} (?: \\?["'] )? (?P<value> [^\s"'<>,;&()]{4,} )
+        "#,
+    )
+    .expect("a constant pattern compiles")
 });
+
+/// Long runs of the letters that secrets are written with, plain or escaped.
+static RUN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?-u)[A-Za-z0-9+/=_%\\.-]{16,}").expect("a constant pattern compiles"));
+
+/// What an access key id looks like: it is shown whatever stands around it.
+static ID: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?-u)A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}").expect("a constant pattern compiles"));
 
 /// All secrets of the matches in a blob, in order of place, as [`cut`] wants them.
 pub fn secrets_of(matches: &[Match]) -> Vec<&FoundSecret> {
@@ -109,21 +123,40 @@ fn decoded(bytes: &[u8], found: &Match) -> Vec<u8> {
 }
 
 /// Masks what no rule named but may be a secret all the same.
-fn masked(text: &[u8]) -> Vec<u8> {
-    SUSPECT
-        .replace_all(text, |found: &regex::bytes::Captures<'_>| {
-            let whole = &found[0];
-            if let Some(password) = found.name("password") {
-                let offset = found.get(0).map_or(0, |all| all.start());
-                let before = &whole[..password.start() - offset];
-                return [before, "…@".as_bytes()].concat();
-            }
-            let mixed = whole.iter().any(u8::is_ascii_digit)
-                && whole.iter().any(u8::is_ascii_uppercase)
-                && whole.iter().any(u8::is_ascii_lowercase);
-            if mixed { [&whole[..4], "…".as_bytes()].concat() } else { whole.to_vec() }
-        })
-        .into_owned()
+pub fn masked(text: &[u8]) -> Vec<u8> {
+    let text = NAMED.replace_all(text, |found: &regex::bytes::Captures<'_>| {
+        let whole = found.get(0).expect("group 0 is the match");
+        let part = found.name("user").or_else(|| found.name("value")).unwrap_or(whole);
+        let (before, after) = (&text[whole.start()..part.start()], &text[part.end()..whole.end()]);
+        [before, &mask(part.as_bytes()), after].concat()
+    });
+    let run =
+        |found: &regex::bytes::Captures<'_>| if is_random(&found[0]) { mask(&found[0]) } else { found[0].to_vec() };
+    RUN.replace_all(&text, run).into_owned()
+}
+
+/// An ellipsis for everything but access key ids.
+fn mask(part: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::new();
+    for id in ID.find_iter(part) {
+        shown.extend_from_slice(id.as_bytes());
+    }
+    shown.extend_from_slice("…".as_bytes());
+    shown
+}
+
+/// Whether a run of letters could be a secret: escaped, or with case and digits mixed as no word has them. Ids, hexadecimal hashes,
+/// names and paths are not.
+fn is_random(run: &[u8]) -> bool {
+    let rest = ID.replace_all(run, &b""[..]);
+    rest.split(|c| b"=&".contains(c)).any(|part| {
+        let switches = part
+            .windows(2)
+            .filter(|pair| pair[0].is_ascii_lowercase() && (pair[1].is_ascii_uppercase() || pair[1].is_ascii_digit()))
+            .count();
+        let is_hash = part.iter().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(c));
+        part.len() >= 12 && switches >= 3 && !is_hash
+    })
 }
 
 #[cfg(test)]
@@ -133,7 +166,7 @@ mod tests {
     use crate::key::{AccessKeyId, Secret};
     use crate::location::Span;
 
-    const ID: &str = "AKIAIOSFODNN7EXAMPLE";
+    const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
     /// The match that the engine would give for the example pair, wherever it stands in `bytes`.
@@ -147,8 +180,8 @@ mod tests {
         };
         Match {
             rule: "rule".into(),
-            span: span(ID).unwrap(),
-            access_key_id: AccessKeyId::parse(ID.as_bytes()),
+            span: span(KEY).unwrap(),
+            access_key_id: AccessKeyId::parse(KEY.as_bytes()),
             secrets: span(SECRET)
                 .map(|span| FoundSecret { kind: SecretKind::SecretAccessKey, secret: Secret::new(SECRET), span })
                 .into_iter()
@@ -164,46 +197,76 @@ mod tests {
 
     #[test]
     fn shows_the_lines_of_id_and_secret_and_masks_the_secret() {
-        let text = format!("[default]\nid = {ID}\nsecret = {SECRET} # mine\nregion = x\n");
-        assert_eq!(snippet(&text), [format!("id = {ID}"), "secret = wJal… # mine".to_owned()]);
+        let text = format!("[default]\nid = {KEY}\nsecret = {SECRET} # mine\nregion = x\n");
+        assert_eq!(snippet(&text), [format!("id = {KEY}"), "secret = wJal… # mine".to_owned()]);
     }
 
     #[test]
     fn masks_passwords_and_long_runs_that_no_rule_named() {
         let stray = "aB3".repeat(12);
-        let text = format!("https://me:hunter2@host/{ID} {stray}");
-        assert_eq!(snippet(&text), [format!("https://me:…@host/{ID} aB3a…")]);
+        let text = format!("https://me:hunter2@host/{KEY} {stray}");
+        assert_eq!(snippet(&text), [format!("https://…@host/{KEY} …")]);
+    }
+
+    /// However a secret is spelled, and whether a rule knows it or not, no good part of it is shown.
+    #[test]
+    fn no_spelling_of_a_secret_gets_through() {
+        let secrets =
+            ["Vq1fZ8pTnW3sLk0yRb6/cXuEo9GdJh2+MtAiQ5Nv", "VqlfZBpTnWasLkOyRbg/cXuEoIGdJhZ+MtAiQSNv", "hunter2hunter2"];
+        for secret in secrets {
+            let spellings = [
+                secret.to_owned(),
+                secret.replace('/', "\\/"),
+                secret.replace('/', "%2F").replace('+', "%2B"),
+                secret.replace('/', "\\u002f"),
+            ];
+            for spelling in spellings {
+                for text in [
+                    format!(r#"{{"id":"{KEY}","AWS_SECRET_ACCESS_KEY":"{spelling}"}}"#),
+                    format!("{KEY} password={spelling}"),
+                    format!("https://me:{spelling}@h/ {KEY}"),
+                    format!(r#"{{\"id\":\"{KEY}\",\"secret\":\"{spelling}\"}}"#),
+                ] {
+                    let shown = snippet(&text).concat();
+                    let leaks = spelling.as_bytes().windows(8).any(|piece| shown.as_bytes().contains_str(piece));
+                    assert!(shown.contains(KEY) && !leaks, "{text} is shown as {shown}");
+                }
+            }
+        }
     }
 
     #[test]
     fn keeps_hashes_and_words_readable() {
         let hash = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
-        assert_eq!(snippet(&format!("{hash} {ID}")), [format!("{hash} {ID}")]);
+        assert_eq!(snippet(&format!("{hash} {KEY}")), [format!("{hash} {KEY}")]);
     }
 
     #[test]
     fn an_endless_line_is_cut_on_both_sides() {
-        let text = format!("{}{ID}{}", "é ".repeat(5000), " x".repeat(5000));
+        let text = format!("{}{KEY}{}", "é ".repeat(5000), " x".repeat(5000));
         let lines = snippet(&text);
-        assert!(lines[0].contains(ID) && lines[0].len() < 4 * REACH, "{}", lines[0].len());
+        assert!(lines[0].contains(KEY) && lines[0].len() < 4 * REACH, "{}", lines[0].len());
         assert!(lines[0].starts_with('…') && lines[0].ends_with('…'), "{lines:?}");
     }
 
     #[test]
     fn of_a_binary_file_only_the_text_around_the_hit_is_shown() {
-        assert_eq!(snippet(&format!("junk\0key={ID};\0junk")), [format!("key={ID};")]);
+        assert_eq!(snippet(&format!("junk\0key={KEY};\0junk")), [format!("key={KEY};")]);
     }
 
     #[test]
     fn an_id_in_a_query_string_stays_readable() {
-        let text = format!("?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={ID}%2F20260101%2Fus-east-1");
+        let text = format!("?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={KEY}%2F20260101%2Fus-east-1");
         assert_eq!(snippet(&text), [text]);
     }
 
     #[test]
     fn utf16_is_shown_as_text() {
-        let bytes: Vec<u8> = format!("a\r\nid={ID};{SECRET}\r\nz").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let bytes: Vec<u8> = format!("a\r\nid={KEY};{SECRET}\r\nz").encode_utf16().flat_map(u16::to_le_bytes).collect();
         let found = example(&bytes, true);
-        assert_eq!(cut(&bytes, 2, &found, &secrets_of(std::slice::from_ref(&found))).lines, [format!("id={ID};wJal…")]);
+        assert_eq!(
+            cut(&bytes, 2, &found, &secrets_of(std::slice::from_ref(&found))).lines,
+            [format!("id={KEY};wJal…")]
+        );
     }
 }

@@ -18,6 +18,7 @@ use self::object::Kind;
 use self::odb::Odb;
 use self::refs::Refs;
 use self::walk::{Found, Visitor};
+use super::tree::read_small;
 use super::{Sink, Skipped, Source, SourceError};
 use crate::blob::{Blob, Content, ObjectId};
 use crate::provenance::{Origin, Provenance};
@@ -88,7 +89,7 @@ impl History {
 
     /// Commits at which history was cut off when it was cloned.
     fn cuts(&self) -> HashSet<ObjectId> {
-        let text = std::fs::read(self.common_dir.join("shallow")).unwrap_or_default();
+        let text = read_small(&self.common_dir.join("shallow")).unwrap_or_default();
         text.lines().filter_map(ObjectId::from_hex).collect()
     }
 
@@ -107,10 +108,11 @@ impl History {
         let worktrees = std::fs::read_dir(self.common_dir.join("worktrees")).into_iter().flatten().flatten();
         let mut git_dirs: Vec<PathBuf> = worktrees.map(|entry| entry.path()).collect();
         git_dirs.extend([self.common_dir.clone(), self.git_dir.clone()]);
+        git_dirs = git_dirs.iter().filter_map(|dir| dir.canonicalize().ok()).collect();
         git_dirs.sort();
         git_dirs.dedup();
         let mut staged = Vec::new();
-        for index in git_dirs.iter().map(|dir| dir.join("index")).filter(|index| index.exists()) {
+        for index in git_dirs.iter().map(|dir| dir.join("index")).filter(|index| index.is_file()) {
             match git2::Index::open(&index) {
                 Ok(index) => {
                     let entry = |entry: git2::IndexEntry| {
@@ -150,7 +152,7 @@ impl History {
             let why = if opened.odb.is_partial {
                 "they were left at the server by a partial clone; `git fetch --refetch --no-filter` brings them"
             } else {
-                "commits speak of them and they are not there; `git fsck` tells more"
+                "refs, commits or trees speak of them and they are not there; `git fsck` tells more"
             };
             sink.skipped(Skipped::new(format!("{missing} objects of {}", self.name), why));
         }
@@ -170,9 +172,8 @@ impl Source for History {
                 let scan = Scan::new(self, &opened, sink);
                 opened.odb.visit(&scan);
                 let mut missing = scan.missing.into_inner().unwrap_or_else(PoisonError::into_inner);
-                if opened.odb.is_partial {
-                    missing.extend(graph::build(&opened.odb, &HashSet::new(), sink).missing);
-                }
+                missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
+                missing.extend(graph::build(&opened.odb, &HashSet::new(), sink).missing);
                 self.note_missing(&opened, missing.len(), sink);
             }
         }
@@ -193,14 +194,7 @@ impl Source for History {
             staged: &staged,
             range: opened.range.as_deref(),
         };
-        let mut places = attribution.places(ids, sink);
-        if opened.range.is_some() {
-            // What was there before the range is not the range's finding.
-            for id in ids {
-                places.entry(*id).or_default();
-            }
-        }
-        places
+        attribution.places(ids, sink)
     }
 }
 
@@ -288,9 +282,10 @@ fn git_command() -> Command {
 /// 20 for SHA-1, 32 for SHA-256, by the repository's own configuration.
 fn hash_len(common_dir: &Path) -> Result<usize, String> {
     let path = common_dir.join("config");
-    match std::fs::metadata(&path) {
+    match read_small(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(20),
-        _ => {}
+        Err(error) => return Err(format!("its config can't be read: {error}")),
+        Ok(_) => {}
     }
     let config = git2::Config::open(&path).map_err(|error| format!("its config can't be read: {}", error.message()))?;
     match config.get_string("extensions.objectformat").as_deref() {
@@ -582,6 +577,50 @@ mod tests {
         std::fs::remove_file(pack.with_extension("idx")).unwrap();
         let (pieces, skipped) = repository.scan();
         assert!(pieces.is_empty() && skipped[0].what.ends_with(".pack"), "{skipped:?}");
+    }
+
+    #[test]
+    fn an_index_that_lists_too_little_is_told() {
+        let repository = Repository::new(&[]).with_deltas();
+        repository.git(&["repack", "-adq"]);
+        let large = packs(&repository).remove(0);
+        let other = Repository::new(&[]);
+        other.commit("a", b"a");
+        other.git(&["repack", "-adq"]);
+        let small = packs(&other).remove(0);
+        std::fs::remove_file(large.with_extension("idx")).unwrap();
+        std::fs::copy(small.with_extension("idx"), large.with_extension("idx")).unwrap();
+        let skipped = repository.scan().1;
+        assert!(skipped.iter().any(|skipped| skipped.why.contains("lists 3 of")), "{skipped:?}");
+    }
+
+    #[test]
+    fn a_missing_blob_or_ref_is_told() {
+        let repository = Repository::new(&[]);
+        repository.commit("a", b"a");
+        let id = repository.hash_object(b"a");
+        std::fs::remove_file(repository.path().join(".git/objects").join(&id[..2]).join(&id[2..])).unwrap();
+        std::fs::write(repository.path().join(".git/refs/heads/lost"), "1".repeat(40)).unwrap();
+        let skipped = repository.scan().1;
+        assert!(skipped.len() == 1 && skipped[0].what.starts_with("2 objects"), "{skipped:?}");
+    }
+
+    /// What is a pipe in the place of a file would be waited for.
+    #[cfg(unix)]
+    #[test]
+    fn pipes_in_the_place_of_git_s_own_files_are_not_waited_for() {
+        let repository = Repository::new(&[]);
+        repository.commit("a", b"a");
+        let id = repository.hash_object(b"x");
+        let loose = format!("objects/{}/{}", &id[..2], &id[2..]);
+        for name in ["packed-refs", "shallow", "refs/heads/p", "objects/info/alternates", "logs/refs/stash", &loose] {
+            let path = repository.path().join(".git").join(name);
+            let _ = std::fs::remove_file(&path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        }
+        let (pieces, skipped) = repository.scan();
+        assert!(pieces.len() == 2 && !skipped.is_empty(), "{skipped:?}");
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub mod git_dir;
 mod read;
 
 use git_dir::{GitDir, is_git_dir};
+#[cfg(feature = "git")]
+pub(in crate::source) use read::{Links, open as open_regular, read_small};
 
 /// What a walk leaves out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -455,8 +457,8 @@ mod tests {
         let _socket = UnixListener::bind(at("socket")).unwrap();
         for (name, why) in [
             ("missing", "does not exist"),
-            ("broken", "symbolic link to gone that leads nowhere"),
-            ("loop", "symbolic link to loop that leads nowhere"),
+            ("broken", "symbolic link that leads nowhere"),
+            ("loop", "symbolic link that leads nowhere"),
             ("pipe", "named pipe"),
             ("socket", "socket"),
         ] {
@@ -489,7 +491,7 @@ mod tests {
         assert_eq!(paths, ["a", "broken", "loop1", "loop2"]);
         let names: Vec<_> = skipped.iter().map(|s| &s.what[s.what.len() - 5..]).collect();
         assert_eq!(names, ["roken", "loop1", "loop2"]);
-        assert!(skipped[0].why.contains("link to gone that leads nowhere"));
+        assert!(skipped[0].why.contains("link that leads nowhere"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::odb::Odb;
 use super::refs::Refs;
 use crate::blob::ObjectId;
 use crate::provenance::{Commit, Origin, Provenance};
-use crate::source::Sink;
+use crate::source::{Sink, Skipped};
 
 /// Everything that is needed to say where objects stand.
 pub(super) struct Attribution<'a> {
@@ -23,12 +23,12 @@ pub(super) struct Attribution<'a> {
     pub(super) repository: Arc<str>,
     /// Staged files: number of the blob's id to path.
     pub(super) staged: &'a [(ObjectId, BString)],
-    /// Only these commits are of interest: those of a range, and what came before it counts as known.
+    /// Only these commits are of interest: those of a range. What stood in the commits that it starts from is not new in it.
     pub(super) range: Option<&'a [ObjectId]>,
 }
 
-/// More places of wanted blobs than these are not told: a tree can hold itself under ten names, ten times over, and so on.
-const MAX_PLACES: usize = 1_000_000;
+/// No more directories than these are entered: a tree can hold another under ten names, which holds one under ten, and so on.
+const MAX_PLACES: usize = 5_000_000;
 
 /// A blob under a path.
 type Place = (u32, Vec<u8>);
@@ -42,13 +42,16 @@ impl Attribution<'_> {
             wanted.iter().filter_map(|id| Some((self.odb.number(id.as_bytes())?, *id))).collect();
         let reachable = graph.ancestors(self.tips().filter_map(|tip| graph.peel(tip)));
         let head = self.refs.head.and_then(|head| graph.peel(head));
-        let in_head = head.map(|head| self.standing_in(&graph, head));
+        let in_head = head.map(|head| self.standing_in(&graph, &[head], sink));
         let mut places: HashMap<ObjectId, Vec<Provenance>> = HashMap::new();
-        for (blob, path, position) in self.first_commits(&graph, &reachable) {
+        for (blob, path, position) in self.first_commits(&graph, &reachable, sink) {
             let commit = self.commit(graph.commits[position as usize].id, reachable[position as usize]);
             let still = in_head.as_ref().map(|standing| standing.contains(&(blob, path.clone())));
             let origin = Origin::Commit { commit, path: path.into(), in_head: still };
             places.entry(ids[&blob]).or_default().push(Provenance::new(origin));
+        }
+        for (blob, _) in self.standing_before(&graph, sink) {
+            places.insert(ids[&blob], Vec::new());
         }
         self.add_staged(wanted, in_head.as_ref(), &mut places);
         self.add_messages(wanted, &graph, &reachable, &mut places);
@@ -64,38 +67,50 @@ impl Attribution<'_> {
     }
 
     /// Each wanted blob under each of its paths with the first commit that has it there: the first reachable one, or where
-    /// there is none the first of all. For a range, only blobs that no commit before the range has.
-    fn first_commits(&self, graph: &Graph, reachable: &[bool]) -> Vec<(u32, Vec<u8>, u32)> {
+    /// there is none the first of all. For a range, the first one in it.
+    fn first_commits(&self, graph: &Graph, reachable: &[bool], sink: &dyn Sink) -> Vec<(u32, Vec<u8>, u32)> {
         let mut order = graph.in_history_order();
         order.sort_by_key(|position| !reachable[*position as usize]);
-        if self.range.is_some() {
-            order.retain(|position| reachable[*position as usize]);
+        if let Some(range) = self.range {
+            let range: HashSet<&ObjectId> = range.iter().collect();
+            order.retain(|position| range.contains(&graph.commits[*position as usize].id));
         }
         let mut first: Vec<(u32, Vec<u8>, u32)> = Vec::new();
         let mut walker = Walker::new(graph);
         for position in order {
-            if let Some(tree) = graph.commits[position as usize].tree {
-                walker.walk(tree, &mut |blob, path| first.push((blob, path, position)));
-            }
+            walker.walk(position, &mut |blob, path| first.push((blob, path, position)));
         }
-        if let Some(range) = self.range {
-            let range: HashSet<ObjectId> = range.iter().copied().collect();
-            let is_new = |position: u32| range.contains(&graph.commits[position as usize].id);
-            let old: HashSet<u32> = first.iter().filter(|place| !is_new(place.2)).map(|place| place.0).collect();
-            first.retain(|place| !old.contains(&place.0));
-        }
+        self.note_limit(&walker, sink);
         first
     }
 
-    /// The wanted blobs in the tree of one commit.
-    fn standing_in(&self, graph: &Graph, position: u32) -> HashSet<Place> {
+    /// The wanted blobs, under their paths, in the trees of some commits.
+    fn standing_in(&self, graph: &Graph, positions: &[u32], sink: &dyn Sink) -> HashSet<Place> {
         let mut standing = HashSet::new();
-        if let Some(tree) = graph.commits[position as usize].tree {
-            Walker::new(graph).walk(tree, &mut |blob, path| {
+        let mut walker = Walker::new(graph);
+        for position in positions {
+            walker.walk(*position, &mut |blob, path| {
                 standing.insert((blob, path));
             });
         }
+        self.note_limit(&walker, sink);
         standing
+    }
+
+    /// The wanted blobs that stand in a commit from which the range starts: they are not new in it, under whatever path.
+    fn standing_before(&self, graph: &Graph, sink: &dyn Sink) -> HashSet<Place> {
+        let range: HashSet<u32> =
+            self.range.into_iter().flatten().filter_map(|id| graph.positions.get(id).copied()).collect();
+        let parents = range.iter().flat_map(|position| &graph.commits[*position as usize].parents);
+        let before: Vec<u32> = parents.filter(|parent| !range.contains(parent)).copied().collect();
+        self.standing_in(graph, &before, sink)
+    }
+
+    fn note_limit(&self, walker: &Walker<'_>, sink: &dyn Sink) {
+        if walker.entered.len() >= MAX_PLACES {
+            let why = format!("more than {MAX_PLACES} directories lead to findings: not all of their places are told");
+            sink.skipped(Skipped::new(format!("the history of {}", self.repository), why));
+        }
     }
 
     /// What the index holds and HEAD does not have at the same place.
@@ -155,35 +170,59 @@ impl Attribution<'_> {
 /// Goes down from root trees to wanted blobs; the same tree under the same path is entered once.
 struct Walker<'a> {
     graph: &'a Graph,
-    entered: HashSet<(u32, Vec<u8>)>,
-    told: HashSet<Place>,
+    /// Trees and the paths under which they were entered.
+    entered: HashSet<(u32, u32)>,
+    told: HashSet<(u32, u32)>,
+    /// Paths by number: the path above (0 is the root, and its own) and the last name.
+    paths: Vec<(u32, u32)>,
+    numbers: HashMap<(u32, u32), u32>,
 }
 
 impl<'a> Walker<'a> {
     fn new(graph: &'a Graph) -> Self {
-        Self { graph, entered: HashSet::new(), told: HashSet::new() }
+        let (entered, told) = (HashSet::new(), HashSet::new());
+        Self { graph, entered, told, paths: vec![(0, 0)], numbers: HashMap::new() }
     }
 
-    /// Tells of each wanted blob under `root` that was not told of at the same path before.
-    fn walk(&mut self, root: u32, tell: &mut dyn FnMut(u32, Vec<u8>)) {
-        let mut waiting = vec![(root, Vec::new())];
+    /// Tells of each wanted blob in a commit that was not told of at the same path before.
+    fn walk(&mut self, position: u32, tell: &mut dyn FnMut(u32, Vec<u8>)) {
+        let graph = self.graph;
+        let mut waiting: Vec<(u32, u32)> =
+            graph.commits[position as usize].tree.map(|root| (root, 0)).into_iter().collect();
         while let Some((tree, path)) = waiting.pop() {
-            if self.entered.len() >= MAX_PLACES || !self.entered.insert((tree, path.clone())) {
+            if self.entered.len() >= MAX_PLACES || !self.entered.insert((tree, path)) {
                 continue;
             }
-            for link in Graph::held(&self.graph.blobs, tree) {
-                let place = (link.child, joined(&path, &self.graph.names[link.name as usize]));
-                if self.told.insert(place.clone()) {
-                    tell(place.0, place.1);
+            for link in Graph::held(&graph.blobs, tree) {
+                let below = self.below(path, link.name);
+                if self.told.insert((link.child, below)) {
+                    tell(link.child, self.spelled(below));
                 }
             }
-            for link in Graph::held(&self.graph.trees, tree) {
-                waiting.push((link.child, joined(&path, &self.graph.names[link.name as usize])));
+            for link in Graph::held(&graph.trees, tree) {
+                waiting.push((link.child, self.below(path, link.name)));
             }
         }
     }
-}
 
-fn joined(path: &[u8], name: &[u8]) -> Vec<u8> {
-    if path.is_empty() { name.to_vec() } else { [path, b"/", name].concat() }
+    /// The number of a name below a path.
+    fn below(&mut self, path: u32, name: u32) -> u32 {
+        let next = self.paths.len() as u32;
+        let number = *self.numbers.entry((path, name)).or_insert(next);
+        if number == next {
+            self.paths.push((path, name));
+        }
+        number
+    }
+
+    fn spelled(&self, mut path: u32) -> Vec<u8> {
+        let mut names = Vec::new();
+        while path != 0 {
+            let (above, name) = self.paths[path as usize];
+            names.push(self.graph.names[name as usize].as_slice());
+            path = above;
+        }
+        names.reverse();
+        names.join(&b'/')
+    }
 }

@@ -42,7 +42,7 @@ pub(super) struct Graph {
     /// Links from tree to wanted blob, sorted.
     pub(super) blobs: Vec<Link>,
     pub(super) names: Vec<Vec<u8>>,
-    /// What trees speak of and is not there; files are looked for in partial clones only.
+    /// What trees speak of and is not there; files are looked for only where no blob is wanted.
     pub(super) missing: HashSet<ObjectId>,
 }
 
@@ -131,7 +131,7 @@ impl Gather<'_> {
             let is_wanted = !entry.is_tree && self.wanted.contains(&id);
             if !entry.is_tree && !is_wanted {
                 let is_there = || self.odb.number(entry.raw_id).is_some();
-                if self.odb.is_partial && !self.present.check(entry.raw_id, is_there) {
+                if self.wanted.is_empty() && !self.present.check(entry.raw_id, is_there) {
                     missing.push(id);
                 }
                 continue;

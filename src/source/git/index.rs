@@ -65,6 +65,12 @@ impl Index {
         Ok(Self { data, hash_len, count, layout })
     }
 
+    /// The checksum of the pack that this is the index of.
+    pub(super) fn pack_checksum(&self) -> &[u8] {
+        let end = self.data.len() - self.hash_len;
+        &self.data[end - self.hash_len..end]
+    }
+
     /// How many objects the pack holds.
     pub(super) fn len(&self) -> usize {
         self.count

@@ -11,6 +11,7 @@ use flate2::read::ZlibDecoder;
 use super::object::Kind;
 use super::pack::Exactly;
 use crate::blob::ObjectId;
+use crate::source::tree::{Links, open_regular};
 
 /// A loose object whose header has been read; what follows is its content.
 pub(super) struct LooseObject {
@@ -32,7 +33,9 @@ impl Read for LooseObject {
 /// `NotFound` when it is not there, `InvalidData` when its header is damaged, and what reading gives.
 pub(super) fn open(objects: &Path, id: ObjectId) -> io::Result<LooseObject> {
     let hex = id.to_string();
-    let file = File::open(objects.join(&hex[..2]).join(&hex[2..]))?;
+    let path = objects.join(&hex[..2]).join(&hex[2..]);
+    fs::metadata(&path)?;
+    let (file, _) = open_regular(&path, Links::Follow).map_err(io::Error::other)?;
     let mut inner = ZlibDecoder::new(BufReader::new(file));
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "its header is damaged");
     let mut header = Vec::new();

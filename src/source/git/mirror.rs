@@ -8,25 +8,31 @@ use bstr::ByteSlice;
 
 use crate::source::SourceError;
 
-/// Whether a target is the address of a repository rather than a path.
+/// Whether a target is the address of a repository rather than a path: `scheme://…` or, as for ssh, `user@host:path`.
 pub fn is_url(target: &str) -> bool {
-    let schemes = ["https://", "http://", "ssh://", "git://", "file://", "git+ssh://"];
+    let scheme = target.split_once("://").map_or("", |(scheme, _)| scheme);
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let is_scp = || {
         let host = target.split_once(':').map_or("", |(host, _)| host);
         host.contains('@') && !host.contains('/')
     };
-    schemes.iter().any(|scheme| target.starts_with(scheme)) || is_scp()
+    (!scheme.is_empty() && scheme.chars().all(is_scheme)) || is_scp()
 }
 
-/// The address without a password: `https://user:…@host/x`.
+/// The address without what may be secret in it: who logs in (it may be a token) and the query.
 pub fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (&url[..scheme.len() + 3], rest));
+    let authority = rest.find('/').unwrap_or(rest.len());
+    // A password with a slash in it makes the address invalid, and is one all the same.
+    let is_login = |at: &usize| *at < authority || rest[..*at].contains(':');
+    let rest = match rest.rfind('@').filter(is_login) {
+        Some(at) if scheme.is_empty() && !rest[..at].contains(':') => rest.to_owned(),
+        Some(at) => format!("…{}", &rest[at..]),
+        None => rest.to_owned(),
     };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    match authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
-        Some((user, host)) => format!("{scheme}://{user}:…@{host}{path}"),
-        None => url.to_owned(),
+    match rest.split_once('?') {
+        Some((address, _)) if !scheme.is_empty() => format!("{scheme}{address}?…"),
+        _ => format!("{scheme}{rest}"),
     }
 }
 
@@ -56,7 +62,7 @@ mod tests {
 
     #[test]
     fn urls_are_told_from_paths() {
-        for url in ["https://h/x", "git@h:x.git", "ssh://h/x", "file:///x", "http://u:p@h/x"] {
+        for url in ["https://h/x", "git@h:x.git", "ssh://h/x", "file:///x", "HTTP://u:p@h/x", "git+https://h/x"] {
             assert!(is_url(url), "{url}");
         }
         for path in ["a", "./a:b", "/x/a@b:c", "C:\\x", "-", "dir/git@h:x"] {
@@ -65,11 +71,20 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_left_out() {
-        assert_eq!(without_password("https://me:pw@h/x@y"), "https://me:…@h/x@y");
-        assert_eq!(without_password("https://me:p@w@h/x"), "https://me:…@h/x");
-        assert_eq!(without_password("https://token@h/x"), "https://token@h/x");
-        assert_eq!(without_password("git@h:x"), "git@h:x");
+    fn passwords_and_tokens_are_left_out() {
+        for (url, shown) in [
+            ("https://me:pw@h/x", "https://…@h/x"),
+            ("https://me:p@w@h/x", "https://…@h/x"),
+            ("https://me:pw/x@h/r", "https://…@h/r"),
+            ("HTTPS://token@h/x", "HTTPS://…@h/x"),
+            ("https://h/x?private_token=t", "https://h/x?…"),
+            ("https://h/@scope/x", "https://h/@scope/x"),
+            ("x:pw@h:o/r", "…@h:o/r"),
+            ("git@h:x", "git@h:x"),
+            ("a/path?", "a/path?"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
     }
 
     #[test]

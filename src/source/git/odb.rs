@@ -15,6 +15,7 @@ use super::pack::{EntryError, MAX_REBUILT, Pack, Stored};
 use super::walk::{Found, Visitor, Walk};
 use crate::blob::{Content, ObjectId};
 use crate::source::Skipped;
+use crate::source::tree::read_small;
 
 /// Objects that stand whole in a pack or loose and are larger than this are handed out as streams.
 pub(super) const STREAM_ABOVE: u64 = 64 << 20;
@@ -88,7 +89,7 @@ impl Odb {
     /// Paths in `info/alternates`, relative ones to the object directory itself.
     fn alternates(&mut self, objects: &Path) -> Vec<PathBuf> {
         let path = objects.join("info/alternates");
-        match fs::read(&path) {
+        match read_small(&path) {
             Ok(text) => text
                 .lines()
                 .filter(|line| !line.is_empty() && line[0] != b'#')
@@ -116,7 +117,12 @@ impl Odb {
         self.is_partial |= paths.iter().any(|path| path.extension().is_some_and(|end| end == "promisor"));
         for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "pack")) {
             match Pack::open(path, self.hash_len) {
-                Ok(pack) => self.packs.push(pack),
+                Ok(pack) => {
+                    if let Some(why) = pack.mismatch() {
+                        self.skip(path, format!("{why}; `git index-pack` and `git fsck` tell more"));
+                    }
+                    self.packs.push(pack);
+                }
                 Err(error) => self.skip(path, format!("{error}; `git index-pack` and `git fsck` tell more")),
             }
         }

@@ -76,6 +76,21 @@ impl Pack {
         Ok(Self { path: path.to_owned(), data, index, hash_len })
     }
 
+    /// What is amiss with pack and index as a pair. What they do hold together can be read all the same.
+    pub(super) fn mismatch(&self) -> Option<String> {
+        let count = self.data.get(8..12).map_or(0, |raw| u32::from_be_bytes([raw[0], raw[1], raw[2], raw[3]]));
+        if count as usize != self.index.len() {
+            return Some(format!(
+                "its index lists {} of its {count} objects; the others were not read",
+                self.index.len()
+            ));
+        }
+        let is_pair = self.data.ends_with(self.index.pack_checksum());
+        (!is_pair).then(|| {
+            "it is cut short or changed, or its index is another pack's; what could be read was scanned".to_owned()
+        })
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

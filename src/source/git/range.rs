@@ -11,6 +11,7 @@ use super::object::{self, Kind};
 use super::odb::Odb;
 use super::refs::Refs;
 use crate::blob::ObjectId;
+use crate::source::tree::read_small;
 use crate::source::{Sink, Skipped};
 
 /// The commits of `spec` (`A..B`, `A...B`, or one revision and all before it), as `gitrevisions(7)` has it.
@@ -53,7 +54,7 @@ fn stand_in(refs: &Refs, common_dir: &Path) -> std::io::Result<tempfile::TempDir
     };
     fs::write(at("HEAD"), head)?;
     for name in ["FETCH_HEAD", "ORIG_HEAD", "MERGE_HEAD", "shallow"] {
-        if let Ok(text) = fs::read(common_dir.join(name)) {
+        if let Ok(text) = read_small(&common_dir.join(name)) {
             fs::write(at(name), text)?;
         }
     }

@@ -12,6 +12,7 @@ use bstr::{BString, ByteSlice, ByteVec};
 
 use crate::blob::ObjectId;
 use crate::source::Skipped;
+use crate::source::tree::read_small;
 
 /// The names of one repository, resolved.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub(super) struct Refs {
     /// All entries of `git stash list`, the newest of which is a ref besides.
     pub(super) stashes: Vec<ObjectId>,
     pub(super) skipped: Vec<Skipped>,
+    /// Names that stand for other names, `refs/remotes/origin/HEAD` above all.
+    symbolic: BTreeMap<BString, BString>,
 }
 
 /// Reads the refs of the repository at `common_dir`, with the HEAD of the worktree whose git dir is `git_dir`.
@@ -36,6 +39,8 @@ pub(super) fn read(git_dir: &Path, common_dir: &Path) -> Refs {
     }
     refs.packed(&common_dir.join("packed-refs"));
     refs.loose(common_dir, b"refs");
+    let resolved: Vec<_> = refs.symbolic.keys().filter_map(|name| Some((name.clone(), refs.resolved(name)?))).collect();
+    refs.named.extend(resolved);
     let worktrees = fs::read_dir(common_dir.join("worktrees")).into_iter().flatten().flatten();
     for worktree in worktrees {
         let head = refs.head_of(&worktree.path()).1;
@@ -64,7 +69,7 @@ impl Refs {
 
     /// Lines of `id name`; a line of `^id` tells what the tag before it peels to.
     fn packed(&mut self, path: &Path) {
-        match fs::read(path) {
+        match read_small(path) {
             Ok(text) => self.named.extend(text.lines().filter_map(|line| {
                 let (id, name) = line.split_once_str(" ")?;
                 Some((name.into(), ObjectId::from_hex(id)?))
@@ -92,21 +97,36 @@ impl Refs {
                     waiting.push(name);
                     continue;
                 }
-                match fs::read(entry.path()) {
-                    Ok(text) => self.named.extend(ObjectId::from_hex(text.trim()).map(|id| (name, id))),
+                match read_small(&entry.path()) {
+                    Ok(text) => match text.strip_prefix(b"ref:") {
+                        Some(target) => drop(self.symbolic.insert(name, target.trim().into())),
+                        None => self.named.extend(ObjectId::from_hex(text.trim()).map(|id| (name, id))),
+                    },
                     Err(error) => self.unreadable(&entry.path(), &error),
                 }
             }
         }
     }
 
+    /// What a name leads to, also by way of other names; git follows no more than five either.
+    fn resolved(&self, name: &BString) -> Option<ObjectId> {
+        let mut name = name;
+        for _ in 0..5 {
+            match self.symbolic.get(name) {
+                Some(target) => name = target,
+                None => break,
+            }
+        }
+        self.named.get(name).copied()
+    }
+
     /// The branch that a HEAD names, and what it leads to.
     fn head_of(&self, git_dir: &Path) -> (Option<BString>, Option<ObjectId>) {
-        let text = fs::read(git_dir.join("HEAD")).unwrap_or_default();
+        let text = read_small(&git_dir.join("HEAD")).unwrap_or_default();
         match text.strip_prefix(b"ref:") {
             Some(name) => {
                 let name = BString::from(name.trim());
-                let id = self.named.get(&name).copied();
+                let id = self.resolved(&name);
                 (Some(name), id)
             }
             None => (None, ObjectId::from_hex(text.trim())),
@@ -115,7 +135,7 @@ impl Refs {
 
     /// Older stashes stand only in the log of the newest.
     fn stashes(&mut self, log: &Path) {
-        match fs::read(log) {
+        match read_small(log) {
             Ok(text) => {
                 self.stashes = text.lines().filter_map(|line| ObjectId::from_hex(line.fields().nth(1)?)).collect();
             }
@@ -188,6 +208,20 @@ mod tests {
         assert_eq!(refs.named[&BString::from("refs/tags/v1")].to_string(), A);
         assert_eq!(refs.head_branch.unwrap(), "refs/heads/main");
         assert!(refs.skipped.is_empty());
+    }
+
+    #[test]
+    fn names_that_stand_for_names_are_followed_and_circles_end() {
+        let refs = read_one(&[
+            ("refs/heads/main", format!("{A}\n")),
+            ("refs/heads/alias", "ref: refs/heads/main\n".to_owned()),
+            ("refs/remotes/origin/HEAD", "ref: refs/heads/alias\n".to_owned()),
+            ("refs/heads/circle", "ref: refs/heads/circle\n".to_owned()),
+            ("HEAD", "ref: refs/heads/alias\n".to_owned()),
+        ]);
+        assert_eq!(refs.head.unwrap().to_string(), A);
+        assert_eq!(refs.named[&BString::from("refs/remotes/origin/HEAD")].to_string(), A);
+        assert!(!refs.named.contains_key(&BString::from("refs/heads/circle")));
     }
 
     #[test]

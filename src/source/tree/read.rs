@@ -16,7 +16,7 @@ const WHOLE: u64 = 8 << 20;
 
 /// What a symbolic link stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Links {
+pub(in crate::source) enum Links {
     /// What it leads to.
     Follow,
     /// Its own text.
@@ -40,10 +40,9 @@ fn link(path: &Path, sink: &dyn Sink) -> Result<(), String> {
     let target = fs::read_link(path).map_err(|error| why(&error))?;
     sink.blob(Blob { provenance: provenance(path), content: Content::Bytes(&Vec::from_path_lossy(&target)) });
     match fs::metadata(path) {
-        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(format!(
-            "it is a symbolic link to {} that leads nowhere ({error}); remove it or restore what it led to",
-            target.display()
-        )),
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+            Err(format!("it is a symbolic link that leads nowhere ({error}); remove it or restore what it led to"))
+        }
         _ => Ok(()),
     }
 }
@@ -101,11 +100,26 @@ fn is_same(before: &Metadata, after: &Metadata) -> bool {
     before.len() == after.len() && before.modified().ok() == after.modified().ok()
 }
 
+/// Reads a file of which no honest one is large. Pipes and devices are refused, and so is what is larger than a quarter of a GiB.
+///
+/// # Errors
+/// Those of reading; `NotFound` where there is nothing.
+pub(in crate::source) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    const LIMIT: u64 = 256 << 20;
+    fs::metadata(path)?;
+    let (file, _) = open(path, Links::Follow).map_err(io::Error::other)?;
+    let mut bytes = Vec::new();
+    if file.take(LIMIT + 1).read_to_end(&mut bytes)? as u64 > LIMIT {
+        return Err(io::Error::other("it is larger than any of its kind should be"));
+    }
+    Ok(bytes)
+}
+
 /// Opens a regular file, and nothing else: opening a pipe may wait forever and opening a device may do anything.
 ///
 /// # Errors
 /// Why it was not opened, and what to try.
-pub(super) fn open(path: &Path, links: Links) -> Result<(File, Metadata), String> {
+pub(in crate::source) fn open(path: &Path, links: Links) -> Result<(File, Metadata), String> {
     let look = match links {
         Links::Follow => fs::metadata,
         Links::AreContent => fs::symlink_metadata,
@@ -170,7 +184,7 @@ pub(super) fn why(error: &io::Error) -> String {
 /// The same for the target itself, which was named and not found in a listing.
 pub(super) fn why_no_root(root: &Path, error: &io::Error) -> String {
     match fs::read_link(root) {
-        Ok(target) => format!("it is a symbolic link to {} that leads nowhere ({error})", target.display()),
+        Ok(_) => format!("it is a symbolic link that leads nowhere ({error})"),
         Err(_) if error.kind() == io::ErrorKind::NotFound => {
             "it does not exist; check the spelling and the directory you are in".to_owned()
         }
