@@ -9,6 +9,7 @@ use crate::location::Point;
 use crate::provenance::Provenance;
 
 pub mod group;
+pub mod redact;
 pub mod snippet;
 
 /// SHA-256 of the credential itself: of the access key id where there is one, else of the secret.

@@ -10,6 +10,7 @@ use bstr::ByteSlice;
 
 use crate::blob::{Blob, Content, ObjectId, ReadSeek};
 use crate::engine::{Encoding, Match, Scanner};
+use crate::finding::redact::Redactor;
 use crate::finding::{Finding, Hit, Occurrence, group, snippet};
 use crate::location::Point;
 use crate::provenance::{Origin, Provenance};
@@ -104,6 +105,10 @@ pub fn run(
         hits.extend(pool.install(|| attributed(found, source.as_ref(), &sweep)));
     }
     let mut skipped = sweep.skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(redactor) = Redactor::new(&hits) {
+        hits.iter_mut().for_each(|hit| redactor.place(hit));
+        skipped.iter_mut().for_each(|skipped| *skipped = redacted(skipped, &redactor));
+    }
     skipped.sort();
     skipped.dedup();
     Ok(Outcome {
@@ -114,6 +119,10 @@ pub fn run(
             skipped,
         },
     })
+}
+
+fn redacted(skipped: &Skipped, redactor: &Redactor) -> Skipped {
+    Skipped::new(redactor.text(&skipped.what), redactor.text(&skipped.why))
 }
 
 /// Asks the source where the objects stand that hit; one that stands at several places becomes a hit at each.
@@ -234,7 +243,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// An archive that can be read only once is not scanned as it stands, only its members are.
+    /// Of an archive that can be read only once the members are scanned, and what stands behind them.
     fn stream(&self, at: &Provenance, stream: &mut dyn Read, within: Option<&Budget>) -> Vec<Hit> {
         let mut first = Vec::new();
         let window = self.options.window as u64;
@@ -249,7 +258,9 @@ impl Sweep<'_> {
             None => stream,
         };
         let mut all = first.as_slice().chain(rest);
-        self.members(at, &first, Content::Stream(&mut all), 0, within).unwrap_or_else(|| self.windows(at, &mut all))
+        let mut hits = self.members(at, &first, Content::Stream(&mut all), 0, within).unwrap_or_default();
+        add_unknown(&mut hits, self.windows(at, &mut all));
+        hits
     }
 
     /// What an archive of `size` bytes that begins with `head` holds; `None` when it is none or not to be opened.
@@ -538,6 +549,22 @@ mod tests {
                 let shown = occurrences[0].provenance.to_string();
                 assert!(shown == "a!b.env" || shown == "a!inner.zip!b.env", "{shown}");
             }
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_members_of_a_large_archive_is_read_too() {
+        use std::io::Write;
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        writer.start_file("a", stored).unwrap();
+        writer.write_all(&vec![b' '; 4 * OVERLAP]).unwrap();
+        writer.set_comment(id(1));
+        let bytes = writer.finish().unwrap().into_inner();
+        let options = Options { window: OVERLAP, ..Options::default() };
+        for way in [Way::Bytes, Way::Seekable, Way::Stream] {
+            let outcome = swept(bytes.clone(), way, &options);
+            assert_eq!((outcome.findings.len(), outcome.tally.skipped.len()), (1, 0));
         }
     }
 

@@ -148,11 +148,25 @@ impl Survey {
     }
 }
 
-/// The objects of a repository: packs and loose ones.
+/// A file in which a repository keeps objects: `objects/ab/cdefcdefcdefcdefcdefcdefcdefcdefcdefcd…`, `objects/pack/pack-….pack` and what belongs to that. Whatever
+/// else lies among them is read like any other file.
 fn is_object_store(entry: &DirEntry) -> bool {
-    entry.file_name() == "objects"
-        && entry.file_type().is_some_and(|kind| kind.is_dir())
-        && entry.path().parent().is_some_and(is_git_dir)
+    if entry.depth() == 0 || !entry.file_type().is_some_and(|kind| kind.is_file()) {
+        return false;
+    }
+    let above = |path: &Path| Some((path.file_name()?.to_str()?.to_owned(), path.parent()?.to_path_buf()));
+    let names = above(entry.path()).and_then(|(file, directory)| {
+        let (directory, objects) = above(&directory)?;
+        let (store, git_dir) = above(&objects)?;
+        (store == "objects").then_some((file, directory, git_dir))
+    });
+    let Some((file, directory, git_dir)) = names else {
+        return false;
+    };
+    let is_hex = |text: &str| text.bytes().all(|c| c.is_ascii_hexdigit());
+    let is_loose = directory.len() == 2 && is_hex(&directory) && matches!(file.len(), 38 | 62) && is_hex(&file);
+    let is_packed = directory == "pack" && file.starts_with("pack-");
+    (is_loose || is_packed) && is_git_dir(&git_dir)
 }
 
 /// Ignore rules, for paths below one root.
@@ -347,10 +361,10 @@ mod tests {
         let temp = tree_of(&[
             ".git/HEAD",
             ".git/logs/HEAD",
-            ".git/objects/aa/b",
+            ".git/objects/aa/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
             "bare.git/HEAD",
             "bare.git/logs/HEAD",
-            "bare.git/objects/aa/b",
+            "bare.git/objects/aa/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
             "bare.git/refs/heads/main",
             "logs/x",
         ]);
@@ -392,7 +406,11 @@ mod tests {
             "src/objects/plain",
         ];
         let kept = files.clone();
-        files.extend([".git/objects/ab/cdef", ".git/objects/pack/pack-1.pack", ".git/modules/x/objects/ab/cdef"]);
+        files.extend([
+            ".git/objects/ab/cdefcdefcdefcdefcdefcdefcdefcdefcdefcd",
+            ".git/objects/pack/pack-1.pack",
+            ".git/modules/x/objects/ab/cdefcdefcdefcdefcdefcdefcdefcdefcdefcd",
+        ]);
         let temp = tree_of(&files);
         for options in [Options::default(), RESPECT] {
             assert_eq!(read_below(temp.path(), options).0, kept);
@@ -421,6 +439,14 @@ mod tests {
         for (path, expected) in [(".", "."), ("./a/./b/", "a/b"), ("..", ".."), ("/", "/"), ("-", "-")] {
             assert_eq!(bare(Path::new(path)), Path::new(expected));
         }
+    }
+
+    #[test]
+    fn what_is_no_object_is_read_even_among_objects() {
+        let files = ["x/HEAD", "x/objects/ab/notes", "x/objects/key.env", "x/objects/pack/key", "x/refs/r"];
+        let temp = tree_of(&files);
+        let (paths, skipped) = read_below(temp.path(), Options::default());
+        assert_eq!((paths, skipped.len()), (files.map(str::to_owned).to_vec(), 0));
     }
 
     #[test]

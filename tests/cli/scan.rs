@@ -75,6 +75,62 @@ fn a_range_tells_only_of_what_was_not_there_before_it() {
 }
 
 #[test]
+fn a_range_tells_of_a_key_that_comes_back() {
+    let at = Keysweep::new();
+    let id = at.init("repo").plant("repo/a.env", 1);
+    at.commit("repo", "first");
+    fs::remove_file(at.path("repo/a.env")).unwrap();
+    at.commit("repo", "removed").plant("repo/b.env", 1);
+    at.commit("repo", "back");
+    let found = at.scan(["repo", "--history", "HEAD~1..HEAD"]);
+    found.expect(1, &[&id]);
+    assert_eq!(found.paths().into_iter().collect::<Vec<_>>(), ["b.env"]);
+}
+
+#[test]
+fn a_report_may_take_the_place_of_what_is_scanned() {
+    let at = Keysweep::new();
+    let id = at.plant("o.json", 1);
+    at.scan(["o.json", "-o", "o.json"]).expect(1, &[&id]);
+    let report: Value = serde_json::from_slice(&fs::read(at.path("o.json")).unwrap()).unwrap();
+    assert_eq!(report["findings"][0]["access_key_id"], id.as_str());
+    assert_eq!(fs::read_dir(at.path("")).unwrap().count(), 1, "nothing else is left");
+}
+
+#[test]
+fn secrets_in_names_and_links_are_not_shown() {
+    let at = Keysweep::new();
+    let secret = example_key(1).1.replace('/', "+");
+    let text = format!("aws_secret_access_key={secret}");
+    at.init("repo").write("repo/a", &text).write(format!("repo/{text}"), "x");
+    at.git("repo", ["add", "-A"]);
+    at.git("repo", ["commit", "-q", "-m", "x", "--author", &format!("{text} <a@b>")]);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(format!("https://u:hunter2@h/{secret}"), at.path("repo/link")).unwrap();
+    for format in ["text", "json", "jsonl", "sarif", "csv"] {
+        let shown = at.invocation(["scan", "repo", "-v", "--format", format]).run();
+        let shown = format!("{shown:?}");
+        assert!(!shown.contains(&secret[..10]) && !shown.contains("hunter2"), "{format}: {shown}");
+    }
+}
+
+#[test]
+fn a_scan_of_nothing_is_never_allowed() {
+    let at = Keysweep::new();
+    at.scan(["missing", "--allow-incomplete"]).expect(2, &[]);
+}
+
+#[test]
+fn a_part_of_a_working_tree_is_told_to_be_one() {
+    let at = Keysweep::new();
+    repository(&at);
+    at.write("repo/part/a", "nothing")
+        .scan(["repo/part"])
+        .expect(0, &[])
+        .expect_stderr(&["is a part of the repository"]);
+}
+
+#[test]
 fn several_targets_are_one_scan() {
     let at = Keysweep::new();
     let (a, b) = (at.plant("a/keys.env", 1), at.plant("b/keys.env", 2));
