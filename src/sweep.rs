@@ -243,7 +243,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Of an archive that can be read only once the members are scanned, and what stands behind them.
+    /// What can be read only once is scanned as it stands while its members are read out of it.
     fn stream(&self, at: &Provenance, stream: &mut dyn Read, within: Option<&Budget>) -> Vec<Hit> {
         let mut first = Vec::new();
         let window = self.options.window as u64;
@@ -258,8 +258,9 @@ impl Sweep<'_> {
             None => stream,
         };
         let mut all = first.as_slice().chain(rest);
-        let mut hits = self.members(at, &first, Content::Stream(&mut all), 0, within).unwrap_or_default();
-        add_unknown(&mut hits, self.windows(at, &mut all));
+        let mut tee = Tee { inner: &mut all, windows: Windows::new(self, at) };
+        let mut hits = self.members(at, &first, Content::Stream(&mut tee), 0, within).unwrap_or_default();
+        add_unknown(&mut hits, tee.finish());
         hits
     }
 
@@ -302,26 +303,7 @@ impl Sweep<'_> {
     }
 
     fn windows(&self, at: &Provenance, stream: &mut dyn Read) -> Vec<Hit> {
-        let mut hits = Vec::new();
-        let mut buffer = Vec::new();
-        let (mut offset, mut start) = (0, Point::START);
-        loop {
-            let room = (self.options.window + OVERLAP - buffer.len()) as u64;
-            let read = (&mut *stream).take(room).read_to_end(&mut buffer);
-            let last = !matches!(read, Ok(read) if read as u64 == room);
-            hits.extend(self.window(at, &Window { bytes: &buffer, offset, start, last }));
-            if let Err(error) = &read {
-                self.unreadable(at, error);
-            }
-            let done = if last { buffer.len() } else { buffer.len() - OVERLAP };
-            self.count(0, done);
-            if last {
-                return hits;
-            }
-            start = start.after(&buffer[..done]);
-            offset += done as u64;
-            buffer.drain(..done);
-        }
+        Tee { inner: stream, windows: Windows::new(self, at) }.finish()
     }
 
     fn window(&self, at: &Provenance, window: &Window<'_>) -> Vec<Hit> {
@@ -365,6 +347,74 @@ impl Sweep<'_> {
 
     fn too_large(&self, at: &Provenance, size: u64, limit: u64) {
         self.skipped(Skipped::too_large(at.to_string(), size, limit));
+    }
+}
+
+/// A blob that comes piece by piece, scanned in windows.
+struct Windows<'a> {
+    sweep: &'a Sweep<'a>,
+    at: &'a Provenance,
+    buffer: Vec<u8>,
+    /// Offset of the buffer's first byte, and its line and column.
+    offset: u64,
+    start: Point,
+    hits: Vec<Hit>,
+}
+
+impl<'a> Windows<'a> {
+    fn new(sweep: &'a Sweep<'a>, at: &'a Provenance) -> Self {
+        Self { sweep, at, buffer: Vec::new(), offset: 0, start: Point::START, hits: Vec::new() }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= self.sweep.options.window + OVERLAP {
+            self.scan(false);
+        }
+    }
+
+    fn scan(&mut self, last: bool) {
+        let window = Window { bytes: &self.buffer, offset: self.offset, start: self.start, last };
+        self.hits.extend(self.sweep.window(self.at, &window));
+        let done = if last { self.buffer.len() } else { self.buffer.len() - OVERLAP };
+        self.sweep.count(0, done);
+        self.start = self.start.after(&self.buffer[..done]);
+        self.offset += done as u64;
+        self.buffer.drain(..done);
+    }
+}
+
+/// Scans whatever is read through it.
+struct Tee<'a> {
+    inner: &'a mut dyn Read,
+    windows: Windows<'a>,
+}
+
+impl Tee<'_> {
+    /// Reads what is left and gives the hits of everything.
+    fn finish(mut self) -> Vec<Hit> {
+        let mut piece = vec![0; OVERLAP];
+        loop {
+            match self.read(&mut piece) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.windows.sweep.unreadable(self.windows.at, &error);
+                    break;
+                }
+            }
+        }
+        self.windows.scan(true);
+        self.windows.hits
+    }
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.windows.feed(&buffer[..read]);
+        Ok(read)
     }
 }
 
@@ -559,7 +609,7 @@ mod tests {
         let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
         writer.start_file("a", stored).unwrap();
         writer.write_all(&vec![b' '; 4 * OVERLAP]).unwrap();
-        writer.set_comment(id(1));
+        writer.set_comment(id(1)).unwrap();
         let bytes = writer.finish().unwrap().into_inner();
         let options = Options { window: OVERLAP, ..Options::default() };
         for way in [Way::Bytes, Way::Seekable, Way::Stream] {

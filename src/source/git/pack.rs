@@ -13,8 +13,8 @@ use super::object::Kind;
 use crate::blob::ObjectId;
 use libdeflater::Decompressor;
 
-/// Larger objects are not rebuilt from deltas in memory; git itself makes no deltas beyond half of this.
-pub(super) const MAX_REBUILT: u64 = 1 << 30;
+/// Larger objects are not rebuilt from deltas in memory; git itself makes no deltas of what is larger (`core.bigFileThreshold`).
+pub(super) const MAX_REBUILT: u64 = 512 << 20;
 
 /// A pack and its index.
 pub(super) struct Pack {
