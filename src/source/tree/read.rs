@@ -104,6 +104,7 @@ fn is_same(before: &Metadata, after: &Metadata) -> bool {
 ///
 /// # Errors
 /// Those of reading; `NotFound` where there is nothing.
+#[cfg(feature = "git")]
 pub(in crate::source) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     const LIMIT: u64 = 256 << 20;
     fs::metadata(path)?;
