@@ -82,7 +82,17 @@ impl History {
         let refs = refs::read(&self.git_dir, &self.common_dir);
         let range = match &self.revisions {
             Revisions::All => None,
-            Revisions::Range(spec) => Some(range::commits(spec, &refs, &self.common_dir).map_err(failed)?),
+            Revisions::Range(_) if hash_len == 32 => {
+                let why = "ranges of SHA-256 repositories can't be resolved yet; --history all reads all of it";
+                return Err(failed(why.to_owned()));
+            }
+            Revisions::Range(spec) => {
+                let commits = range::commits(spec, &refs, &self.common_dir).map_err(failed)?;
+                if commits.is_empty() {
+                    return Err(failed(format!("the range `{spec}` has no commits in it: nothing was scanned")));
+                }
+                Some(commits)
+            }
         };
         Ok(Opened { odb, refs, range })
     }
@@ -132,6 +142,9 @@ impl History {
 
     fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) {
         let visitor = Scan::new(self, opened, sink);
+        if commits.iter().any(|commit| visitor.cut.contains(commit)) {
+            self.note_shallow(sink);
+        }
         let blobs = range::introduced(&opened.odb, commits, sink);
         let mut objects: Vec<ObjectId> = commits.to_vec();
         objects.extend(blobs);
@@ -186,7 +199,9 @@ impl Source for History {
         let Some(opened) = self.opened.get() else {
             return HashMap::new();
         };
-        let staged = if opened.range.is_some() { Vec::new() } else { self.staged(sink) };
+        // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
+        let no_index = opened.range.is_some() || opened.odb.hash_len() == 32;
+        let staged = if no_index { Vec::new() } else { self.staged(sink) };
         let attribution = Attribution {
             odb: &opened.odb,
             refs: &opened.refs,
@@ -683,7 +698,20 @@ mod tests {
         let mut all = introduced(&repository, "HEAD");
         all.sort();
         assert_eq!(all, ["one", "three", "two"]);
-        assert!(introduced(&repository, "main..main").is_empty());
+        let empty = repository.history(Revisions::Range("main..main".to_owned())).visit(&Recorder::default());
+        assert!(empty.unwrap_err().to_string().contains("no commits"));
+    }
+
+    #[test]
+    fn a_range_in_a_shallow_clone_is_read_and_its_boundary_told() {
+        let origin = Repository::new(&[]).with_deltas();
+        let shallow = Repository(tempfile::tempdir().unwrap());
+        shallow.git(&["clone", "-q", "--depth", "4", &format!("file://{}", origin.path().display()), "."]);
+        assert_eq!(introduced(&shallow, "HEAD~1..HEAD").len(), 1);
+        assert_eq!(introduced(&shallow, "origin~2..HEAD").len(), 2);
+        let recorder = Recorder::default();
+        shallow.history(Revisions::Range("HEAD".to_owned())).visit(&recorder).unwrap();
+        assert!(recorder.skipped.into_inner().unwrap()[0].why.contains("shallow"));
     }
 
     #[test]

@@ -62,7 +62,8 @@ fn stand_in(refs: &Refs, common_dir: &Path) -> std::io::Result<tempfile::TempDir
 }
 
 fn resolve(spec: &str, git_dir: &Path) -> Result<Vec<ObjectId>, git2::Error> {
-    let repository = git2::Repository::open_bare(git_dir)?;
+    // `open_bare` would not know where a shallow clone was cut off.
+    let repository = git2::Repository::open(git_dir)?;
     let mut walk = repository.revwalk()?;
     if spec.contains("..") {
         let range = repository.revparse(spec)?;
