@@ -171,7 +171,8 @@ fn no_history(args: &ScanArgs) -> Result<(), SourceError> {
 /// Who scans a part of a repository's working tree is told that its history was not asked for.
 #[cfg(feature = "git")]
 fn note_outer_repository(target: &Path) {
-    let Ok(target) = target.canonicalize() else {
+    // Who names a file wants that file.
+    let Some(target) = target.canonicalize().ok().filter(|target| target.is_dir()) else {
         return;
     };
     if let Some(root) = target.ancestors().skip(1).find(|above| above.join(".git").exists()) {
