@@ -64,8 +64,9 @@ pub trait Source: Sync {
     /// When nothing at all can be read. A part that can't be read goes to [`Sink::skipped`].
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError>;
 
-    /// The places at which the given objects stand. Asked once, after the visit, for objects that hit and were handed out as
-    /// [`crate::provenance::Origin::Object`]; an object without an answer keeps that.
+    /// The places at which the given objects stand. Asked once, after the visit and also when there are none, for objects that hit
+    /// and were handed out as [`crate::provenance::Origin::Object`]; an object without an answer keeps that. What is found to be
+    /// missing on the way goes to the sink.
     fn attribute(&self, _ids: &HashSet<ObjectId>, _sink: &dyn Sink) -> HashMap<ObjectId, Vec<Provenance>> {
         HashMap::new()
     }

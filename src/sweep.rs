@@ -132,9 +132,6 @@ fn attributed(hits: Vec<Hit>, source: &dyn Source, sink: &dyn Sink) -> Vec<Hit> 
         _ => None,
     };
     let wanted: HashSet<ObjectId> = hits.iter().filter_map(object).collect();
-    if wanted.is_empty() {
-        return hits;
-    }
     let places = source.attribute(&wanted, sink);
     hits.into_iter()
         .flat_map(|hit| match object(&hit).and_then(|id| places.get(&id)) {

@@ -60,6 +60,8 @@ struct Opened {
     odb: Odb,
     refs: Refs,
     range: Option<Vec<ObjectId>>,
+    /// What refs and commits speak of and is not there.
+    missing: HashSet<ObjectId>,
 }
 
 impl History {
@@ -94,7 +96,7 @@ impl History {
                 Some(commits)
             }
         };
-        Ok(Opened { odb, refs, range })
+        Ok(Opened { odb, refs, range, missing: HashSet::new() })
     }
 
     /// Commits at which history was cut off when it was cloned.
@@ -174,7 +176,7 @@ impl History {
 
 impl Source for History {
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
-        let opened = self.open()?;
+        let mut opened = self.open()?;
         for skipped in opened.odb.skipped.iter().chain(&opened.refs.skipped) {
             sink.skipped(skipped.clone());
         }
@@ -186,8 +188,7 @@ impl Source for History {
                 opened.odb.visit(&scan);
                 let mut missing = scan.missing.into_inner().unwrap_or_else(PoisonError::into_inner);
                 missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
-                missing.extend(graph::build(&opened.odb, &HashSet::new(), sink).missing);
-                self.note_missing(&opened, missing.len(), sink);
+                opened.missing = missing;
             }
         }
         // Set only here, and a source is visited once.
@@ -199,6 +200,17 @@ impl Source for History {
         let Some(opened) = self.opened.get() else {
             return HashMap::new();
         };
+        let is_whole = opened.range.is_none();
+        if ids.is_empty() && !is_whole {
+            return HashMap::new();
+        }
+        let graph = graph::build(&opened.odb, ids, is_whole, sink);
+        if is_whole {
+            self.note_missing(opened, opened.missing.union(&graph.missing).count(), sink);
+        }
+        if ids.is_empty() {
+            return HashMap::new();
+        }
         // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
         let no_index = opened.range.is_some() || opened.odb.hash_len() == 32;
         let staged = if no_index { Vec::new() } else { self.staged(sink) };
@@ -209,7 +221,7 @@ impl Source for History {
             staged: &staged,
             range: opened.range.as_deref(),
         };
-        attribution.places(ids, sink)
+        attribution.places(graph, ids, sink)
     }
 }
 
@@ -423,7 +435,9 @@ mod tests {
 
         fn scan(&self) -> (BTreeMap<ObjectId, Vec<u8>>, Vec<Skipped>) {
             let recorder = Recorder::default();
-            self.history(Revisions::All).visit(&recorder).unwrap();
+            let history = self.history(Revisions::All);
+            history.visit(&recorder).unwrap();
+            history.attribute(&HashSet::new(), &recorder);
             (recorder.pieces.into_inner().unwrap(), recorder.skipped.into_inner().unwrap())
         }
 

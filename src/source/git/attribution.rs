@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bstr::BString;
 
-use super::graph::{self, Graph};
+use super::graph::Graph;
 use super::object::{self, Kind};
 use super::odb::Odb;
 use super::refs::Refs;
@@ -35,8 +35,12 @@ type Place = (u32, Vec<u8>);
 
 impl Attribution<'_> {
     /// The places of the wanted objects. One that no commit, tag or index holds has none.
-    pub(super) fn places(&self, wanted: &HashSet<ObjectId>, sink: &dyn Sink) -> HashMap<ObjectId, Vec<Provenance>> {
-        let mut graph = graph::build(self.odb, wanted, sink);
+    pub(super) fn places(
+        &self,
+        mut graph: Graph,
+        wanted: &HashSet<ObjectId>,
+        sink: &dyn Sink,
+    ) -> HashMap<ObjectId, Vec<Provenance>> {
         graph.prune();
         let ids: HashMap<u32, ObjectId> =
             wanted.iter().filter_map(|id| Some((self.odb.number(id.as_bytes())?, *id))).collect();

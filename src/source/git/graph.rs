@@ -42,7 +42,7 @@ pub(super) struct Graph {
     /// Links from tree to wanted blob, sorted.
     pub(super) blobs: Vec<Link>,
     pub(super) names: Vec<Vec<u8>>,
-    /// What trees speak of and is not there; files are looked for only where no blob is wanted.
+    /// What trees speak of and is not there; files are looked for on request only.
     pub(super) missing: HashSet<ObjectId>,
 }
 
@@ -60,6 +60,7 @@ struct Gathered {
 struct Gather<'a> {
     odb: &'a Odb,
     wanted: &'a HashSet<ObjectId>,
+    checks_files: bool,
     sink: &'a dyn Sink,
     all: Mutex<Gathered>,
     present: Present,
@@ -94,9 +95,9 @@ impl Present {
     }
 }
 
-/// Reads every commit, tag and tree once and keeps what leads to the `wanted` blobs.
-pub(super) fn build(odb: &Odb, wanted: &HashSet<ObjectId>, sink: &dyn Sink) -> Graph {
-    let gather = Gather { odb, wanted, sink, all: Mutex::default(), present: Present::new() };
+/// Reads every commit, tag and tree once and keeps what leads to the `wanted` blobs. On request every file is looked for.
+pub(super) fn build(odb: &Odb, wanted: &HashSet<ObjectId>, checks_files: bool, sink: &dyn Sink) -> Graph {
+    let gather = Gather { odb, wanted, checks_files, sink, all: Mutex::default(), present: Present::new() };
     odb.visit(&gather);
     let mut all = gather.all.into_inner().unwrap_or_else(PoisonError::into_inner);
     all.commits.sort_unstable_by_key(|(id, _)| *id);
@@ -131,7 +132,7 @@ impl Gather<'_> {
             let is_wanted = !entry.is_tree && self.wanted.contains(&id);
             if !entry.is_tree && !is_wanted {
                 let is_there = || self.odb.number(entry.raw_id).is_some();
-                if self.wanted.is_empty() && !self.present.check(entry.raw_id, is_there) {
+                if self.checks_files && !self.present.check(entry.raw_id, is_there) {
                     missing.push(id);
                 }
                 continue;
