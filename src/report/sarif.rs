@@ -235,7 +235,10 @@ mod tests {
     /// The official schema, which the crate of the types carries.
     fn official_schema() -> jsonschema::Validator {
         let cargo = env!("CARGO");
-        let version = std::process::Command::new(cargo.replace("cargo", "rustc")).arg("-vV").output().unwrap();
+        let version = std::process::Command::new(std::path::Path::new(cargo).with_file_name("rustc"))
+            .arg("-vV")
+            .output()
+            .unwrap();
         let version = String::from_utf8(version.stdout).unwrap();
         let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
         let metadata = std::process::Command::new(cargo)
