@@ -44,6 +44,12 @@ pub struct SourceError {
     pub why: String,
 }
 
+impl From<SourceError> for Skipped {
+    fn from(error: SourceError) -> Self {
+        Self { what: error.what, why: error.why }
+    }
+}
+
 /// Takes what sources hand out. Called from many threads at once.
 pub trait Sink: Sync {
     /// Takes one blob; returns when it has been dealt with.

@@ -99,7 +99,7 @@ pub fn run(
     let mut hits = Vec::new();
     for source in sources {
         if let Err(error) = pool.install(|| source.visit(&sweep)) {
-            sweep.skipped(Skipped::new(error.what, error.why));
+            sweep.skipped(error.into());
         }
         let found = std::mem::take(&mut *sweep.hits.lock().unwrap_or_else(PoisonError::into_inner));
         hits.extend(pool.install(|| attributed(found, source.as_ref(), &sweep)));
@@ -211,7 +211,7 @@ impl Sweep<'_> {
     fn bytes(&self, at: &Provenance, bytes: &[u8], within: Option<&Budget>) -> Vec<Hit> {
         self.count(1, bytes.len());
         let size = bytes.len() as u64;
-        let mut hits = self.members(at, bytes, Content::Bytes(bytes), size, within).unwrap_or_default();
+        let mut hits = self.members(at, bytes, Content::Bytes(bytes), size, within);
         let whole = Window { bytes, offset: 0, start: Point::START, last: true };
         add_unknown(&mut hits, self.window(at, &whole));
         hits
@@ -226,7 +226,7 @@ impl Sweep<'_> {
             file.rewind()?;
             let hits = self.members(at, &head, Content::Seekable(file), size, within);
             file.rewind()?;
-            Ok(hits.unwrap_or_default())
+            Ok(hits)
         })();
         match opened {
             Ok(mut hits) => {
@@ -256,12 +256,12 @@ impl Sweep<'_> {
         };
         let mut all = first.as_slice().chain(rest);
         let mut tee = Tee { inner: &mut all, windows: Windows::new(self, at) };
-        let mut hits = self.members(at, &first, Content::Stream(&mut tee), 0, within).unwrap_or_default();
+        let mut hits = self.members(at, &first, Content::Stream(&mut tee), 0, within);
         add_unknown(&mut hits, tee.finish());
         hits
     }
 
-    /// What an archive of `size` bytes that begins with `head` holds; `None` when it is none or not to be opened.
+    /// What an archive of `size` bytes that begins with `head` holds; nothing when it is none or not to be opened.
     fn members(
         &self,
         at: &Provenance,
@@ -269,15 +269,17 @@ impl Sweep<'_> {
         content: Content<'_>,
         size: u64,
         within: Option<&Budget>,
-    ) -> Option<Vec<Hit>> {
-        let kind = archive::detect(head)?;
+    ) -> Vec<Hit> {
+        let Some(kind) = archive::detect(head) else {
+            return Vec::new();
+        };
         let depth = within.map_or(0, Budget::depth);
         if depth >= self.options.archive_depth {
             if depth > 0 {
                 let why = format!("archives are opened {depth} deep; a larger --archive-depth opens this one too");
                 self.skipped(Skipped::new(at.to_string(), why));
             }
-            return None;
+            return Vec::new();
         }
         let outermost = Budget::for_archive(size);
         let budget = within.unwrap_or(&outermost);
@@ -296,7 +298,7 @@ impl Sweep<'_> {
             let what = problem.member.map_or_else(|| at.to_string(), |name| at.member(&name).to_string());
             self.skipped(Skipped::new(what, problem.why));
         }
-        Some(hits)
+        hits
     }
 
     fn windows(&self, at: &Provenance, stream: &mut dyn Read) -> Vec<Hit> {

@@ -112,7 +112,7 @@ impl Targets {
             }
             self.add_history(repository, Revisions::All);
             if let Err(error) = self.add_outside(repository, target, args) {
-                self.skipped.push(Skipped::new(error.what, error.why));
+                self.skipped.push(error.into());
             }
         }
         if repositories.is_empty() {
