@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use bstr::{BString, ByteSlice};
 use rayon::prelude::*;
@@ -60,8 +60,6 @@ struct Opened {
     odb: Odb,
     refs: Refs,
     range: Option<Vec<ObjectId>>,
-    /// What refs and commits speak of and is not there.
-    missing: HashSet<ObjectId>,
 }
 
 impl History {
@@ -96,7 +94,7 @@ impl History {
                 Some(commits)
             }
         };
-        Ok(Opened { odb, refs, range, missing: HashSet::new() })
+        Ok(Opened { odb, refs, range })
     }
 
     /// Commits at which history was cut off when it was cloned.
@@ -143,8 +141,9 @@ impl History {
     }
 
     fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) {
-        let visitor = Scan::new(self, opened, sink);
-        if commits.iter().any(|commit| visitor.cut.contains(commit)) {
+        let visitor = Scan { history: self, opened, sink };
+        let cuts = self.cuts();
+        if commits.iter().any(|commit| cuts.contains(commit)) {
             self.note_shallow(sink);
         }
         let blobs = range::introduced(&opened.odb, commits, sink);
@@ -176,7 +175,7 @@ impl History {
 
 impl Source for History {
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
-        let mut opened = self.open()?;
+        let opened = self.open()?;
         for skipped in opened.odb.skipped.iter().chain(&opened.refs.skipped) {
             sink.skipped(skipped.clone());
         }
@@ -184,11 +183,7 @@ impl Source for History {
             Some(commits) => self.visit_range(&opened, commits, sink),
             None => {
                 self.note_shallow(sink);
-                let scan = Scan::new(self, &opened, sink);
-                opened.odb.visit(&scan);
-                let mut missing = scan.missing.into_inner().unwrap_or_else(PoisonError::into_inner);
-                missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
-                opened.missing = missing;
+                opened.odb.visit(&Scan { history: self, opened: &opened, sink });
             }
         }
         // Set only here, and a source is visited once.
@@ -204,9 +199,11 @@ impl Source for History {
         if ids.is_empty() && !is_whole {
             return HashMap::new();
         }
-        let graph = graph::build(&opened.odb, ids, is_whole, sink);
+        let cuts = is_whole.then(|| self.cuts());
+        let mut graph = graph::build(&opened.odb, ids, cuts.as_ref(), sink);
         if is_whole {
-            self.note_missing(opened, opened.missing.union(&graph.missing).count(), sink);
+            graph.missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
+            self.note_missing(opened, graph.missing.len(), sink);
         }
         if ids.is_empty() {
             return HashMap::new();
@@ -230,32 +227,9 @@ struct Scan<'a> {
     history: &'a History,
     opened: &'a Opened,
     sink: &'a dyn Sink,
-    /// Commits whose parents were left out when it was cloned.
-    cut: HashSet<ObjectId>,
-    /// What commits speak of and is not there.
-    missing: Mutex<HashSet<ObjectId>>,
 }
 
-impl<'a> Scan<'a> {
-    fn new(history: &'a History, opened: &'a Opened, sink: &'a dyn Sink) -> Self {
-        Self { history, opened, sink, cut: history.cuts(), missing: Mutex::default() }
-    }
-
-    /// Notes what a commit needs and is not there.
-    fn check_links(&self, id: ObjectId, commit: &[u8]) {
-        let Some(mut links) = object::commit_links(commit) else {
-            return;
-        };
-        if self.cut.contains(&id) {
-            links.parents.clear();
-        }
-        links.parents.push(links.tree);
-        links.parents.retain(|id| !self.opened.odb.contains(*id));
-        if !links.parents.is_empty() {
-            self.missing.lock().unwrap_or_else(PoisonError::into_inner).extend(links.parents);
-        }
-    }
-
+impl Scan<'_> {
     fn hand_out(&self, id: ObjectId, content: Content<'_>) {
         let provenance = Provenance::new(Origin::Object { repository: self.history.name.clone(), id });
         self.sink.blob(Blob { provenance, content });
@@ -281,9 +255,6 @@ impl Visitor for Scan<'_> {
     fn found(&self, object: Found<'_>) {
         match object.content {
             Content::Bytes(bytes) if object.kind != Kind::Blob => {
-                if object.kind == Kind::Commit {
-                    self.check_links(object.id, bytes);
-                }
                 let (headers, message) = bytes.split_at(object::message_start(bytes));
                 self.hand_out(object.id, Content::Bytes(headers));
                 self.hand_out(object.id, Content::Bytes(message));
@@ -328,6 +299,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::io::Write;
     use std::process::Stdio;
+    use std::sync::Mutex;
 
     use sha1::Digest;
     use tempfile::TempDir;

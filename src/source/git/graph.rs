@@ -42,7 +42,7 @@ pub(super) struct Graph {
     /// Links from tree to wanted blob, sorted.
     pub(super) blobs: Vec<Link>,
     pub(super) names: Vec<Vec<u8>>,
-    /// What trees speak of and is not there; files are looked for on request only.
+    /// What trees speak of and is not there; commits' links and files are looked for on request only.
     pub(super) missing: HashSet<ObjectId>,
 }
 
@@ -95,14 +95,22 @@ impl Present {
     }
 }
 
-/// Reads every commit, tag and tree once and keeps what leads to the `wanted` blobs. On request every file is looked for.
-pub(super) fn build(odb: &Odb, wanted: &HashSet<ObjectId>, checks_files: bool, sink: &dyn Sink) -> Graph {
-    let gather = Gather { odb, wanted, checks_files, sink, all: Mutex::default(), present: Present::new() };
+/// Reads every commit, tag and tree once and keeps what leads to the `wanted` blobs. Given the commits at which a shallow clone was
+/// cut off, it looks for everything that commits and trees speak of, but for the parents of those.
+pub(super) fn build(odb: &Odb, wanted: &HashSet<ObjectId>, cuts: Option<&HashSet<ObjectId>>, sink: &dyn Sink) -> Graph {
+    let gather =
+        Gather { odb, wanted, checks_files: cuts.is_some(), sink, all: Mutex::default(), present: Present::new() };
     odb.visit(&gather);
     let mut all = gather.all.into_inner().unwrap_or_else(PoisonError::into_inner);
     all.commits.sort_unstable_by_key(|(id, _)| *id);
     all.trees.sort_unstable();
     all.blobs.sort_unstable();
+    if let Some(cuts) = cuts {
+        for (id, links) in &all.commits {
+            let parents = links.parents.iter().filter(|_| !cuts.contains(id));
+            all.missing.extend(parents.chain([&links.tree]).filter(|id| !odb.contains(**id)));
+        }
+    }
     let positions: HashMap<ObjectId, u32> =
         all.commits.iter().enumerate().map(|(position, (id, _))| (*id, position as u32)).collect();
     let commits = all
