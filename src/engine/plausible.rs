@@ -2,6 +2,7 @@
 //! The limits are set so that one real value in a thousand is lost at most; where a value begins and ends is `boundary`'s business.
 
 use super::boundary::class_changes;
+use super::{Dropped, SecretKind};
 use crate::key::AccessKeyId;
 
 /// Of sixteen random characters out of 32, so few distinct ones are seen in 3 cases of 100,000.
@@ -21,21 +22,37 @@ const SEQUENCES: [&[u8]; 6] = [
 const FEWEST_CHANGES: usize = 11;
 
 /// Whether the id may have been drawn at random.
-pub(super) fn is_random_id(id: &AccessKeyId) -> bool {
+pub(super) fn check_id(id: &AccessKeyId) -> Result<(), Dropped> {
     // The kind is the same in all.
     let drawn = &id.as_str().as_bytes()[4..];
-    distinct(drawn) >= FEWEST_IN_ID && !has_sequence(drawn)
+    if distinct(drawn) < FEWEST_IN_ID {
+        return Err(Dropped::Repetitive);
+    }
+    if has_sequence(drawn) {
+        return Err(Dropped::Sequence);
+    }
+    Ok(())
 }
 
-/// Whether forty characters may be a secret access key: capitals, small letters and digits, well mixed. One in 900 secrets has no
-/// digit and is lost; without that nearly every long name would pass.
-pub(super) fn is_random_secret(value: &[u8]) -> bool {
-    has_all_classes(value) && class_changes(value) >= FEWEST_CHANGES && !is_hex(value)
+/// Whether a value may be a secret of that kind. Kinds whose rules tell them by their shape have nothing to show here.
+pub(super) fn check_secret(kind: SecretKind, value: &[u8]) -> Result<(), Dropped> {
+    match kind {
+        SecretKind::SecretAccessKey => check_mix(value, FEWEST_CHANGES),
+        SecretKind::SessionToken => check_mix(value, 0),
+        _ => Ok(()),
+    }
 }
 
-/// Whether a long value may be a session token.
-pub(super) fn is_random_token(value: &[u8]) -> bool {
-    has_all_classes(value) && !is_hex(value)
+/// Whether it has capitals, small letters and digits, with so many changes of class. One in 900 secrets has no digit and is lost;
+/// without that nearly every long name would pass.
+fn check_mix(value: &[u8], changes: usize) -> Result<(), Dropped> {
+    if value.iter().all(u8::is_ascii_hexdigit) {
+        return Err(Dropped::Hex);
+    }
+    if !has_all_classes(value) || class_changes(value) < changes {
+        return Err(Dropped::Words);
+    }
+    Ok(())
 }
 
 /// Shannon entropy of the bytes, in bits a byte.
@@ -74,10 +91,6 @@ fn has_all_classes(value: &[u8]) -> bool {
         && value.iter().any(u8::is_ascii_digit)
 }
 
-fn is_hex(value: &[u8]) -> bool {
-    value.iter().all(u8::is_ascii_hexdigit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,10 +99,14 @@ mod tests {
         AccessKeyId::parse(format!("{}{rest}", "AKIA").as_bytes()).unwrap()
     }
 
+    fn secret(value: &[u8]) -> Result<(), Dropped> {
+        check_secret(SecretKind::SecretAccessKey, value)
+    }
+
     #[test]
     fn random_ids_pass() {
         for rest in ["SP2TPHJSQH3FJRUX", "Y34FZKBOKMUTVV7A", "V7S32T2OSBFJQOIY"] {
-            assert!(is_random_id(&id(rest)), "{rest}");
+            assert_eq!(check_id(&id(rest)), Ok(()), "{rest}");
         }
     }
 
@@ -103,7 +120,7 @@ mod tests {
             "QAAAAAAAGMKEM7X5", // account 000000000000 is emulators'
             "TTTCACGCTGTGTAAT", // a genome
         ] {
-            assert!(!is_random_id(&id(rest)), "{rest}");
+            assert!(check_id(&id(rest)).is_err(), "{rest}");
         }
     }
 
@@ -112,7 +129,7 @@ mod tests {
         for halves in
             [["Vq1fZ8pTnW3sLk0yRb6/", "cXuEo9GdJh2+MtAiQ5Nv"], ["0qk9DFB5x4Qge79XQoTQ", "16xbjWb7h6MIvUzyDzfJ"]]
         {
-            assert!(is_random_secret(halves.concat().as_bytes()), "{halves:?}");
+            assert_eq!(secret(halves.concat().as_bytes()), Ok(()), "{halves:?}");
         }
     }
 
@@ -125,7 +142,7 @@ mod tests {
             "DED7DB27A4558EEA9BBF0BF36E0E8521618F366c",
             "AAAAAAAAAAAAAAAAAAAAbbbbbbbbbbbb22222222",
         ] {
-            assert!(!is_random_secret(text.as_bytes()), "{text}");
+            assert!(secret(text.as_bytes()).is_err(), "{text}");
         }
     }
 

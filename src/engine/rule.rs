@@ -30,14 +30,12 @@ pub enum Severity {
 
 /// What the value of a rule is. It decides how the value is told from what only looks like one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
 pub enum Kind {
     /// Twenty characters that name a key.
     AccessKeyId,
-    /// Forty characters that go with an id.
-    SecretAccessKey,
-    /// What a temporary key needs besides.
-    SessionToken,
+    /// A secret; rules call it by [`SecretKind::name`].
+    Secret(SecretKind),
 }
 
 /// One rule: what a kind of credential looks like and what to do about a leaked one.
@@ -160,9 +158,23 @@ impl Kind {
     pub fn secret(self) -> Option<SecretKind> {
         match self {
             Self::AccessKeyId => None,
-            Self::SecretAccessKey => Some(SecretKind::SecretAccessKey),
-            Self::SessionToken => Some(SecretKind::SessionToken),
+            Self::Secret(kind) => Some(kind),
         }
+    }
+}
+
+impl TryFrom<String> for Kind {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        if name == "access_key_id" {
+            return Ok(Self::AccessKeyId);
+        }
+        let known = SecretKind::ALL.into_iter().find(|kind| kind.name() == name);
+        known.map(Self::Secret).ok_or_else(|| {
+            let all = SecretKind::ALL.map(SecretKind::name);
+            format!("unknown kind `{name}`, expected one of access_key_id, {}", all.join(", "))
+        })
     }
 }
 

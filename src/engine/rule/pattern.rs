@@ -8,7 +8,7 @@ use regex::bytes::{Regex, RegexSet};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::Invalid;
-use crate::engine::plausible;
+use crate::engine::{Dropped, plausible};
 
 /// Shorter keywords are everywhere.
 const SHORTEST_KEYWORD: usize = 3;
@@ -108,8 +108,12 @@ impl Pattern {
     }
 
     /// Whether a value may be one as far as the rule itself can tell.
-    pub(in crate::engine) fn allows(&self, value: &[u8]) -> bool {
-        plausible::entropy(value) >= self.min_entropy && !self.exclude.is_match(value)
+    pub(in crate::engine) fn allows(&self, value: &[u8]) -> Result<(), Dropped> {
+        let (bits, least) = (plausible::entropy(value), self.min_entropy);
+        if let Some(pattern) = self.exclude.matches(value).iter().next() {
+            return Err(Dropped::Excluded(self.exclude.patterns()[pattern].clone()));
+        }
+        if bits < least { Err(Dropped::Entropy { bits, least }) } else { Ok(()) }
     }
 
     /// Whether what must stand nearby does. `None` if nothing must.
@@ -264,9 +268,9 @@ mod tests {
     #[test]
     fn placeholders_and_the_monotonous_are_not_allowed() {
         let pattern = pattern("(?P<value>key[0-9]{2})", None);
-        assert!(pattern.allows(b"key12"));
-        assert!(!pattern.allows(b"key99"));
-        assert!(!pattern.allows(b"kkkkk"));
+        assert_eq!(pattern.allows(b"key12"), Ok(()));
+        assert_eq!(pattern.allows(b"key99"), Err(Dropped::Excluded("^key99".to_owned())));
+        assert!(matches!(pattern.allows(b"kkkkk"), Err(Dropped::Entropy { .. })));
     }
 
     #[test]
