@@ -67,7 +67,7 @@ pub enum Encoding {
     Base64,
     /// Two hexadecimal digits for each byte.
     Hex,
-    /// Deflated with a gzip header (RFC 1952).
+    /// Deflated, with a header of gzip or zlib (RFC 1952, RFC 1950).
     Gzip,
     /// Percent and two hexadecimal digits for some bytes, as in URLs (RFC 3986).
     Percent,
@@ -153,6 +153,20 @@ impl SecretKind {
 }
 
 impl Encoding {
+    /// Every encoding.
+    pub const ALL: [Self; 10] = [
+        Self::Utf16Le,
+        Self::Utf16Be,
+        Self::Base64,
+        Self::Hex,
+        Self::Gzip,
+        Self::Percent,
+        Self::Escapes,
+        Self::Entities,
+        Self::QuotedPrintable,
+        Self::Split,
+    ];
+
     /// What it is called in reports.
     pub fn name(self) -> &'static str {
         match self {

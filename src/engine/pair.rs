@@ -24,8 +24,10 @@ pub(super) struct Part {
     /// Index of the rule.
     pub(super) rule: usize,
     pub(super) value: Value,
-    /// Where it stands in the blob.
+    /// Where it stands in the blob, before decoding.
     pub(super) span: Span,
+    /// Where it stands in the text in which parts are joined.
+    pub(super) place: Span,
     /// What it was decoded from.
     pub(super) encoding: Vec<Encoding>,
     /// Counts only with an id nearby.
@@ -54,8 +56,6 @@ struct Place {
     line: usize,
     /// Ends of paragraphs and blocks before it.
     section: usize,
-    /// Bytes a character takes.
-    unit: usize,
     /// Its label says little.
     vague: bool,
 }
@@ -67,13 +67,11 @@ struct Owner {
     secrets: Vec<FoundSecret>,
 }
 
-/// All credentials in `parts`, sorted by span. Parts must not overlap.
-pub(super) fn join(bytes: &[u8], rules: &RuleSet, mut parts: Vec<Part>) -> Vec<Match> {
-    parts.sort_by(|a, b| (&a.encoding, a.span).cmp(&(&b.encoding, b.span)));
+/// All credentials in `parts`, sorted by span. Parts are in order of their places in `text` and don't overlap there.
+pub(super) fn join(text: &[u8], rules: &RuleSet, parts: &[Part]) -> Vec<Match> {
     let names: Vec<_> = rules.iter().map(|rule| &rule.id).collect();
-    let mut matches: Vec<Match> = parts
-        .chunk_by(|a, b| a.encoding == b.encoding)
-        .flat_map(|written_alike| joined(bytes, written_alike))
+    let mut matches: Vec<Match> = joined(text, parts)
+        .into_iter()
         .map(|owner| Match {
             rule: names[owner.part.rule].clone(),
             span: owner.part.span,
@@ -85,12 +83,13 @@ pub(super) fn join(bytes: &[u8], rules: &RuleSet, mut parts: Vec<Part>) -> Vec<M
             encoding: owner.part.encoding,
         })
         .collect();
-    matches.sort_by(|a, b| (a.span, &a.encoding).cmp(&(b.span, &b.encoding)));
+    // Parts of what was deflated all have the same span.
+    matches.sort_by_key(|found| (found.span, found.access_key_id));
     matches
 }
 
-fn joined(bytes: &[u8], parts: &[Part]) -> Vec<Owner> {
-    let places = places(bytes, parts);
+fn joined(text: &[u8], parts: &[Part]) -> Vec<Owner> {
+    let places = places(text, parts);
     let mut owners = Vec::new();
     let mut secrets = Vec::new();
     for (part, &place) in parts.iter().zip(&places) {
@@ -141,25 +140,19 @@ fn assign(owners: &mut Vec<Owner>, secrets: Vec<(&Part, &FoundSecret, Place)>, k
 }
 
 /// Lines and blocks are counted from the first part to the last, every byte once.
-fn places(bytes: &[u8], parts: &[Part]) -> Vec<Place> {
+fn places(text: &[u8], parts: &[Part]) -> Vec<Place> {
     let (mut line, mut section) = (0, 0);
-    let mut counted = parts.first().map_or(0, |part| part.span.end);
+    let mut counted = parts.first().map_or(0, |part| part.place.end);
     parts
         .iter()
         .map(|part| {
-            if part.span.start > counted {
-                let between = &bytes[counted..part.span.start];
+            if part.place.start > counted {
+                let between = &text[counted..part.place.start];
                 line += memchr::memchr_iter(b'\n', between).count();
                 section += sections(between);
             }
-            counted = counted.max(part.span.end);
-            Place {
-                span: part.span,
-                line,
-                section,
-                unit: if part.encoding.is_empty() { 1 } else { 2 },
-                vague: part.needs_id,
-            }
+            counted = counted.max(part.place.end);
+            Place { span: part.place, line, section, vague: part.needs_id }
         })
         .collect()
 }
@@ -178,7 +171,7 @@ fn sections(between: &[u8]) -> usize {
 fn cost(id: &Place, secret: &Place, reach: Distance) -> Option<u64> {
     let after = id.span.start < secret.span.start;
     let (first, second) = if after { (id, secret) } else { (secret, id) };
-    let bytes = second.span.start.saturating_sub(first.span.end) / id.unit;
+    let bytes = second.span.start.saturating_sub(first.span.end);
     let lines = second.line - first.line;
     let sections = second.section - first.section;
     if lines > reach.lines || bytes > reach.bytes || sections > reach.sections {
@@ -248,9 +241,8 @@ impl Row {
 fn rows(ids: &[Place], secrets: &[Place], reach: Distance) -> Vec<Row> {
     let mut rows = vec![Row { start: 0, totals: vec![0] }];
     for id in ids {
-        let bytes = reach.bytes * id.unit;
-        let start = secrets.partition_point(|s| s.span.end + bytes < id.span.start);
-        let end = secrets.partition_point(|s| s.span.start <= id.span.end + bytes);
+        let start = secrets.partition_point(|s| s.span.end + reach.bytes < id.span.start);
+        let end = secrets.partition_point(|s| s.span.start <= id.span.end + reach.bytes);
         let above = &rows[rows.len() - 1];
         let mut totals = vec![above.best(start)];
         for j in start + 1..=end {
@@ -277,9 +269,9 @@ mod tests {
     /// token, `?` for a vaguely labelled secret. Given back are the ids and what they got, and after a dash what stands alone.
     fn pairs(sketch: &str) -> String {
         static RULES: LazyLock<RuleSet> = LazyLock::new(RuleSet::builtin);
-        let parts = sketch.bytes().enumerate().filter_map(sketched).collect();
+        let parts: Vec<Part> = sketch.bytes().enumerate().filter_map(sketched).collect();
         let mut all = String::new();
-        for found in join(sketch.as_bytes(), &RULES, parts) {
+        for found in join(sketch.as_bytes(), &RULES, &parts) {
             let own = found.span.of(sketch.as_bytes());
             all.push_str(if all.is_empty() { "" } else { " " });
             all.push(if found.access_key_id.is_some() { own[0].into() } else { '-' });
@@ -301,7 +293,7 @@ mod tests {
             b'0'..=b'9' => secret(SecretKind::SessionToken),
             _ => None,
         };
-        Some(Part { rule: 0, value: value?, span, encoding: Vec::new(), needs_id: c == b'?' })
+        Some(Part { rule: 0, value: value?, span, place: span, encoding: Vec::new(), needs_id: c == b'?' })
     }
 
     #[test]
