@@ -26,6 +26,7 @@ mod plausible;
 mod prefilter;
 pub mod rule;
 mod window;
+mod words;
 
 /// A kind of secret value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -303,6 +304,9 @@ fn part(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part, D
     };
     if !stands_alone {
         return Err(Dropped::PieceOfMore);
+    }
+    if rule.pattern.is_preceded(text, found) {
+        return Err(Dropped::CalledElse);
     }
     rule.pattern.allows(value)?;
     let span = Span { start: at.start, end: at.end };

@@ -19,6 +19,8 @@ pub enum Dropped {
     },
     /// The rule excludes it: a placeholder or an example of the documentation. The pattern that says so.
     Excluded(String),
+    /// Its label says that it is something else, or somebody else's.
+    CalledElse,
     /// AWS issues no such id.
     Impossible(NotAnId),
     /// So few of its characters are distinct that nobody drew them.
@@ -48,6 +50,7 @@ impl fmt::Display for Dropped {
             Self::Excluded(pattern) => {
                 write!(f, "it is a placeholder or an example of the documentation (it matches `{pattern}`)")
             }
+            Self::CalledElse => write!(f, "its label says that it is something else"),
             Self::Impossible(why) => write!(f, "AWS issues no such id: {why}"),
             Self::Repetitive => write!(f, "it has too few distinct characters to be random"),
             Self::Sequence => write!(f, "it holds a stretch of the alphabet, of a keyboard row or of one letter"),

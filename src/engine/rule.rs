@@ -241,6 +241,8 @@ struct RawRule {
     context: Option<String>,
     /// Labels of other things; with it, values are looked for beside access key ids without a label.
     called_else: Option<String>,
+    /// What must not stand right before a match.
+    not_after: Option<String>,
     examples: Vec<String>,
     #[serde(default)]
     negative_examples: Vec<String>,
@@ -265,6 +267,7 @@ impl RawRule {
             exclude: &self.exclude,
             context: self.context.as_deref(),
             called_else: self.called_else.as_deref(),
+            not_after: self.not_after.as_deref(),
         })?;
         Ok(Rule {
             id: self.id.into(),
@@ -339,6 +342,7 @@ mod tests {
         refused("exclude = ['(']", "field `exclude`");
         refused("context = '('", "field `context`");
         refused("called_else = '('", "field `called_else`");
+        refused("not_after = '('", "field `not_after`");
         refused("continuation = '[a-z]+'", "field `continuation`");
         refused("min_entropy = 9.5", "field `min_entropy`");
     }

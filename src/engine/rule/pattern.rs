@@ -18,6 +18,8 @@ const LONGEST_MATCH: usize = 4096;
 const LONGEST_CONTINUATION: usize = 4096;
 /// How far around a match its context is looked for, in bytes.
 const CONTEXT: usize = 256;
+/// How much of what stands before a match is looked at, in bytes.
+const PREFIX: usize = 32;
 
 /// The fields of a rule that become a pattern.
 pub(super) struct Source<'a> {
@@ -29,6 +31,7 @@ pub(super) struct Source<'a> {
     pub(super) exclude: &'a [String],
     pub(super) context: Option<&'a str>,
     pub(super) called_else: Option<&'a str>,
+    pub(super) not_after: Option<&'a str>,
 }
 
 /// What finds the values of a rule.
@@ -43,6 +46,7 @@ pub(in crate::engine) struct Pattern {
     exclude: RegexSet,
     context: Option<Regex>,
     called_else: Option<Regex>,
+    not_after: Option<Regex>,
 }
 
 /// Where a regex matched.
@@ -86,6 +90,7 @@ impl Pattern {
             exclude: RegexSet::new(source.exclude).map_err(|error| invalid_regex("exclude", &error))?,
             context: source.context.map(|text| compiled("context", text)).transpose()?,
             called_else: source.called_else.map(|text| compiled("called_else", text)).transpose()?,
+            not_after: source.not_after.map(|text| compiled("not_after", text)).transpose()?,
         })
     }
 
@@ -125,6 +130,12 @@ impl Pattern {
         let before = &text[found.start.saturating_sub(CONTEXT)..found.value.start];
         let after = &text[found.value.end..text.len().min(found.value.end + CONTEXT)];
         Some(context.is_match(before) || context.is_match(after))
+    }
+
+    /// Whether what stands right before a match says that it is something else.
+    pub(in crate::engine) fn is_preceded(&self, text: &[u8], found: &Found) -> bool {
+        let before = &text[found.start.saturating_sub(PREFIX)..found.start];
+        self.not_after.as_ref().is_some_and(|prefix| prefix.is_match(before))
     }
 
     /// Whether values are also looked for beside access key ids, where nothing calls them what they are.
@@ -239,6 +250,7 @@ mod tests {
             exclude: &["^key99".to_owned()],
             context: Some("near"),
             called_else: None,
+            not_after: None,
         })
         .unwrap()
     }
