@@ -239,6 +239,8 @@ struct RawRule {
     exclude: Vec<String>,
     /// What must stand nearby, unless an access key id does.
     context: Option<String>,
+    /// How near that is, in bytes.
+    context_within: Option<usize>,
     examples: Vec<String>,
     #[serde(default)]
     negative_examples: Vec<String>,
@@ -262,6 +264,7 @@ impl RawRule {
             min_entropy: self.min_entropy,
             exclude: &self.exclude,
             context: self.context.as_deref(),
+            context_within: self.context_within,
         })?;
         Ok(Rule {
             id: self.id.into(),
@@ -337,6 +340,7 @@ mod tests {
         refused("context = '('", "field `context`");
         refused("continuation = '[a-z]+'", "field `continuation`");
         refused("min_entropy = 9.5", "field `min_entropy`");
+        refused("context_within = 5000", "field `context_within`: is too far");
     }
 
     #[test]

@@ -16,8 +16,10 @@ const SHORTEST_KEYWORD: usize = 3;
 const LONGEST_MATCH: usize = 4096;
 /// A value that goes on for longer than this does not stand alone, so that it is none.
 const LONGEST_CONTINUATION: usize = 4096;
-/// How far around a match its context is looked for, in bytes.
+/// How far around a match its context is looked for, in bytes, unless the rule says otherwise.
 const CONTEXT: usize = 256;
+/// Matches look no further around.
+const FURTHEST_CONTEXT: usize = 4096;
 
 /// The fields of a rule that become a pattern.
 pub(super) struct Source<'a> {
@@ -28,6 +30,7 @@ pub(super) struct Source<'a> {
     pub(super) min_entropy: Option<f64>,
     pub(super) exclude: &'a [String],
     pub(super) context: Option<&'a str>,
+    pub(super) context_within: Option<usize>,
 }
 
 /// What finds the values of a rule.
@@ -41,6 +44,7 @@ pub(in crate::engine) struct Pattern {
     min_entropy: f64,
     exclude: RegexSet,
     context: Option<Regex>,
+    context_within: usize,
 }
 
 /// Where a regex matched.
@@ -75,6 +79,11 @@ impl Pattern {
             let why = "is no number of bits a byte; write one from 0 to 8";
             return Err(Invalid::new("min_entropy", why));
         }
+        let context_within = source.context_within.unwrap_or(CONTEXT);
+        if context_within > FURTHEST_CONTEXT {
+            let why = format!("is too far; write a number of bytes up to {FURTHEST_CONTEXT}");
+            return Err(Invalid::new("context_within", why));
+        }
         Ok(Self {
             regex,
             value,
@@ -83,6 +92,7 @@ impl Pattern {
             min_entropy,
             exclude: RegexSet::new(source.exclude).map_err(|error| invalid_regex("exclude", &error))?,
             context: source.context.map(|text| compiled("context", text)).transpose()?,
+            context_within,
         })
     }
 
@@ -119,8 +129,8 @@ impl Pattern {
     /// Whether what must stand nearby does. `None` if nothing must.
     pub(in crate::engine) fn has_context(&self, text: &[u8], found: &Found) -> Option<bool> {
         let context = self.context.as_ref()?;
-        let before = &text[found.start.saturating_sub(CONTEXT)..found.value.start];
-        let after = &text[found.value.end..text.len().min(found.value.end + CONTEXT)];
+        let before = &text[found.start.saturating_sub(self.context_within)..found.value.start];
+        let after = &text[found.value.end..text.len().min(found.value.end + self.context_within)];
         Some(context.is_match(before) || context.is_match(after))
     }
 }
@@ -225,6 +235,7 @@ mod tests {
             min_entropy: Some(1.0),
             exclude: &["^key99".to_owned()],
             context: Some("near"),
+            context_within: None,
         })
         .unwrap()
     }
