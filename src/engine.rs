@@ -1,8 +1,9 @@
 //! The workbench: bytes in, matches out. It knows no files, no time, no threads and no provenance.
 //!
 //! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `boundary` and
-//! `plausible` throw out what only looks like a credential, `structure` and `presigned` read what values tell of themselves, `decode` reads other encodings, `pair` joins ids with their secrets,
-//! `dropped` has the reasons why something is no credential.
+//! `plausible` throw out what only looks like a credential, `structure` and `presigned` read what values tell of themselves, `decode`
+//! reads other encodings (`base64` decodes what is known to be it), `pair` joins ids with their secrets, `dropped` has the reasons why
+//! something is no credential.
 
 use std::sync::Arc;
 

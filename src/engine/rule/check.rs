@@ -177,64 +177,66 @@ fn template(name: &str) -> Option<String> {
 
 /// What stands for the names of credentials that are no access keys.
 fn of_other_kind(name: &str) -> Option<String> {
-    let bytes = |length: usize| drawn(length, BASE64, |_| true).into_bytes();
     Some(match name {
         "bedrock_api_key" => {
             let secret = drawn(61, BASE64, |_| true);
             format!("ABSK{}", base64::encode(format!("BedrockAPIKey-q7xz-at-210987654321:{secret}").as_bytes()))
         }
-        "bedrock_short_term_key" => {
-            let id = template("temporary_key_id")?;
-            let signature = template("presigned_signature")?;
-            let query = format!(
-                "bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={id}%2F\
-                 20260101%2Fus-east-1%2Fbedrock%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=43200&\
-                 X-Amz-SignedHeaders=host&X-Amz-Signature={signature}&Version=1"
-            );
-            format!("bedrock-api-key-{}", base64::encode(query.as_bytes()))
-        }
-        "ses_smtp_password" => base64::encode(&[&[4], &bytes(32)[..]].concat()),
+        "bedrock_short_term_key" => format!("bedrock-api-key-{}", base64::encode(signed_query()?.as_bytes())),
+        "ses_smtp_password" => base64::encode(&[&[4], &drawn_bytes(32)[..]].concat()),
         "mws_auth_token" => {
             let hex = drawn(32, b"0123456789abcdef", |_| true);
             format!("amzn.mws.{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
         }
         "appsync_api_key" => format!("da2-{}", drawn(26, b"abcdefghijklmnopqrstuvwxyz234567", |_| true)),
-        "codecommit_password" => {
-            let is_plain = |text: &str| text.contains('+') && text.contains('/');
-            format!("{}=", drawn(43, BASE64, is_plain))
-        }
+        "codecommit_password" => format!("{}=", drawn(43, BASE64, |text| text.contains('+') && text.contains('/'))),
         "codecommit_password_in_url" => {
             template("codecommit_password")?.replace('+', "%2B").replace('/', "%2f").replace('=', "%3D")
         }
         "git_token" => drawn(80, &BASE64[26..62], |_| true),
-        "codeartifact_token" => {
-            let header = format!(
-                r#"{{"ver":1,"isu":1767225600,"enc":"A128GCM","tag":"{}","exp":1767268800,"alg":"A128GCMKW","iv":"q7Xz0LmW3vK9pR2t"}}"#,
-                drawn(22, BASE64, |_| true)
-            );
-            [header.into_bytes(), bytes(16), bytes(12), bytes(500), bytes(16)]
-                .map(|part| base64::encode(&part).trim_end_matches('=').to_owned())
-                .join(".")
-        }
-        "ecr_password" => {
-            let (payload, key) = (base64::encode(&bytes(900)), base64::encode(&bytes(90)));
-            base64::encode(
-                format!(
-                    r#"{{"payload":"{payload}","datakey":"{key}","version":"2","type":"DATA_KEY","expiration":1767268800}}"#
-                )
-                .as_bytes(),
-            )
-        }
+        "codeartifact_token" => jwe(),
+        "ecr_password" => base64::encode(registry_login().as_bytes()),
         "ecr_auth" => base64::encode(format!("AWS:{}", template("ecr_password")?).as_bytes()),
         "private_key" => {
-            // 256 bytes, the beginning of a sequence and a version: no key, but as long as it says.
-            let body = base64::encode(&[&[0x30, 0x82, 1, 0, 2, 1, 0], &bytes(253)[..]].concat());
+            // The beginning of a sequence and a version: no key, but as long as it says.
+            let body = base64::encode(&[&[0x30, 0x82, 1, 0, 2, 1, 0], &drawn_bytes(253)[..]].concat());
             body.as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n")
         }
         "presigned_signature" => drawn(64, b"0123456789abcdef", |_| true),
         "presigned_signature_v2" => format!("{}=", drawn(27, BASE64, |_| true)),
         _ => return None,
     })
+}
+
+/// The query that is signed for a short-term Bedrock key.
+fn signed_query() -> Option<String> {
+    let (id, signature) = (template("temporary_key_id")?, template("presigned_signature")?);
+    Some(format!(
+        "bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={id}%2F20260101\
+         %2Fus-east-1%2Fbedrock%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=43200&X-Amz-SignedHeaders=host&\
+         X-Amz-Signature={signature}&Version=1"
+    ))
+}
+
+/// An encrypted token as CodeArtifact makes them (RFC 7516, 3.1).
+fn jwe() -> String {
+    let tag = drawn(22, BASE64, |_| true);
+    let header = format!(
+        r#"{{"ver":1,"isu":1767225600,"enc":"A128GCM","tag":"{tag}","exp":1767268800,"alg":"A128GCMKW","iv":"q7Xz0LmW3vK9pR2t"}}"#
+    );
+    [header.into_bytes(), drawn_bytes(16), drawn_bytes(12), drawn_bytes(500), drawn_bytes(16)]
+        .map(|part| base64::encode(&part).trim_end_matches('=').to_owned())
+        .join(".")
+}
+
+/// What the password of an ECR registry spells.
+fn registry_login() -> String {
+    let (payload, key) = (base64::encode(&drawn_bytes(900)), base64::encode(&drawn_bytes(90)));
+    format!(r#"{{"payload":"{payload}","datakey":"{key}","version":"2","type":"DATA_KEY","expiration":1767268800}}"#)
+}
+
+fn drawn_bytes(length: usize) -> Vec<u8> {
+    drawn(length, BASE64, |_| true).into_bytes()
 }
 
 /// The first good one of the texts that a small generator draws.
