@@ -141,6 +141,12 @@ fn base32(c: u8) -> Option<u8> {
 }
 
 impl AccountId {
+    /// Reads the twelve digits of an account number.
+    pub fn parse(digits: &[u8]) -> Option<Self> {
+        let is_number = digits.len() == 12 && digits.iter().all(u8::is_ascii_digit);
+        is_number.then(|| Self(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))))
+    }
+
     /// Belongs to a known maker of canary tokens.
     pub fn is_canary(&self) -> bool {
         CANARY_ACCOUNTS.contains(&self.0)
@@ -224,6 +230,14 @@ mod tests {
         ];
         for (kind, rest, expected) in vectors {
             assert_eq!(account(kind, rest).as_deref(), Some(expected), "{kind}…{rest}");
+        }
+    }
+
+    #[test]
+    fn an_account_number_has_twelve_digits() {
+        assert_eq!(AccountId::parse(b"012345678901").unwrap().to_string(), "012345678901");
+        for text in ["12345678901", "1234567890123", "12345678901x", ""] {
+            assert!(AccountId::parse(text.as_bytes()).is_none(), "{text}");
         }
     }
 

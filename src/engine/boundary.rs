@@ -41,6 +41,12 @@ pub(super) fn token_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
     begins_word(text, at.start, is_base64) && !text.get(at.end).is_some_and(goes_on)
 }
 
+/// Whether a key at `at` that is written with letters, digits and hyphens is all of a word.
+pub(super) fn key_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
+    let goes_on = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
+    begins_word(text, at.start, goes_on) && !text.get(at.end).is_some_and(goes_on)
+}
+
 /// Whether the byte before `at` is none of its word's, or the end of an escape sequence, which is not part of the word.
 fn begins_word(text: &[u8], at: usize, of_word: impl Fn(&u8) -> bool) -> bool {
     !text[..at].last().is_some_and(of_word) || ends_escape(&text[..at])
@@ -184,6 +190,16 @@ mod tests {
             [("a", ""), ("/", ""), ("", "+"), ("", "="), ("", "A"), ("ab-", ""), ("", "_x"), ("", ".com")]
         {
             assert!(!alone(secret_stands_alone, SECRET, before.as_bytes(), after.as_bytes()), "{before}…{after}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_all_of_a_word() {
+        for (before, after) in [("", ""), ("\"", "\""), ("\\n", "\\n"), ("=", "."), ("%3A", "&")] {
+            assert!(alone(key_stands_alone, ID, before.as_bytes(), after.as_bytes()), "{before}…{after}");
+        }
+        for (before, after) in [("a", ""), ("-", ""), ("_", ""), ("", "0"), ("", "-"), ("", "_")] {
+            assert!(!alone(key_stands_alone, ID, before.as_bytes(), after.as_bytes()), "{before}…{after}");
         }
     }
 

@@ -31,6 +31,11 @@ pub enum Dropped {
     Words,
     /// Hexadecimal digits only: a hash.
     Hex,
+    /// What it is made of is not there: it is cut short, or only looks like its kind.
+    Structure {
+        /// What is looked for in it.
+        wanted: &'static str,
+    },
     /// Its label says too little, and no access key id stands near enough.
     NoId,
     /// Another rule found what stands there.
@@ -56,6 +61,7 @@ impl fmt::Display for Dropped {
             Self::Sequence => write!(f, "it holds a stretch of the alphabet, of a keyboard row or of one letter"),
             Self::Words => write!(f, "it is no random mix of capitals, small letters and digits"),
             Self::Hex => write!(f, "it is a hexadecimal number: a hash"),
+            Self::Structure { wanted } => write!(f, "it does not hold {wanted}"),
             Self::NoId => write!(f, "its label says too little without an access key id nearby"),
             Self::Covered { by } => write!(f, "the rule `{by}` found what stands there"),
         }

@@ -2,7 +2,7 @@
 //! The limits are set so that one real value in a thousand is lost at most; where a value begins and ends is `boundary`'s business.
 
 use super::boundary::class_changes;
-use super::{Dropped, SecretKind, words};
+use super::{Dropped, SecretKind, structure, words};
 use crate::key::AccessKeyId;
 
 /// Of sixteen random characters out of 32, so few distinct ones are seen in 3 cases of 100,000.
@@ -28,7 +28,7 @@ const SEQUENCES: [&[u8]; 12] = [
     b"1QAZ2WSX3EDC4RFV5TGB6YHN7UJM8IK9OL0P",
     b"ABCDEF0123456789ABCDEF",
 ];
-/// Forty random characters of base64 change class about 23 times; fewer than this in 1 case of 30,000. Forty of a path or of
+/// Forty random characters of base64 change class about 23 times, more of them more often; fewer than this in 1 case of 30,000. Forty of a path or of
 /// joined words seldom reach it.
 const FEWEST_CHANGES: usize = 11;
 
@@ -48,14 +48,48 @@ pub(super) fn check_id(id: &AccessKeyId) -> Result<(), Dropped> {
     Ok(())
 }
 
-/// Whether a value may be a secret of that kind. Kinds whose rules tell them by their shape have nothing to show here.
+/// Whether a value may be a secret of that kind: what has a structure must have it, and what was drawn must look drawn. Passwords
+/// that people choose have nothing to show here.
 pub(super) fn check_secret(kind: SecretKind, value: &[u8]) -> Result<(), Dropped> {
+    structure::check(kind, value)?;
     match kind {
         SecretKind::SecretAccessKey => check_secret_access_key(value),
-        SecretKind::SessionToken if !has_all_classes(value) => Err(Dropped::Words),
-        SecretKind::SessionToken => check_hex(value),
-        _ => Ok(()),
+        SecretKind::SesSmtpPassword | SecretKind::SessionToken | SecretKind::BedrockApiKey => check_mix(value),
+        SecretKind::MwsAuthToken => check_drawn(&value["amzn.mws.".len().min(value.len())..]),
+        SecretKind::AppsyncApiKey => {
+            let drawn = &value["da2-".len().min(value.len())..];
+            check_hex(drawn)?;
+            if !drawn.iter().any(u8::is_ascii_digit) || !drawn.iter().any(u8::is_ascii_lowercase) {
+                return Err(Dropped::Words);
+            }
+            check_drawn(drawn)
+        }
+        SecretKind::PresignedUrl => check_drawn(value),
+        SecretKind::GitPassword
+        | SecretKind::CodeartifactToken
+        | SecretKind::EcrPassword
+        | SecretKind::PrivateKey
+        | SecretKind::ConsolePassword
+        | SecretKind::Other => Ok(()),
     }
+}
+
+/// Whether letters and digits in one case may have been drawn.
+fn check_drawn(value: &[u8]) -> Result<(), Dropped> {
+    if distinct(value) < FEWEST_IN_ID {
+        return Err(Dropped::Repetitive);
+    }
+    let is_typed = has_sequence(&value.to_ascii_uppercase()) || memchr::memmem::find(value, b"12345").is_some();
+    if is_typed { Err(Dropped::Sequence) } else { Ok(()) }
+}
+
+/// Whether it has capitals, small letters and digits, with so many changes of class.
+fn check_mix(value: &[u8]) -> Result<(), Dropped> {
+    check_hex(value)?;
+    if !has_all_classes(value) || class_changes(value) < FEWEST_CHANGES {
+        return Err(Dropped::Words);
+    }
+    Ok(())
 }
 
 fn check_secret_access_key(value: &[u8]) -> Result<(), Dropped> {
@@ -175,6 +209,23 @@ mod tests {
         ] {
             assert!(secret(text.as_bytes()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn typed_keys_of_other_kinds_do_not_pass() {
+        let check = |kind, value: &str| check_secret(kind, value.as_bytes());
+        for (kind, value) in [
+            (SecretKind::AppsyncApiKey, "da2-xxxxxxxxxxxxxxxxxxxxxxxxxx"),
+            (SecretKind::AppsyncApiKey, "da2-abcdefghijklmnopqrstuvwxyz"),
+            (SecretKind::AppsyncApiKey, "da2-0a9f3c7be21d4f80a9c6e5b3d7"),
+            (SecretKind::MwsAuthToken, "amzn.mws.00000000-0000-0000-0000-000000000000"),
+            (SecretKind::MwsAuthToken, "amzn.mws.12345678-9abc-def0-1234-56789abcdef0"),
+            (SecretKind::PresignedUrl, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        ] {
+            assert!(check(kind, value).is_err(), "{value}");
+        }
+        let halves = ["da2-k3v7qzt5ybn2", "m9xw4rhs6dpfc8"];
+        assert_eq!(check(SecretKind::AppsyncApiKey, &halves.concat()), Ok(()));
     }
 
     #[test]

@@ -243,6 +243,8 @@ struct RawRule {
     called_else: Option<String>,
     /// What must not stand right before a match.
     not_after: Option<String>,
+    /// How near that is, in bytes.
+    context_within: Option<usize>,
     examples: Vec<String>,
     #[serde(default)]
     negative_examples: Vec<String>,
@@ -268,6 +270,7 @@ impl RawRule {
             context: self.context.as_deref(),
             called_else: self.called_else.as_deref(),
             not_after: self.not_after.as_deref(),
+            context_within: self.context_within,
         })?;
         Ok(Rule {
             id: self.id.into(),
@@ -345,6 +348,7 @@ mod tests {
         refused("not_after = '('", "field `not_after`");
         refused("continuation = '[a-z]+'", "field `continuation`");
         refused("min_entropy = 9.5", "field `min_entropy`");
+        refused("context_within = 5000", "field `context_within`: is too far");
     }
 
     #[test]
