@@ -1,6 +1,7 @@
 //! AWS access key ids, what they tell without asking anybody, and secrets that can't be shown by accident.
 //! Whether a key is live is triage's business.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Accounts that hand out canary tokens: any call signed with their keys raises an alarm at their owner's.
@@ -67,6 +68,17 @@ pub enum NotAnId {
     /// The account number that it spells has too many digits.
     #[error("its account number would be {0}, more than twelve digits")]
     Account(u64),
+}
+
+/// Why a text is no account number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnAccount {
+    /// It has another number of digits.
+    #[error("it has {0} digits and not 12; spreadsheets drop zeros in front")]
+    Length(usize),
+    /// It holds something else than digits.
+    #[error("it is not twelve digits")]
+    Digits,
 }
 
 /// An AWS account number, shown with its leading zeros.
@@ -141,6 +153,24 @@ fn base32(c: u8) -> Option<u8> {
 }
 
 impl AccountId {
+    /// From twelve digits, also as the console shows them: `1111-2222-3333`.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn parse(text: &str) -> Result<Self, NotAnAccount> {
+        let digits = match text.as_bytes() {
+            [_, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _] => Cow::Owned(text.replace('-', "")),
+            _ => Cow::Borrowed(text),
+        };
+        if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) {
+            return Err(NotAnAccount::Digits);
+        }
+        match digits.len() {
+            12 => digits.parse().map(Self).map_err(|_| NotAnAccount::Digits),
+            length => Err(NotAnAccount::Length(length)),
+        }
+    }
+
     /// Belongs to a known maker of canary tokens.
     pub fn is_canary(&self) -> bool {
         CANARY_ACCOUNTS.contains(&self.0)
@@ -254,6 +284,18 @@ mod tests {
         assert_eq!(why("7777777777777777"), NotAnId::Account((1 << 40) - 1));
         assert_eq!(why("SP2TPHJSQH3FJRU"), NotAnId::Length(19));
         assert_eq!(AccessKeyId::check(b"AROASP2TPHJSQH3FJRUX"), Err(NotAnId::Kind));
+    }
+
+    #[test]
+    fn account_numbers_are_twelve_digits_and_keep_their_zeros() {
+        for text in ["000022223333", "0000-2222-3333"] {
+            assert_eq!(AccountId::parse(text).unwrap().to_string(), "000022223333");
+        }
+        assert_eq!(AccountId::parse("22223333"), Err(NotAnAccount::Length(8)));
+        for text in ["", "1111222233334444x", "00-002222-3333", "+11112222333", "1.11122E+11", "١١١١٢٢٢٢٣٣٣٣"]
+        {
+            assert_eq!(AccountId::parse(text), Err(NotAnAccount::Digits), "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::accounts::AccountArg;
 use crate::report::Format;
 
 /// Find leaked AWS keys in working trees and in all of git history.
@@ -53,6 +54,14 @@ pub(super) struct ScanArgs {
     /// Also write the report to a file; its ending names the format: .txt .json .jsonl .sarif .csv
     #[arg(short, long, value_name = "FILE", action = ArgAction::Append)]
     pub(super) output: Vec<PathBuf>,
+
+    /// Account that is your own; repeat it, or give @FILE, a file of them
+    ///
+    /// Each finding whose id tells its account is then marked as ours or foreign; canary accounts stay canaries. A file has one
+    /// number a line, with comments after #, or is the JSON of `aws organizations list-accounts`, or a CSV with a column
+    /// `account_id`. @- reads standard input.
+    #[arg(long, value_name = "NUMBER|@FILE", action = ArgAction::Append)]
+    pub(super) account: Vec<AccountArg>,
 
     /// How deep archives within archives are opened; 0 opens none
     #[arg(long, value_name = "N", default_value_t = 3)]

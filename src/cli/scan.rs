@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use super::accounts;
 use super::args::ScanArgs;
 use super::exit::Exit;
 use super::output;
@@ -21,6 +22,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let files = output::open_files(&args.output)?;
     let scanner = Scanner::new(RuleSet::builtin());
     let options = options(args);
+    let accounts = accounts::load(&args.account)?;
     let found = targets::open(args)?;
     let progress = Arc::new(Progress::default());
     let bar = Bar::start(progress.clone(), args.quiet);
@@ -32,6 +34,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let report = Report {
         findings: &outcome.findings,
         tally: &outcome.tally,
+        accounts: &accounts,
         complete,
         rules: scanner.rules().iter().map(RuleInfo::from).collect(),
         show_secrets: args.show_secrets,
