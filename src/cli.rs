@@ -13,6 +13,7 @@ mod exit;
 #[cfg(feature = "git")]
 mod interrupt;
 mod lists;
+mod only;
 mod output;
 mod progress;
 mod rules;

@@ -101,7 +101,7 @@ impl AccessKeyId {
     /// or `J` there, newer ones the top of an account number.
     pub fn check(text: &[u8]) -> Result<Self, NotAnId> {
         let bytes: [u8; 20] = text.try_into().map_err(|_| NotAnId::Length(text.len()))?;
-        if !matches!(&bytes[..4], b"AKIA" | b"ABIA" | b"ACCA" | b"ASIA") {
+        if !has_kind(&bytes) {
             return Err(NotAnId::Kind);
         }
         if let Some(&c) = bytes[4..].iter().find(|&&c| base32(c).is_none()) {
@@ -115,9 +115,17 @@ impl AccessKeyId {
         }
     }
 
+    /// From exactly twenty bytes that have the shape of an id, four letters of a credential and sixteen capitals or digits, whether AWS
+    /// can have issued it or not. For ids that somebody vouches for; what is merely found goes through [`AccessKeyId::check`].
+    pub fn shaped(text: &[u8]) -> Option<Self> {
+        let bytes: [u8; 20] = text.try_into().ok()?;
+        let of_id = |c: &u8| c.is_ascii_uppercase() || c.is_ascii_digit();
+        (has_kind(&bytes) && bytes.iter().all(of_id)).then_some(Self(bytes))
+    }
+
     /// The twenty characters.
     pub fn as_str(&self) -> &str {
-        // Only ASCII gets past `parse`.
+        // Only ASCII gets past `check` and `shaped`.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
@@ -130,6 +138,10 @@ impl AccessKeyId {
     pub fn account(&self) -> Option<AccountId> {
         account_bits(&self.0).filter(|&number| number < ACCOUNTS).map(AccountId)
     }
+}
+
+fn has_kind(id: &[u8; 20]) -> bool {
+    matches!(&id[..4], b"AKIA" | b"ABIA" | b"ACCA" | b"ASIA")
 }
 
 /// Account numbers have twelve digits.
@@ -273,6 +285,19 @@ mod tests {
             ("AKIA", "SP2TPHJSQH3FJRU"),  // too short
         ] {
             assert!(id(kind, rest).is_none(), "{kind}…{rest}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_somebody_vouches_for_needs_the_shape_alone() {
+        for text in ["AKIAI44QH8DHBEXAMPLE", "ASIA0000000000000000", "AKIAIOSFODNN7EXAMPLE"] {
+            let id = AccessKeyId::shaped(text.as_bytes()).unwrap();
+            assert_eq!((id.as_str(), id.account()), (text, None));
+        }
+        let whole = ["AKIA", "SP2TPHJSQH3FJRUX"].concat();
+        assert_eq!(AccessKeyId::shaped(whole.as_bytes()), AccessKeyId::parse(whole.as_bytes()));
+        for text in ["AROAI44QH8DHBEXAMPLE", "AKIAI44QH8DHBEXAMPL", "AKIAI44QH8DHBEXAMPLe", "AKIAI44QH8DHBEXAM-LE"] {
+            assert_eq!(AccessKeyId::shaped(text.as_bytes()), None, "{text}");
         }
     }
 

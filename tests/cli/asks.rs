@@ -1,4 +1,4 @@
-//! What a user asks of a scan besides: whose accounts the keys are of.
+//! What a user asks of a scan besides: whose accounts the keys are of, and where given keys stand.
 
 use crate::support::{Keysweep, Output, example_key};
 
@@ -61,5 +61,64 @@ fn accounts_that_are_none_are_refused_with_their_line() {
         let refused = at.invocation(["scan", "keys", "--account", account]).run();
         assert_eq!((refused.code, refused.stdout.len()), (Some(2), 0), "{refused:?}");
         refused.expect_stderr(words);
+    }
+}
+
+#[test]
+fn given_keys_are_found_however_they_stand_and_no_others() {
+    let at = Keysweep::new();
+    let (glued, _) = example_key(1);
+    let (wide, _) = example_key(2);
+    let (missing, _) = example_key(3);
+    let documented = "AKIAI44QH8DHBEXAMPLE";
+    at.plant("tree/other.env", 4);
+    let text: Vec<u8> = format!("x{wide}y").encode_utf16().flat_map(u16::to_be_bytes).collect();
+    at.write("tree/glued.bin", [b"\x7fELF\0\xffq", glued.as_bytes(), b"Z9\0"].concat());
+    at.write("tree/wide.bin", [b"\x01", text.as_slice()].concat());
+    at.write("tree/doc.md", format!("such as {documented}"));
+    at.write("keys", format!("{glued}\n{wide} # ann\n{missing}\n{documented}\n"));
+    let found = at.scan(["tree", "--only-keys", "keys"]);
+    found.expect(1, &[&glued, &wide, documented]).expect_stderr(&["access key ids looked for: 4, from keys"]);
+    assert!(found.findings().iter().all(|finding| finding["secrets"].as_array().unwrap().is_empty()));
+    let json = format!(r#"{{"AccessKeyMetadata": [{{"AccessKeyId": "{wide}"}}]}}"#);
+    at.scanning(["tree", "--only-keys", "-"]).stdin(json).run().expect(1, &[&wide]);
+    let quiet = at.scanning(["tree", "-q", "--only-keys", "-"]).stdin(missing).run();
+    quiet.expect(0, &[]);
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn given_keys_are_found_in_history_and_in_archives() {
+    let at = Keysweep::new();
+    let id = at.init("repo").plant("repo/old.env", 1);
+    at.commit("repo", "first");
+    at.git("repo", ["rm", "-q", "old.env"]);
+    let gone = at.commit("repo", "gone").scanning(["repo", "--only-keys", "-"]).stdin(id.clone()).run();
+    gone.expect(1, &[&id]);
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("a.env", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut zip, id.repeat(2).as_bytes()).unwrap();
+    at.write("a.zip", zip.finish().unwrap().into_inner());
+    let packed = at.scanning(["a.zip", "--only-keys", "-"]).stdin(id.clone()).run();
+    packed.expect(1, &[&id]);
+    assert_eq!(packed.findings()[0]["occurrences"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_list_of_keys_that_can_t_be_used_is_refused() {
+    let at = Keysweep::new();
+    let id = at.plant("keys.env", 1);
+    at.write("list", format!("{id}\n{}\n", &id[..19])).write("none", "no ids in this text\n");
+    for (file, words) in
+        [("list", &["list", "line 2"][..]), ("none", &["no access key id in none"]), ("missing", &["missing"])]
+    {
+        let refused = at.invocation(["scan", "keys.env", "--only-keys", file]).run();
+        assert_eq!((refused.code, refused.stdout.len()), (Some(2), 0), "{refused:?}");
+        refused.expect_stderr(words);
+    }
+    for args in [["-", "--only-keys", "-"], [".", "--only-keys=-", "--account=@-"]] {
+        let refused = at.scanning(args).stdin(id.clone()).run();
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        refused.expect_stderr(&["standard input is both"]);
     }
 }
