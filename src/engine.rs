@@ -1,9 +1,10 @@
 //! The workbench: bytes in, matches out. It knows no files, no time, no threads and no provenance.
 //!
-//! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `boundary` and
-//! `plausible` throw out what only looks like a credential, `decode` reads other encodings, `pair` joins ids with their secrets,
-//! `dropped` has the reasons why something is no credential. `only` looks for given ids instead.
+//! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `beside` looks around
+//! access key ids, `boundary` and `plausible` throw out what only looks like a credential, `decode` reads other encodings, `pair`
+//! joins ids with their secrets, `dropped` has the reasons why something is no credential. `only` looks for given ids instead.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use self::decode::Runs;
@@ -17,6 +18,7 @@ use self::window::Cursor;
 use crate::key::{AccessKeyId, Secret};
 use crate::location::Span;
 
+mod beside;
 mod boundary;
 mod decode;
 mod dropped;
@@ -225,33 +227,64 @@ impl Scanner {
         if let Some(only) = &self.only {
             return hits.filter_map(|hit| only.at(text, hit)).collect();
         }
-        let mut parts = Vec::new();
+        let mut candidates = Candidates::default();
         let mut cursors = vec![Cursor::default(); self.rules.iter().count()];
         let mut runs = Runs::new(text);
         for hit in hits {
             for &index in &hit.literal.rules {
                 let rule = self.rules.at(index);
-                cursors[index].advance(&rule.pattern, text, hit.at, |found| {
-                    parts.extend(part(index, rule, text, &found));
-                });
+                cursors[index].advance(&rule.pattern, text, hit.at, |found| candidates.add(index, rule, text, &found));
             }
-            parts.extend(wide_parts(&mut runs, hit, |text| self.parts(text)));
+            candidates.parts.extend(wide_parts(&mut runs, hit, |text| self.parts(text)));
         }
-        without_overlaps(parts)
+        candidates.finish(&self.rules, text)
     }
 
     fn parts_slowly(&self, text: &[u8]) -> Vec<Part> {
         if let Some(only) = &self.only {
             return self.prefilter.hits_slowly(text).filter_map(|hit| only.at(text, hit)).collect();
         }
-        let mut parts = Vec::new();
+        let mut candidates = Candidates::default();
         for (index, rule) in self.rules.iter().enumerate() {
-            let found = window::find_slowly(&rule.pattern, text);
-            parts.extend(found.iter().filter_map(|found| part(index, rule, text, found).ok()));
+            for found in window::find_slowly(&rule.pattern, text) {
+                candidates.add(index, rule, text, &found);
+            }
         }
         let mut runs = Runs::new(text);
         for hit in self.prefilter.hits_slowly(text) {
-            parts.extend(wide_parts(&mut runs, hit, |text| self.parts_slowly(text)));
+            candidates.parts.extend(wide_parts(&mut runs, hit, |text| self.parts_slowly(text)));
+        }
+        candidates.finish(&self.rules, text)
+    }
+}
+
+/// What was found in one text so far.
+#[derive(Default)]
+struct Candidates {
+    parts: Vec<Part>,
+    /// What looks like an access key id, also such as AWS can't have issued: a secret may stand beside it all the same.
+    ids: Vec<Range<usize>>,
+}
+
+impl Candidates {
+    fn add(&mut self, index: usize, rule: &Rule, text: &[u8], found: &Found) {
+        let part = part(index, rule, text, found);
+        if rule.kind == Kind::AccessKeyId && matches!(part, Ok(_) | Err(Dropped::Impossible(_))) {
+            self.ids.push(found.value.clone());
+        }
+        self.parts.extend(part);
+    }
+
+    /// Everything that was found, with secrets that stand beside ids without a label, in order of place.
+    fn finish(mut self, rules: &RuleSet, text: &[u8]) -> Vec<Part> {
+        self.ids.sort_by_key(|id| id.start);
+        let mut parts = without_overlaps(self.parts);
+        let labelled = rules.iter().enumerate().filter(|(_, rule)| rule.pattern.needs_no_label());
+        for (index, rule) in labelled {
+            let known: Vec<_> = parts.iter().filter(|p| p.is(rule.kind)).map(|p| p.span.start..p.span.end).collect();
+            let found = beside::unlabelled(text, &self.ids, &known, &rule.pattern);
+            let found = found.into_iter().map(|value| Found { start: value.start, next: value.end, value });
+            parts.extend(found.filter_map(|found| part(index, rule, text, &found).ok()));
         }
         without_overlaps(parts)
     }

@@ -246,6 +246,8 @@ struct RawRule {
     exclude: Vec<String>,
     /// What must stand nearby, unless an access key id does.
     context: Option<String>,
+    /// Labels of other things; with it, values are looked for beside access key ids without a label.
+    called_else: Option<String>,
     examples: Vec<String>,
     #[serde(default)]
     negative_examples: Vec<String>,
@@ -269,6 +271,7 @@ impl RawRule {
             min_entropy: self.min_entropy,
             exclude: &self.exclude,
             context: self.context.as_deref(),
+            called_else: self.called_else.as_deref(),
         })?;
         Ok(Rule {
             id: self.id.into(),
@@ -342,6 +345,7 @@ mod tests {
         refused("regex = 'AKIA[A-Z]'", "field `regex`: has no group `value`");
         refused("exclude = ['(']", "field `exclude`");
         refused("context = '('", "field `context`");
+        refused("called_else = '('", "field `called_else`");
         refused("continuation = '[a-z]+'", "field `continuation`");
         refused("min_entropy = 9.5", "field `min_entropy`");
     }

@@ -28,6 +28,7 @@ pub(super) struct Source<'a> {
     pub(super) min_entropy: Option<f64>,
     pub(super) exclude: &'a [String],
     pub(super) context: Option<&'a str>,
+    pub(super) called_else: Option<&'a str>,
 }
 
 /// What finds the values of a rule.
@@ -41,6 +42,7 @@ pub(in crate::engine) struct Pattern {
     min_entropy: f64,
     exclude: RegexSet,
     context: Option<Regex>,
+    called_else: Option<Regex>,
 }
 
 /// Where a regex matched.
@@ -83,6 +85,7 @@ impl Pattern {
             min_entropy,
             exclude: RegexSet::new(source.exclude).map_err(|error| invalid_regex("exclude", &error))?,
             context: source.context.map(|text| compiled("context", text)).transpose()?,
+            called_else: source.called_else.map(|text| compiled("called_else", text)).transpose()?,
         })
     }
 
@@ -122,6 +125,16 @@ impl Pattern {
         let before = &text[found.start.saturating_sub(CONTEXT)..found.value.start];
         let after = &text[found.value.end..text.len().min(found.value.end + CONTEXT)];
         Some(context.is_match(before) || context.is_match(after))
+    }
+
+    /// Whether values are also looked for beside access key ids, where nothing calls them what they are.
+    pub(in crate::engine) fn needs_no_label(&self) -> bool {
+        self.called_else.is_some()
+    }
+
+    /// Whether a label says that a value is something else.
+    pub(in crate::engine) fn is_called_else(&self, label: &[u8]) -> bool {
+        self.called_else.as_ref().is_some_and(|names| names.is_match(label))
     }
 }
 
@@ -225,6 +238,7 @@ mod tests {
             min_entropy: Some(1.0),
             exclude: &["^key99".to_owned()],
             context: Some("near"),
+            called_else: None,
         })
         .unwrap()
     }
