@@ -8,6 +8,7 @@ use crate::key::{AccessKeyId, AccountId, KeyKind, Secret};
 use crate::location::Point;
 use crate::provenance::Provenance;
 
+pub mod accounts;
 pub mod group;
 pub mod redact;
 pub mod snippet;

@@ -12,7 +12,8 @@ use jiff::tz::Offset;
 
 use crate::engine::rule::{Rule, Severity};
 use crate::finding::Finding;
-use crate::key::Secret;
+use crate::finding::accounts::{Accounts, Standing};
+use crate::key::{AccountId, Secret};
 use crate::provenance::Timestamp;
 use crate::sweep::Tally;
 
@@ -55,6 +56,8 @@ pub struct Report<'a> {
     pub findings: &'a [Finding],
     /// What they were found in and what was not read.
     pub tally: &'a Tally,
+    /// The reader's own accounts.
+    pub accounts: &'a Accounts,
     /// Whether all that was meant to be read was read.
     pub complete: bool,
     /// The rules of the scan, those that found nothing among them.
@@ -185,6 +188,12 @@ impl Report<'_> {
         let at = finding.expires()?;
         let verb = if self.has_passed(at) { "expired" } else { "expires" };
         Some(format!("{verb} on {}", utc(at)?))
+    }
+
+    /// The account of a finding and how the reader stands to it; `None` when the finding does not tell it.
+    fn account(&self, finding: &Finding) -> Option<(AccountId, Standing)> {
+        let account = finding.account()?;
+        Some((account, self.accounts.standing(account)))
     }
 
     /// The secret itself, if it is to be shown.

@@ -99,6 +99,13 @@ impl RuleSet {
         Self::parse("patterns/aws.toml", BUILTIN).expect("tests/rules.rs reads the same text")
     }
 
+    /// Those of them that find access key ids.
+    pub(super) fn of_ids() -> Self {
+        let Self(mut rules) = Self::builtin();
+        rules.retain(|rule| rule.kind == Kind::AccessKeyId);
+        Self(rules)
+    }
+
     /// Reads the text of a rules file. `name` is what errors call it.
     ///
     /// # Errors

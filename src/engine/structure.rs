@@ -72,7 +72,7 @@ pub(super) fn account(kind: SecretKind, value: &[u8]) -> Option<AccountId> {
     let text = base64::decode(value.strip_prefix(b"ABSK")?)?;
     let name = text.split(|&c| c == b':').next()?;
     let digits = &name[memmem::rfind(name, b"-at-")? + 4..];
-    AccountId::parse(digits.get(..12)?)
+    AccountId::parse(std::str::from_utf8(digits.get(..12)?).ok()?).ok()
 }
 
 /// What a short-term Bedrock key spells: a query that is signed in the place of a request.

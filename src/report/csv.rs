@@ -8,12 +8,13 @@ use super::Report;
 use super::json::Occurrence;
 use super::sanitize::visible;
 
-const HEADER: [&str; 16] = [
+const HEADER: [&str; 17] = [
     "fingerprint",
     "rule",
     "severity",
     "access_key_id",
     "account_id",
+    "account",
     "source",
     "path",
     "member",
@@ -33,14 +34,15 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     table.write_record(HEADER).map_err(io_error)?;
     for finding in report.findings {
         let id = finding.access_key_id;
-        let account = finding.account();
+        let account = report.account(finding);
         let secrets: Vec<_> = finding.secrets.iter().map(|(_, s)| s.redacted()).collect();
         let about = [
             finding.fingerprint.to_string(),
             finding.rule.to_string(),
             report.severity(finding).to_string(),
             id.map(|id| id.to_string()).unwrap_or_default(),
-            account.map(|id| id.to_string()).unwrap_or_default(),
+            account.map(|(account, _)| account.to_string()).unwrap_or_default(),
+            account.map(|(_, standing)| standing.name()).unwrap_or_default().to_owned(),
         ];
         let secrets = secrets.join(";");
         for place in &finding.occurrences {
@@ -116,7 +118,7 @@ mod tests {
         sample.findings = vec![finding(&canary(), places)];
         sample.findings[0].secrets.push((SecretKind::SessionToken, Secret::new("short")));
         let fingerprint = sample.findings[0].fingerprint.to_string();
-        let about = [&*fingerprint, "aws-access-key", "critical", &canary(), "171436882533"];
+        let about = [&*fingerprint, "aws-access-key", "critical", &canary(), "171436882533", "canary"];
         let commit = "01".repeat(20);
         let first = ["file", "a.zip", "b, c.env", "1", "5", "", "", "", "", "wJal…;…", ""];
         let second = [
@@ -151,8 +153,8 @@ mod tests {
             sample.findings[0].secrets =
                 vec![(SecretKind::SecretAccessKey, Secret::new(format!("{start}123456789012345678901234567890")))];
             let row = &rows(&sample)[1];
-            assert_eq!(row[6], format!("'{}", visible(&path)));
-            assert!(row.iter().all(|cell| cell.is_empty() || cell == &row[6] || !cell.starts_with(start)));
+            assert_eq!(row[7], format!("'{}", visible(&path)));
+            assert!(row.iter().all(|cell| cell.is_empty() || cell == &row[7] || !cell.starts_with(start)));
         }
     }
 
@@ -161,7 +163,7 @@ mod tests {
         let mut sample = Sample::at(vec![occurrence(Origin::Stdin, 1), file("a=b+c@d-e", 1)]);
         sample.findings[0].access_key_id = None;
         let rows = rows(&sample);
-        assert_eq!(rows[1][3..7], ["", "", "stdin", ""]);
-        assert_eq!(rows[2][6], "a=b+c@d-e");
+        assert_eq!(rows[1][3..8], ["", "", "", "stdin", ""]);
+        assert_eq!(rows[2][7], "a=b+c@d-e");
     }
 }

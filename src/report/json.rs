@@ -12,7 +12,7 @@ use super::Report;
 use super::sanitize::{acts, lossless};
 use crate::engine::SecretKind;
 use crate::finding::{Finding as Found, Fingerprint, Occurrence as Place};
-use crate::key::{AccountId, Secret as Hidden};
+use crate::key::Secret as Hidden;
 use crate::provenance::Origin;
 
 const SCHEMA: &str = "keysweep/v1";
@@ -145,25 +145,20 @@ impl Formatter for Inert {
 impl<'a> Finding<'a> {
     fn new(report: &Report<'_>, found: &'a Found) -> Self {
         let id = found.access_key_id.as_ref();
-        let account = found.account();
+        let account = report.account(found);
         Self {
             fingerprint: found.fingerprint.to_string(),
             rule: &found.rule,
             severity: report.severity(found).to_string(),
             access_key_id: id.map(|id| id.as_str()),
-            account_id: account.map(|account| account.to_string()),
-            account: account.map(standing),
+            account_id: account.map(|(account, _)| account.to_string()),
+            account: account.map(|(_, standing)| standing.name()),
             secrets: found.secrets.iter().map(|(kind, secret)| Secret::new(report, *kind, secret)).collect(),
             occurrences: found.occurrences.iter().map(Occurrence::new).collect(),
             suppressed: (),
             verdict: (),
         }
     }
-}
-
-/// Whose account it is, as far as that can be told without asking.
-fn standing(account: AccountId) -> &'static str {
-    if account.is_canary() { "canary" } else { "unknown" }
 }
 
 impl<'a> Secret<'a> {
@@ -254,6 +249,7 @@ mod tests {
     };
     use super::super::{Format, Report};
     use crate::engine::{Encoding, SecretKind};
+    use crate::key::AccountId;
 
     fn document(sample: &Sample) -> Value {
         serde_json::from_str(&sample.written(Format::Json)).unwrap()
@@ -413,6 +409,23 @@ mod tests {
         let found = &document(&Sample::alone(SecretKind::BedrockApiKey, &value))["findings"][0];
         assert_eq!(found["account_id"], "210987654321");
         assert_eq!(found["access_key_id"], Value::Null);
+    }
+
+    #[test]
+    fn accounts_are_told_to_be_ours_or_foreign_by_the_list() {
+        let sample = Sample::at(vec![]);
+        let sample = Sample {
+            findings: [ID.to_owned(), canary(), with_account()].map(|id| finding(&id, vec![])).into(),
+            ..sample
+        };
+        let told = |accounts: &[&str]| {
+            let accounts = accounts.iter().map(|account| AccountId::parse(account).unwrap()).collect();
+            let text = written(Format::Json, &Report { accounts: &accounts, ..sample.report() });
+            let document: Value = serde_json::from_str(&text).unwrap();
+            [0, 1, 2].map(|n| document["findings"][n]["account"].clone())
+        };
+        assert_eq!(told(&["609629065308", "171436882533"]), [json!(null), json!("canary"), json!("ours")]);
+        assert_eq!(told(&["111122223333"]), [json!(null), json!("canary"), json!("foreign")]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::{Format, Report, RuleInfo};
 use crate::blob::ObjectId;
 use crate::engine::SecretKind;
 use crate::engine::rule::Severity;
+use crate::finding::accounts::Accounts;
 use crate::finding::snippet::Snippet;
 use crate::finding::{Finding, Fingerprint, Occurrence};
 use crate::key::{AccessKeyId, Secret};
@@ -34,6 +35,8 @@ pub(super) fn with_account() -> String {
 pub(super) struct Sample {
     pub(super) findings: Vec<Finding>,
     pub(super) tally: Tally,
+    /// None, unless a test has some.
+    pub(super) accounts: Accounts,
 }
 
 impl Sample {
@@ -42,6 +45,7 @@ impl Sample {
         Self {
             findings: vec![finding(ID, occurrences)],
             tally: Tally { blobs: 1234, bytes: 5_712_345_678, skipped: Vec::new() },
+            accounts: Accounts::default(),
         }
     }
 
@@ -86,6 +90,7 @@ impl Sample {
                 finding(&with_account(), vec![history(&authored.into(), hostile, None, 7)]),
             ],
             tally: Tally { blobs: 7, bytes: 999, skipped: vec![Skipped::new(hostile, hostile)] },
+            accounts: Accounts::default(),
         }
     }
 
@@ -93,6 +98,7 @@ impl Sample {
         Report {
             findings: &self.findings,
             tally: &self.tally,
+            accounts: &self.accounts,
             complete: self.tally.skipped.is_empty(),
             rules: vec![
                 RuleInfo {

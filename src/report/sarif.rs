@@ -114,6 +114,11 @@ fn result(report: &Report<'_>, finding: &Finding) -> sarif::Result {
         .partial_fingerprints(BTreeMap::from([("keysweep/v1".to_owned(), finding.fingerprint.to_string())]))
         .build();
     result.rule_index = report.rule_index(finding).map(|index| index as i64);
+    result.properties = report.account(finding).map(|(account, standing)| {
+        let told = [("account_id", account.to_string()), ("account", standing.name().to_owned())];
+        let told = told.map(|(name, value)| (name.to_owned(), json!(value)));
+        sarif::PropertyBag::builder().additional_properties(BTreeMap::from(told)).build()
+    });
     result
 }
 
@@ -314,6 +319,7 @@ mod tests {
         assert_eq!(result["ruleId"], "aws-access-key");
         assert_eq!(result["ruleIndex"], 1);
         assert_eq!(result["level"], "error");
+        assert_eq!(result["properties"], json!({"account_id": "171436882533", "account": "canary"}));
         assert_eq!(result["partialFingerprints"]["keysweep/v1"], sample.findings[0].fingerprint.to_string());
         assert_eq!(run["columnKind"], "unicodeCodePoints");
     }

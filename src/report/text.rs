@@ -14,6 +14,7 @@ use super::{Report, RuleInfo};
 use crate::blob::ObjectId;
 use crate::engine::SecretKind;
 use crate::engine::rule::Severity;
+use crate::finding::accounts::Standing;
 use crate::finding::snippet::Snippet;
 use crate::finding::{Finding, Occurrence};
 use crate::provenance::{Commit, Origin, Provenance};
@@ -70,11 +71,13 @@ impl Page<'_> {
     }
 
     fn account(&mut self, finding: &Finding) -> io::Result<()> {
-        let text = match finding.account() {
-            Some(account) if account.is_canary() => {
+        let text = match self.report.account(finding) {
+            Some((account, Standing::Canary)) => {
                 format!("{account}, a canary account: any use of the key alerts whoever laid it out")
             }
-            Some(account) => account.to_string(),
+            Some((account, Standing::Ours)) => format!("{account}, one of yours"),
+            Some((account, Standing::Foreign)) => format!("{account}, none of yours"),
+            Some((account, Standing::Unknown)) => account.to_string(),
             None if finding.access_key_id.is_none() => return Ok(()),
             None => "not told by an id as old as this".to_owned(),
         };
@@ -308,7 +311,7 @@ mod tests {
     };
     use super::*;
     use crate::engine::SecretKind;
-    use crate::key::Secret;
+    use crate::key::{AccountId, Secret};
     use crate::report::Format;
     use crate::source::Skipped;
 
@@ -406,6 +409,17 @@ Everything was read.
         let text = text(&sample);
         assert!(text.contains("account     171436882533, a canary account"), "{text}");
         assert!(text.contains("account     609629065308\n"), "{text}");
+    }
+
+    #[test]
+    fn an_account_on_the_list_is_one_of_yours_and_another_is_not() {
+        let mut sample = Sample::at(vec![]);
+        sample.findings = vec![finding(&with_account(), vec![file("b", 1)])];
+        for (listed, expected) in [("609629065308", ", one of yours"), ("111122223333", ", none of yours")] {
+            sample.accounts = [AccountId::parse(listed).unwrap()].into_iter().collect();
+            let text = text(&sample);
+            assert!(text.contains(&format!("account     609629065308{expected}\n")), "{text}");
+        }
     }
 
     #[test]
