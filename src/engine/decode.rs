@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use self::base64::Encoded;
 use self::map::{Builder, Layer, Spent};
+pub(super) use self::utf16::mark;
 use super::Encoding;
 use crate::location::Span;
 
@@ -192,12 +193,20 @@ impl Suspect {
         }
     }
 
-    /// Replaces it if it is what it seems to be. Returns where the text goes on.
-    fn decode(self, text: &[u8], builder: &mut Builder<'_>, budget: &mut Budget) -> Result<usize, Spent> {
+    fn end(&self) -> usize {
+        match self {
+            Self::Letters(line) => line.end,
+            Self::List(list) => list.items.last().map_or(0, |item| item.end),
+            Self::Wide(run) => run.range.end,
+        }
+    }
+
+    /// Replaces it if it is what it seems to be. Returns where the text goes on then.
+    fn decode(&self, text: &[u8], builder: &mut Builder<'_>, budget: &mut Budget) -> Result<Option<usize>, Spent> {
         match self {
             Self::Letters(line) => match Encoded::at(text, line.clone()) {
-                Some(encoded) => encoded.decode(text, builder, budget).map(|()| encoded.end()),
-                None => Ok(line.end),
+                Some(encoded) => encoded.decode(text, builder, budget).map(|()| Some(encoded.end())),
+                None => Ok(None),
             },
             Self::List(list) => {
                 let mut done = list.items[0].start;
@@ -206,11 +215,21 @@ impl Suspect {
                     done = item.end;
                     builder.replace(range.clone(), &[*byte], (range.len(), 1), alone(Encoding::Hex), budget)?;
                 }
-                Ok(done)
+                Ok(Some(done))
             }
             Self::Wide(run) => {
-                builder.replace(run.range.clone(), &run.text(text), (2, 1), alone(run.encoding), budget)?;
-                Ok(run.range.end)
+                let Range { start, end } = run.range;
+                let how = alone(run.encoding);
+                // It is no continuation of the letters that it touches, which are written in another way.
+                let is_touched = |before: usize| builder.done == start || text[before].is_ascii_alphanumeric();
+                if start.checked_sub(1).is_some_and(is_touched) {
+                    builder.replace(start..start, b"\0", (0, 1), how, budget)?;
+                }
+                builder.replace(start..end, &run.text(text), (2, 1), how, budget)?;
+                if text.get(end).is_some_and(u8::is_ascii_alphanumeric) {
+                    builder.replace(end..end, b"\0", (0, 1), how, budget)?;
+                }
+                Ok(Some(run.range.end))
             }
         }
     }
@@ -230,7 +249,10 @@ fn suspects(
         let Some(suspect) = next[first].take() else {
             return Ok(());
         };
-        let at = suspect.decode(text, builder, budget)?;
+        let Some(at) = suspect.decode(text, builder, budget)? else {
+            next[first] = FINDS[first](text, suspect.end(), marked);
+            continue;
+        };
         for kind in 0..FINDS.len() {
             if starts[kind] < at {
                 next[kind] = FINDS[kind](text, at, marked);

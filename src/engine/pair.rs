@@ -24,10 +24,10 @@ pub(super) struct Part {
     /// Index of the rule.
     pub(super) rule: usize,
     pub(super) value: Value,
-    /// Where it stands in the blob, before decoding.
+    /// Where it stands in the text in which it was found and is paired.
     pub(super) span: Span,
-    /// Where it stands in the text in which parts are joined.
-    pub(super) place: Span,
+    /// Where it stands in the blob, before decoding.
+    pub(super) raw: Span,
     /// What it was decoded from.
     pub(super) encoding: Vec<Encoding>,
     /// Counts only with an id nearby.
@@ -77,14 +77,15 @@ struct Owner {
     secrets: Vec<FoundSecret>,
 }
 
-/// All credentials in `parts`, sorted by span. Parts are in order of their places in `text` and don't overlap there.
+/// All credentials in `parts`, sorted by where they stand in the blob. Parts are in order of place in `text`, and don't overlap
+/// there.
 pub(super) fn join(text: &[u8], rules: &RuleSet, parts: &[Part]) -> Vec<Match> {
     let names: Vec<_> = rules.iter().map(|rule| &rule.id).collect();
     let mut matches: Vec<Match> = joined(text, parts)
         .into_iter()
         .map(|owner| Match {
             rule: names[owner.part.rule].clone(),
-            span: owner.part.span,
+            span: owner.part.raw,
             access_key_id: match owner.part.value {
                 Value::Id(id) => Some(id),
                 Value::Secret(_) => None,
@@ -93,13 +94,13 @@ pub(super) fn join(text: &[u8], rules: &RuleSet, parts: &[Part]) -> Vec<Match> {
             encoding: owner.part.encoding,
         })
         .collect();
-    // Parts of what was deflated all have the same span.
+    // All that was deflated together has the same span.
     matches.sort_by_key(|found| (found.span, found.access_key_id));
     matches
 }
 
-fn joined(text: &[u8], parts: &[Part]) -> Vec<Owner> {
-    let places = places(text, parts);
+fn joined(bytes: &[u8], parts: &[Part]) -> Vec<Owner> {
+    let places = places(bytes, parts);
     let mut owners = Vec::new();
     let mut secrets = Vec::new();
     for (part, &place) in parts.iter().zip(&places) {
@@ -169,19 +170,19 @@ fn assign(owners: &mut Vec<Owner>, secrets: Vec<(&Part, &FoundSecret, Place)>, k
 }
 
 /// Lines and blocks are counted from the first part to the last, every byte once.
-fn places(text: &[u8], parts: &[Part]) -> Vec<Place> {
+fn places(bytes: &[u8], parts: &[Part]) -> Vec<Place> {
     let (mut line, mut section) = (0, 0);
-    let mut counted = parts.first().map_or(0, |part| part.place.end);
+    let mut counted = parts.first().map_or(0, |part| part.span.end);
     parts
         .iter()
         .map(|part| {
-            if part.place.start > counted {
-                let between = &text[counted..part.place.start];
+            if part.span.start > counted {
+                let between = &bytes[counted..part.span.start];
                 line += memchr::memchr_iter(b'\n', between).count();
                 section += sections(between);
             }
-            counted = counted.max(part.place.end);
-            Place { span: part.place, line, section, vague: part.needs_id }
+            counted = counted.max(part.span.end);
+            Place { span: part.span, line, section, vague: part.needs_id }
         })
         .collect()
 }
@@ -322,7 +323,7 @@ mod tests {
             b'0'..=b'9' => secret(SecretKind::SessionToken),
             _ => None,
         };
-        Some(Part { rule: 0, value: value?, span, place: span, encoding: Vec::new(), needs_id: c == b'?' })
+        Some(Part { rule: 0, value: value?, span, raw: span, encoding: Vec::new(), needs_id: c == b'?' })
     }
 
     #[test]

@@ -15,10 +15,8 @@ pub(super) struct Prefilter {
 /// The first letters of ids, or the last of those, as they are encoded.
 const ENCODED: [&str; 14] = [
     // Base64, of AKIA and ASIA, by how many bytes stand before them in their group.
-    "QUtJQ", "FLSU", "BS0lB", "QVNJQ", "FTSU", "BU0lB",
-    // Hexadecimal.
-    "4b4941", "4B4941", "534941",
-    // Escape sequences, character references, percent.
+    "QUtJQ", "FLSU", "BS0lB", "QVNJQ", "FTSU", "BU0lB", // Hexadecimal.
+    "4b4941", "4B4941", "534941", // Escape sequences, character references, percent.
     "u0041", "x49\\x41", "&#65;", "&#x41;", "%41%",
 ];
 
@@ -28,6 +26,8 @@ pub(super) struct Literal {
     bytes: Vec<u8>,
     /// Indices of the rules whose keyword it is; none if it is only a sign of something encoded.
     pub(super) rules: Vec<usize>,
+    /// In UTF-16, without the zero byte at its end, or in big endian at its start.
+    pub(super) wide: bool,
 }
 
 /// A literal and where it begins.
@@ -47,10 +47,16 @@ enum Search {
 impl Prefilter {
     /// `keywords` of each rule, in the order of the rules.
     pub(super) fn new<'a>(keywords: impl Iterator<Item = &'a [String]>) -> Self {
-        let literal = |text: &str, rules| Literal { bytes: text.as_bytes().to_vec(), rules };
-        let keywords = keywords.enumerate().flat_map(|(rule, all)| all.iter().map(move |k| literal(k, vec![rule])));
-        let literals: Vec<Literal> = ENCODED.iter().map(|text| literal(text, Vec::new())).chain(keywords).collect();
-        Self::of(without_prefixes(literals))
+        Self::of(without_prefixes(literals(keywords)))
+    }
+
+    /// One that finds keywords in UTF-16 too, wherever they are.
+    pub(super) fn wide<'a>(keywords: impl Iterator<Item = &'a [String]>) -> Self {
+        let mut all = literals(keywords);
+        let keywords = all.iter().filter(|literal| !literal.rules.is_empty());
+        let widened = keywords.map(|l| Literal { bytes: widened(&l.bytes), rules: l.rules.clone(), wide: true });
+        all.extend(widened.collect::<Vec<_>>());
+        Self::of(without_prefixes(all))
     }
 
     fn of(literals: Vec<Literal>) -> Self {
@@ -93,6 +99,19 @@ impl Prefilter {
                 .map(move |literal| Hit { at, literal })
         })
     }
+}
+
+fn literals<'a>(keywords: impl Iterator<Item = &'a [String]>) -> Vec<Literal> {
+    let literal = |text: &str, rules| Literal { bytes: text.as_bytes().to_vec(), rules, wide: false };
+    let keywords = keywords.enumerate().flat_map(|(rule, all)| all.iter().map(move |k| literal(k, vec![rule])));
+    ENCODED.iter().map(|text| literal(text, Vec::new())).chain(keywords).collect()
+}
+
+/// `A`, `B`, `C` with a zero between any two: part of the little and of the big endian spelling alike.
+fn widened(piece: &[u8]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = piece.iter().flat_map(|&c| [c, 0]).collect();
+    bytes.pop();
+    bytes
 }
 
 fn automaton(literals: &[Literal]) -> AhoCorasick {

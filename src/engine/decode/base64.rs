@@ -135,7 +135,9 @@ impl Encoded {
 fn starts(letters: &[u8]) -> impl Iterator<Item = usize> {
     let head = &letters[..letters.len().min(LONGEST_PREFIX)];
     let behind_signs = head.iter().enumerate().filter(|(_, c)| !c.is_ascii_alphanumeric()).map(|(at, _)| at + 1);
-    (0..4).chain(behind_signs.filter(|&at| at > 3).take(PREFIXES)).filter(|&start| letters.len() >= start + run::SHORTEST)
+    (0..4)
+        .chain(behind_signs.filter(|&at| at > 3).take(PREFIXES))
+        .filter(|&start| letters.len() >= start + run::SHORTEST)
 }
 
 /// What the letters hold, if it is anything that could have a credential in it.

@@ -67,6 +67,6 @@ mod tests {
         let bytes = gzip(&text);
         let some = inflated(&bytes[..bytes.len() / 2], 1 << 20);
         assert!(!some.is_empty() && text.starts_with(&some), "{}", some.len());
-        assert!(!is_deflated(b"x?") && !is_deflated(b""));
+        assert!(!is_deflated(b"xy") && !is_deflated(b""));
     }
 }

@@ -119,7 +119,10 @@ mod tests {
         ] {
             assert_eq!(read(escape, text), Some(expected), "{text}");
         }
-        none(escape, &["\\", r"\d", r"\x2", r"\x00", r"\u00e9", r"\u002", r"\u{2f", r"\u{}", r"\u{1F511}", "\\\n", r"\057"]);
+        none(
+            escape,
+            &["\\", r"\d", r"\x2", r"\x00", r"\u00e9", r"\u002", r"\u{2f", r"\u{}", r"\u{1F511}", "\\\n", r"\057"],
+        );
     }
 
     #[test]
@@ -150,7 +153,9 @@ mod tests {
         assert_eq!(read(quoted_printable, "=\r\nx"), Some((3, '-')));
         assert_eq!(read(quoted_printable, "=\nx"), Some((2, '-')));
         none(quoted_printable, &["=", "=\r", "=3", "=E9", "=x"]);
-        assert!(is_quoted_printable(b"key=3DAKIA") && is_quoted_printable(b"Content-Transfer-Encoding: quoted-printable"));
+        assert!(
+            is_quoted_printable(b"key=3DAKIA") && is_quoted_printable(b"Content-Transfer-Encoding: quoted-printable")
+        );
         assert!(!is_quoted_printable(b"key=AKIA"));
     }
 }

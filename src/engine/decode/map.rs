@@ -177,7 +177,11 @@ impl Piece {
     fn is_continued_by(&self, next: &Self) -> bool {
         let whole = |side: Side| side.len > 0 && side.len.is_multiple_of(side.step);
         let alike = |a: Side, b: Side| a.step == b.step && a.end() == b.start();
-        self.how == next.how && alike(self.from, next.from) && alike(self.to, next.to) && whole(self.from) && whole(self.to)
+        self.how == next.how
+            && alike(self.from, next.from)
+            && alike(self.to, next.to)
+            && whole(self.from)
+            && whole(self.to)
     }
 }
 

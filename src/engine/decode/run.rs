@@ -123,7 +123,20 @@ mod tests {
     #[test]
     fn lines_of_one_width_are_one_run_however_they_end() {
         let (line, last) = ("aB3/".repeat(16), "cD4+".repeat(3));
-        for between in ["\n", "\r\n", "\n    ", "\\n", "\\r\\n", "\\\\n", "\"\n  \"", "\" +\n\t\"", "\" \\\n\"", "\n# ", "\n// ", "\n > "] {
+        for between in [
+            "\n",
+            "\r\n",
+            "\n    ",
+            "\\n",
+            "\\r\\n",
+            "\\\\n",
+            "\"\n  \"",
+            "\" +\n\t\"",
+            "\" \\\n\"",
+            "\n# ",
+            "\n// ",
+            "\n > ",
+        ] {
             let text = format!("{line}{between}{line}{between}{last}==");
             assert_eq!(all(&text), [&line, &line, &last], "{between:?}");
         }
@@ -132,7 +145,7 @@ mod tests {
     #[test]
     fn other_lines_are_none_of_a_run() {
         let line = "aB3/".repeat(16);
-        for between in [" ", "\n\n", "\n- ", ", ", "==\n"] {
+        for between in [" ", "\n\n", "\n: ", ", ", "==\n"] {
             assert_eq!(all(&format!("{line}{between}{line}")), [&line], "{between:?}");
         }
         assert_eq!(all(&format!("{line}\n{line}x")), [&line]);

@@ -23,7 +23,8 @@ static ADDED: LazyLock<Regex> = LazyLock::new(|| {
 
 /// A string ends, and the next line begins with another one.
 static FOLLOWED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?-u)\A(?:"[ \t]{0,8}\\?\r?\n[ \t]{0,120}"|'[ \t]{0,8}\\?\r?\n[ \t]{0,120}')"#).expect("a constant pattern compiles")
+    Regex::new(r#"(?-u)\A(?:"[ \t]{0,8}\\?\r?\n[ \t]{0,120}"|'[ \t]{0,8}\\?\r?\n[ \t]{0,120}')"#)
+        .expect("a constant pattern compiles")
 });
 
 /// Tags that don't end a word.
@@ -39,7 +40,8 @@ static CONTINUED: LazyLock<Regex> =
 
 /// Zero-width space, non-joiner, joiner, word joiner, byte order mark and soft hyphen, in UTF-8.
 static UNSEEN: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?-u)\A(?:\xE2\x80[\x8B-\x8D]|\xE2\x81\xA0|\xEF\xBB\xBF|\xC2\xAD){1,8}").expect("a constant pattern compiles")
+    Regex::new(r"(?-u)\A(?:\xE2\x80[\x8B-\x8D]|\xE2\x81\xA0|\xEF\xBB\xBF|\xC2\xAD){1,8}")
+        .expect("a constant pattern compiles")
 });
 
 /// What stands at `at` between two pieces of a word.
@@ -56,7 +58,9 @@ fn between(text: &[u8], at: usize, rest: &[u8]) -> Option<usize> {
     let whole = |regex: &Regex| regex.find(rest).map(|found| found.end());
     match rest[0] {
         b'"' | b'\'' | b'`' if !may_go_on(&rest[1..]) => None,
-        b'"' | b'\'' | b'`' => whole(&ADDED).or_else(|| whole(&FOLLOWED).filter(|&length| are_alone(text, at, at + length))),
+        b'"' | b'\'' | b'`' => {
+            whole(&ADDED).or_else(|| whole(&FOLLOWED).filter(|&length| are_alone(text, at, at + length)))
+        }
         b'<' => whole(&TAGS),
         b'\\' => whole(&CONTINUED),
         _ => whole(&UNSEEN),
@@ -86,7 +90,11 @@ mod tests {
     fn joined(text: &str) -> String {
         let at = text.find(|c: char| "\"'`<\\\u{200B}\u{AD}\u{2060}\u{FEFF}".contains(c)).unwrap();
         // The first quote opens the first string.
-        let at = if text[at..].starts_with(['"', '\'', '`']) { at + 1 + text[at + 1..].find(['"', '\'', '`']).unwrap() } else { at };
+        let at = if text[at..].starts_with(['"', '\'', '`']) {
+            at + 1 + text[at + 1..].find(['"', '\'', '`']).unwrap()
+        } else {
+            at
+        };
         match split(text.as_bytes(), at) {
             Some(found) => [&text[..at], &text[at + found.length..]].concat(),
             None => "-".to_owned(),
@@ -114,7 +122,14 @@ mod tests {
 
     #[test]
     fn strings_that_only_follow_each_other_stay_apart() {
-        for text in [r#""AK", "IA""#, r#""AK" "IA""#, r#""AK": "IA""#, "\"AK\",\n\"IA\"", "\"AK\"\n\"IA\",\"x\"", r#""AK " + "IA""#] {
+        for text in [
+            r#""AK", "IA""#,
+            r#""AK" "IA""#,
+            r#""AK": "IA""#,
+            "\"AK\",\n\"IA\"",
+            "\"AK\"\n\"IA\",\"x\"",
+            r#""AK " + "IA""#,
+        ] {
             assert_eq!(joined(text), "-", "{text}");
         }
         assert!(split(b"\"x\",\"AK\"\n\"IA\"", 7).is_none());

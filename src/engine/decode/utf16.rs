@@ -17,7 +17,7 @@ pub(super) struct Run {
 }
 
 /// What the mark at the start of the bytes says.
-pub(super) fn mark(bytes: &[u8]) -> Option<Encoding> {
+pub(in crate::engine) fn mark(bytes: &[u8]) -> Option<Encoding> {
     match bytes {
         [0xFF, 0xFE, ..] => Some(Encoding::Utf16Le),
         [0xFE, 0xFF, ..] => Some(Encoding::Utf16Be),
@@ -27,47 +27,17 @@ pub(super) fn mark(bytes: &[u8]) -> Option<Encoding> {
 
 /// The first stretch that is at `from` or behind it.
 pub(super) fn next(bytes: &[u8], from: usize, marked: Option<Encoding>) -> Option<Run> {
-    let is_start = |at: usize| {
-        let units = bytes[at..].chunks(2).take(SHORTEST);
-        units.clone().count() == SHORTEST
-            && units.clone().all(|unit| is_ascii(unit[0]))
-            && units.take(SHORTEST - 1).all(|unit| unit[1] == 0)
-    };
     let zeros = memchr::memchr_iter(0, &bytes[from..]).map(|at| from + at);
-    let at = zeros.filter_map(|zero| zero.checked_sub(1)).find(|&at| at >= from && is_start(at))?;
+    let at = zeros.filter_map(|zero| zero.checked_sub(1)).find(|&at| at >= from && is_start(bytes, at))?;
     Some(around(bytes, at, 2 * SHORTEST - 1, from, marked))
 }
 
 /// The stretch around ASCII characters that alternate with zeros, the first at `at`, the last `len - 1` bytes further. It begins
 /// at `floor` or behind it.
-pub(super) fn around(bytes: &[u8], at: usize, len: usize, floor: usize, marked: Option<Encoding>) -> Run {
-    let encoding = encoding(bytes, at, len, floor, marked);
-    let unit = match encoding {
-        Encoding::Utf16Be if at > floor => at - 1,
-        // The zero before it belongs to something else, so that the first character is the one behind the first zero there is.
-        Encoding::Utf16Be => at + 1,
-        _ => at,
-    };
-    Run { encoding, range: extent(bytes, encoding, unit, floor) }
-}
-
-impl Run {
-    /// Its text, a byte for each unit.
-    pub(super) fn text(&self, bytes: &[u8]) -> Vec<u8> {
-        let ascii = |unit: u16| u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(OTHER);
-        units(self.encoding, &bytes[self.range.clone()]).map(ascii).collect()
-    }
-}
-
+///
 /// ASCII with zeros between reads the same in both byte orders, so that only its ends tell: the little endian one ends in a zero,
-/// the big endian one begins with it. Where both have one, text at an even offset decides.
-fn encoding(bytes: &[u8], at: usize, len: usize, floor: usize, marked: Option<Encoding>) -> Encoding {
-    let even = at.is_multiple_of(2);
-    match marked {
-        Some(Encoding::Utf16Le) if even => return Encoding::Utf16Le,
-        Some(Encoding::Utf16Be) if !even => return Encoding::Utf16Be,
-        _ => {}
-    }
+/// the big endian one begins with it. Where both have one, or none has, text at an even offset decides, unless the mark does.
+pub(super) fn around(bytes: &[u8], at: usize, len: usize, floor: usize, marked: Option<Encoding>) -> Run {
     let (mut first, mut last) = (at, at + len - 1);
     while first >= floor + 2 && bytes[first - 1] == 0 && is_ascii(bytes[first - 2]) {
         first -= 2;
@@ -79,20 +49,51 @@ fn encoding(bytes: &[u8], at: usize, len: usize, floor: usize, marked: Option<En
     }
     let zero_before = first > floor && bytes[first - 1] == 0;
     let zero_after = bytes.get(last + 1) == Some(&0);
-    match (zero_before, zero_after) {
+    let even = first.is_multiple_of(2);
+    let encoding = match (zero_before, zero_after) {
+        _ if marked == Some(Encoding::Utf16Le) && even => Encoding::Utf16Le,
+        _ if marked == Some(Encoding::Utf16Be) && !even => Encoding::Utf16Be,
         (false, true) => Encoding::Utf16Le,
         (true, false) => Encoding::Utf16Be,
         _ if even => Encoding::Utf16Le,
         _ => Encoding::Utf16Be,
+    };
+    // The byte at an end without a zero belongs to something else.
+    let range = match encoding {
+        Encoding::Utf16Le if zero_after => first..last + 2,
+        Encoding::Utf16Le => first..last,
+        _ if zero_before => first - 1..last + 1,
+        _ => first + 1..last + 1,
+    };
+    Run { encoding, range: extended(bytes, encoding, range, floor) }
+}
+
+impl Run {
+    /// Its text, a byte for each unit.
+    pub(super) fn text(&self, bytes: &[u8]) -> Vec<u8> {
+        let ascii = |unit: u16| u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(OTHER);
+        units(self.encoding, &bytes[self.range.clone()]).map(ascii).collect()
     }
 }
 
-/// How far the units around `unit` are text.
-fn extent(bytes: &[u8], encoding: Encoding, unit: usize, floor: usize) -> Range<usize> {
-    let behind = units(encoding, &bytes[unit..]).take_while(|&u| is_text(u)).count();
-    let before = &bytes[floor + (unit - floor) % 2..unit];
+/// A range with the units around it that are text too.
+fn extended(bytes: &[u8], encoding: Encoding, range: Range<usize>, floor: usize) -> Range<usize> {
+    let before = &bytes[floor + (range.start - floor) % 2..range.start];
     let before = units(encoding, before).rev().take_while(|&u| is_text(u)).count();
-    unit - 2 * before..unit + 2 * behind
+    // What reads as rare characters may be plain ones an odd number of bytes further.
+    let other_starts: &[usize] = if encoding == Encoding::Utf16Le { &[1] } else { &[0, 2] };
+    let goes_on = |&(at, u): &(usize, u16)| {
+        is_text(u) && (u < 0x80 || !other_starts.iter().any(|offset| is_start(bytes, at + offset)))
+    };
+    let behind = units(encoding, &bytes[range.end..]).enumerate().map(|(i, u)| (range.end + 2 * i, u));
+    range.start - 2 * before..range.end + 2 * behind.take_while(goes_on).count()
+}
+
+/// Whether a few ASCII characters alternate with zeros from `at` on.
+fn is_start(bytes: &[u8], at: usize) -> bool {
+    let characters = (0..SHORTEST).map(|i| bytes.get(at + 2 * i));
+    let zeros = (1..SHORTEST).map(|i| bytes.get(at + 2 * i - 1));
+    characters.flatten().filter(|c| is_ascii(**c)).count() == SHORTEST && zeros.flatten().all(|&c| c == 0)
 }
 
 fn units(encoding: Encoding, bytes: &[u8]) -> impl DoubleEndedIterator<Item = u16> {
@@ -133,7 +134,6 @@ mod tests {
     fn run(bytes: &[u8]) -> (Encoding, String, usize) {
         let run = next(bytes, 0, mark(bytes)).unwrap();
         let text = run.text(bytes);
-        assert_eq!(text.len() * 2, run.range.len());
         let key = memchr::memmem::find(&text, b"KEY").unwrap();
         let text = text.iter().map(|&c| if c == OTHER { '?' } else { c.into() });
         (run.encoding, text.collect(), run.range.start + 2 * key)
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_that_is_cut_off_ends_the_run() {
+    fn a_letter_that_is_cut_off_ends_the_run() {
         let mut bytes = encode(LITTLE, "a KEY");
         bytes.pop();
         assert_eq!(next(&bytes, 0, None).unwrap().text(&bytes), b"a KE");
