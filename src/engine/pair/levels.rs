@@ -50,6 +50,8 @@ struct Waiting {
     secrets: Vec<usize>,
     /// How many came to it.
     members: usize,
+    /// A line in it has a pair of its own, as the rows of tables have.
+    has_rows: bool,
 }
 
 impl<'a> Levels<'a> {
@@ -125,6 +127,7 @@ impl<'a> Levels<'a> {
         }
         let there = &mut self.waiting[parent];
         there.members += here.members;
+        there.has_rows |= here.has_rows && self.layout.nodes[node].kind == Kind::Line;
         for (to, from) in
             [(&mut there.ids, here.ids), (&mut there.taken, here.taken), (&mut there.secrets, here.secrets)]
         {
@@ -140,11 +143,15 @@ impl<'a> Levels<'a> {
         here.members = here.members.max(here.ids.len() + here.taken.len() + here.secrets.len());
         here.ids.sort_unstable();
         here.secrets.sort_unstable();
+        for &part in here.ids.iter().chain(&here.secrets).filter(|_| here.has_rows) {
+            self.seats[part].wrapped |= self.seats[part].label.stem.is_none();
+        }
         self.count_settled(here);
         let reach = if self.holds_a_record(node) { RECORD } else { REACH };
         self.pair_namesakes(here, reach);
         self.pair(&here.ids, &here.secrets, reach);
         self.sort_out(here);
+        here.has_rows = !here.taken.is_empty();
         self.add_spares(here, if self.holds_a_record(node) { RECORD } else { SPARE });
     }
 

@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 use super::*;
 use crate::key::Secret;
 
+mod formats;
+mod records;
+
 thread_local! {
     pub(super) static WORK: Cell<usize> = const { Cell::new(0) };
 }
