@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use self::decode::Runs;
 pub use self::dropped::Dropped;
+pub(crate) use self::pair::label_stem;
 use self::pair::{Part, Value};
 use self::prefilter::{Hit, Prefilter};
 use self::rule::pattern::Found;

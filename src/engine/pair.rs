@@ -5,6 +5,7 @@
 
 use self::align::{Distance, Seat};
 use self::label::Label;
+pub(crate) use self::label::stem as label_stem;
 use self::layout::Layout;
 use self::levels::{Levels, Tie};
 use super::rule::RuleSet;

@@ -154,8 +154,8 @@ fn is_assignment(gap: &[u8], name: &[u8]) -> bool {
     is_said && !has(b",") || stem(name).len() < name.iter().filter(|c| c.is_ascii_alphanumeric()).count()
 }
 
-/// Letters and digits in lower case, without [`ROLES`].
-fn stem(name: &[u8]) -> Vec<u8> {
+/// What distinguishes a name of a credential from others of its kind: letters and digits in lower case, without [`ROLES`].
+pub(crate) fn stem(name: &[u8]) -> Vec<u8> {
     let name = name.strip_suffix(b"_ak").or_else(|| name.strip_suffix(b"_sk")).unwrap_or(name);
     let name = if [&b"ak"[..], b"sk", b"AK", b"SK"].contains(&name) { b"" } else { name };
     let plain: Vec<u8> = name.iter().filter(|c| c.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
