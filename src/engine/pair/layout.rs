@@ -6,13 +6,16 @@
 
 use memchr::{memchr_iter, memchr3, memmem};
 
+use self::stack::{Open, Stack};
 use super::{Part, spent};
 use crate::location::Span;
 
-/// What is open at most; beyond, the outer half is forgotten.
-const DEPTH: usize = 128;
+mod stack;
+
 /// Names of elements and sections are no longer.
 const NAME: usize = 128;
+/// And tags no longer.
+const TAG: usize = 16 << 10;
 
 /// A kind of container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,36 +75,11 @@ impl Layout {
             reader.read_to(part.span.start, part.span.start);
             reader.place(part.span);
         }
-        while reader.waits_for_an_end() && reader.at < text.len() {
+        while reader.stack.waits_for_an_end() && reader.at < text.len() {
             let line_end = memchr::memchr(b'\n', &text[reader.at..]).map_or(text.len(), |n| reader.at + n + 1);
             reader.read_to(line_end, text.len());
         }
-        reader.drop_down_to(0);
-        Self { nodes: reader.nodes, places: reader.places }
-    }
-}
-
-/// A container that is open.
-#[derive(Clone, Copy, Debug)]
-struct Open {
-    kind: Kind,
-    /// Column of a line, an item, or of those around a paragraph; -1 for what has none.
-    indent: isize,
-    /// Set as soon as it holds a part.
-    node: Option<usize>,
-    /// Of an element.
-    name: Span,
-    /// Where an element without content ends.
-    tag_end: usize,
-    leaf: bool,
-    /// How many round and square brackets were open around a curly one, since the curly one around that.
-    outer: [usize; 2],
-}
-
-impl Open {
-    fn new(kind: Kind, indent: isize) -> Self {
-        let name = Span { start: 0, end: 0 };
-        Self { kind, indent, node: None, name, tag_end: 0, leaf: true, outer: [0; 2] }
+        Self { nodes: reader.stack.into_nodes(), places: reader.places }
     }
 }
 
@@ -114,14 +92,9 @@ struct Reader<'a> {
     commented: bool,
     /// A blank line came before.
     blank: bool,
-    stack: Vec<Open>,
-    /// Round and square brackets since the last curly one, and curly ones.
-    open: [usize; 2],
-    curly: usize,
-    elements: usize,
+    stack: Stack,
     /// Where the string ends that is open, for each kind of quote.
     string_ends: [usize; 3],
-    nodes: Vec<Node>,
     places: Vec<Place>,
 }
 
@@ -147,12 +120,8 @@ impl<'a> Reader<'a> {
             at_line_start: true,
             commented: false,
             blank: false,
-            stack: vec![Open::new(Kind::Text, -1)],
-            open: [0; 2],
-            curly: 0,
-            elements: 0,
+            stack: Stack::new(),
             string_ends: [usize::MAX; 3],
-            nodes: Vec::new(),
             places: Vec::new(),
         }
     }
@@ -185,12 +154,12 @@ impl<'a> Reader<'a> {
             }
             b'\\' if matches!(rest.get(1), Some(b'"' | b'\'' | b'`' | b'\\')) => taken = 2,
             quote @ (b'"' | b'\'' | b'`') => taken = self.string(quote, part),
-            open @ (b'{' | b'[' | b'(') => self.open_bracket(open),
+            open @ (b'{' | b'[' | b'(') => self.stack.open_bracket(open),
             b']' if rest.starts_with(b"]]>") => taken = 3,
-            close @ (b'}' | b']' | b')') => self.close_bracket(close),
+            close @ (b'}' | b']' | b')') => self.stack.close_bracket(close),
             b'<' if rest.starts_with(b"<![CDATA[") => taken = 9,
             b'<' if self.has_elements => taken = self.tag(),
-            b'/' if rest.get(1) == Some(&b'>') => self.end_empty_element(),
+            b'/' if rest.get(1) == Some(&b'>') => self.stack.end_element(|open| open.tag_end == self.at),
             _ => {}
         }
         self.at = (self.at + taken).min(end.max(self.at + 1));
@@ -235,13 +204,13 @@ impl<'a> Reader<'a> {
             return;
         }
         if self.is_section_header(end) {
-            self.pop_while(|open| !matches!(open.kind, Kind::Text | Kind::Bracket(_) | Kind::Element));
-            self.push(Open::new(Kind::Section, -1));
+            self.stack.pop_while(|open| !matches!(open.kind, Kind::Text | Kind::Bracket(_) | Kind::Element));
+            self.stack.push(Open::new(Kind::Section, -1));
             self.blank = false;
         }
         self.commented = self.is_comment();
         if self.commented {
-            let above = self.stack.last().filter(|open| open.kind == Kind::Line).map_or(0, |open| open.indent);
+            let above = if self.stack.top().kind == Kind::Line { self.stack.top().indent } else { 0 };
             column = column.max(above);
         }
         while self.text[self.at..].starts_with(b"- ") {
@@ -270,16 +239,16 @@ impl<'a> Reader<'a> {
     fn push_line(&mut self, kind: Kind, column: isize) {
         let is_over =
             |open: &Open| matches!(open.kind, Kind::Line | Kind::Item | Kind::Paragraph) && open.indent >= column;
-        self.pop_while(is_over);
+        self.stack.pop_while(is_over);
         if self.blank {
-            self.pop_while(|open| open.kind == Kind::Paragraph);
+            self.stack.pop_while(|open| open.kind == Kind::Paragraph);
             self.blank = false;
         }
-        let around = self.stack[self.stack.len() - 1];
+        let around = *self.stack.top();
         if around.kind != Kind::Paragraph {
-            self.push(Open::new(Kind::Paragraph, around.indent));
+            self.stack.push(Open::new(Kind::Paragraph, around.indent));
         }
-        self.push(Open::new(kind, column));
+        self.stack.push(Open::new(kind, column));
     }
 
     /// A line of signs only, as tables and documents are divided with. A blank line ends a paragraph, and so does this.
@@ -315,37 +284,6 @@ impl<'a> Reader<'a> {
         starts(&[b"#", b"//", b";", b"-- ", b"<!--", b"rem ", b"REM "]) && !starts(&[b"#define", b"#["])
     }
 
-    fn open_bracket(&mut self, bracket: u8) {
-        let close = match bracket {
-            b'{' => b'}',
-            b'[' => b']',
-            _ => b')',
-        };
-        let mut open = Open::new(Kind::Bracket(close), -1);
-        match close {
-            b'}' => {
-                self.curly += 1;
-                open.outer = std::mem::take(&mut self.open);
-            }
-            _ => self.open[usize::from(close == b']')] += 1,
-        }
-        self.push(open);
-    }
-
-    /// A closing bracket ends everything since the opening one. A round or square one does not reach beyond a curly one, since
-    /// one too many of those is nothing special.
-    fn close_bracket(&mut self, close: u8) {
-        let is_open = match close {
-            b'}' => self.curly,
-            b']' => self.open[1],
-            _ => self.open[0],
-        };
-        if is_open > 0 {
-            self.pop_while(|open| open.kind != Kind::Bracket(close));
-            self.pop(true);
-        }
-    }
-
     /// A tag of an element; how many bytes of it are done with.
     fn tag(&mut self) -> usize {
         let rest = &self.text[self.at + 1..];
@@ -361,7 +299,8 @@ impl<'a> Reader<'a> {
         let start = self.at + 1 + usize::from(closes);
         let name = Span { start, end: start + length };
         if closes {
-            self.end_element(name);
+            let text = self.text;
+            self.stack.end_element(|open| open.name.of(text) == name.of(text));
         } else {
             self.open_element(name);
         }
@@ -370,113 +309,18 @@ impl<'a> Reader<'a> {
 
     fn open_element(&mut self, name: Span) {
         let rest = &self.text[name.end..];
-        let end = rest.iter().take(DEPTH * NAME).position(|&c| c == b'>' || c == b'<');
+        let end = rest.iter().take(TAG).position(|&c| c == b'>' || c == b'<');
         spent(end.unwrap_or(0));
         let tag_end = end.filter(|&n| rest[..=n].ends_with(b"/>")).map_or(0, |n| name.end + n - 1);
-        if let Some(around) = self.stack.iter_mut().rev().find(|open| open.kind == Kind::Element) {
-            around.leaf = false;
-        }
-        self.elements += 1;
-        self.push(Open { name, tag_end, ..Open::new(Kind::Element, -1) });
-    }
-
-    fn end_element(&mut self, name: Span) {
-        let text = self.text;
-        spent(self.stack.len());
-        let is_it = |open: &Open| open.kind == Kind::Element && open.name.of(text) == name.of(text);
-        if self.elements > 0 && self.stack.iter().any(is_it) {
-            self.pop_while(|open| !is_it(open));
-            self.pop(true);
-        }
-    }
-
-    fn end_empty_element(&mut self) {
-        let at = self.at;
-        let is_it = |open: &Open| open.kind == Kind::Element && open.tag_end == at;
-        if self.elements > 0 && self.stack.iter().any(is_it) {
-            self.pop_while(|open| !is_it(open));
-            self.pop(true);
-        }
-    }
-
-    /// Too deep a stack forgets its outer half: what stands there is far away. What is kept begins anew, so that no tree gets deeper.
-    fn push(&mut self, open: Open) {
-        if self.stack.len() == DEPTH {
-            let kept = self.stack.split_off(DEPTH / 2);
-            self.drop_down_to(1);
-            self.open = [0; 2];
-            (self.curly, self.elements) = (0, 0);
-            for mut open in kept {
-                open.node = None;
-                match open.kind {
-                    Kind::Bracket(b'}') => {
-                        self.curly += 1;
-                        open.outer = std::mem::take(&mut self.open);
-                    }
-                    Kind::Bracket(close) => self.open[usize::from(close == b']')] += 1,
-                    Kind::Element => self.elements += 1,
-                    _ => {}
-                }
-                self.stack.push(open);
-            }
-        }
-        self.stack.push(open);
-    }
-
-    fn pop_while(&mut self, over: impl Fn(&Open) -> bool) {
-        while self.stack.len() > 1 && over(&self.stack[self.stack.len() - 1]) {
-            spent(1);
-            self.pop(false);
-        }
-    }
-
-    fn drop_down_to(&mut self, depth: usize) {
-        while self.stack.len() > depth {
-            self.pop(false);
-        }
-    }
-
-    fn pop(&mut self, closed: bool) {
-        let Some(open) = self.stack.pop() else {
-            return;
-        };
-        match open.kind {
-            Kind::Bracket(b'}') => {
-                self.curly = self.curly.saturating_sub(1);
-                self.open = open.outer;
-            }
-            Kind::Bracket(close) => {
-                let count = &mut self.open[usize::from(close == b']')];
-                *count = count.saturating_sub(1);
-            }
-            Kind::Element => self.elements = self.elements.saturating_sub(1),
-            _ => {}
-        }
-        if let Some(node) = open.node {
-            self.nodes[node].closed = closed;
-            self.nodes[node].leaf = open.leaf;
-        }
+        self.stack.open_element(name, tag_end);
     }
 
     fn place(&mut self, span: Span) {
         if self.at_line_start {
             self.begin_line(span.start);
         }
-        let mut parent = 0;
-        for open in &mut self.stack {
-            let node = *open.node.get_or_insert_with(|| {
-                self.nodes.push(Node { parent, kind: open.kind, closed: false, leaf: true });
-                self.nodes.len() - 1
-            });
-            parent = node;
-        }
-        self.places.push(Place { line: self.line, node: parent, commented: self.commented });
+        self.places.push(Place { line: self.line, node: self.stack.hold_part(), commented: self.commented });
         self.line += memchr_iter(b'\n', span.of(self.text)).count();
         self.at = self.at.max(span.end);
-    }
-
-    /// Whether something that holds parts may still be closed.
-    fn waits_for_an_end(&self) -> bool {
-        self.stack.iter().any(|open| open.node.is_some() && matches!(open.kind, Kind::Bracket(_) | Kind::Element))
     }
 }

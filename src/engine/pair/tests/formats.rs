@@ -66,7 +66,7 @@ fn value(kind: char, number: usize) -> String {
 /// the seventh of many. Gives back the text and its parts, each with its name.
 pub(super) fn expand(template: &str) -> (String, Vec<(String, Part)>) {
     let mut pieces = template.split('$');
-    let mut text = pieces.next().unwrap().to_owned();
+    let mut text = pieces.next().expect("a split has a first piece").to_owned();
     let mut parts = Vec::new();
     for piece in pieces {
         let (name, rest) = match piece.split_once(';') {
@@ -93,7 +93,7 @@ pub(super) fn expand(template: &str) -> (String, Vec<(String, Part)>) {
 fn part(kind: char, value: &str, span: Span) -> Part {
     let secret = |kind| Value::Secret(FoundSecret { kind, secret: Secret::new(value), span });
     let value = match kind {
-        'i' | 't' => Value::Id(AccessKeyId::parse(value.as_bytes()).unwrap()),
+        'i' | 't' => Value::Id(AccessKeyId::parse(value.as_bytes()).expect("it was drawn so")),
         's' => secret(SecretKind::SecretAccessKey),
         _ => secret(SecretKind::SessionToken),
     };
