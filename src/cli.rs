@@ -7,10 +7,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod accounts;
 mod args;
 mod exit;
 #[cfg(feature = "git")]
 mod interrupt;
+mod lists;
+mod only;
 mod output;
 mod progress;
 mod rules;

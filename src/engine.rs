@@ -1,30 +1,39 @@
 //! The workbench: bytes in, matches out. It knows no files, no time, no threads and no provenance.
 //!
-//! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `boundary` and
-//! `plausible` throw out what only looks like a credential, `decode` reads other encodings, `pair` joins ids with their secrets,
-//! `dropped` has the reasons why something is no credential.
+//! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `beside` looks around
+//! access key ids, `boundary`, `plausible` and `words` throw out what only looks like a credential, `structure` and `presigned` read
+//! what values tell of themselves, `decode` reads other encodings (`base64` decodes what is known to be it), `pair` joins ids with
+//! their secrets, `dropped` has the reasons why something is no credential. `only` looks for given ids instead.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use self::decode::Runs;
 pub use self::dropped::Dropped;
+use self::only::Only;
 pub(crate) use self::pair::label_stem;
 use self::pair::{Part, Value};
 use self::prefilter::{Hit, Prefilter};
 use self::rule::pattern::Found;
 use self::rule::{Kind, Rule, RuleSet};
 use self::window::Cursor;
-use crate::key::{AccessKeyId, Secret};
+use crate::key::{AccessKeyId, AccountId, Secret};
 use crate::location::Span;
 
+mod base64;
+mod beside;
 mod boundary;
 mod decode;
 mod dropped;
+mod only;
 mod pair;
 mod plausible;
 mod prefilter;
+mod presigned;
 pub mod rule;
+mod structure;
 mod window;
+mod words;
 
 /// A kind of secret value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,6 +100,8 @@ pub struct FoundSecret {
     pub secret: Secret,
     /// The bytes that hold it, as they stand in the blob (before decoding).
     pub span: Span,
+    /// When it expires, in seconds since 1970, if it says so itself.
+    pub expires: Option<i64>,
 }
 
 /// One credential at one place: an access key id, what secrets were found with it, or a secret alone.
@@ -108,11 +119,23 @@ pub struct Match {
     pub encoding: Vec<Encoding>,
 }
 
+impl Match {
+    /// When it expires, in seconds since 1970. `None` if it does not, or does not say so: a session token beside a presigned URL
+    /// signs nothing, but a secret access key does.
+    pub fn expires(&self) -> Option<i64> {
+        let is_key = |secret: &FoundSecret| secret.kind == SecretKind::SecretAccessKey;
+        let last = self.secrets.iter().map(|secret| secret.expires).max()?;
+        last.filter(|_| !self.secrets.iter().any(is_key))
+    }
+}
+
 /// Runs rules over bytes. Cheap to share between threads, costly to make.
 #[derive(Debug)]
 pub struct Scanner {
     rules: RuleSet,
     prefilter: Prefilter,
+    /// What alone is looked for.
+    only: Option<Only>,
 }
 
 impl SecretKind {
@@ -180,7 +203,14 @@ impl Scanner {
     /// A scanner of those rules.
     pub fn new(rules: RuleSet) -> Self {
         let prefilter = Prefilter::new(rules.iter().map(|rule| rule.keywords.as_slice()));
-        Self { rules, prefilter }
+        Self { rules, prefilter, only: None }
+    }
+
+    /// A scanner that finds exactly these access key ids, in every encoding: none is too little random, excluded or a piece of
+    /// something longer, and no secrets are looked for. Its rules are the built-in ones for ids.
+    pub fn only(ids: impl IntoIterator<Item = AccessKeyId>) -> Self {
+        let rules = RuleSet::of_ids();
+        Self { only: Some(Only::new(ids, &rules)), ..Self::new(rules) }
     }
 
     /// The rules it runs.
@@ -212,30 +242,68 @@ impl Scanner {
         if hits.peek().is_none() {
             return Vec::new();
         }
-        let mut parts = Vec::new();
+        if let Some(only) = &self.only {
+            return hits.filter_map(|hit| only.at(text, hit)).collect();
+        }
+        let mut candidates = Candidates::default();
         let mut cursors = vec![Cursor::default(); self.rules.iter().count()];
         let mut runs = Runs::new(text);
         for hit in hits {
             for &index in &hit.literal.rules {
                 let rule = self.rules.at(index);
-                cursors[index].advance(&rule.pattern, text, hit.at, |found| {
-                    parts.extend(part(index, rule, text, &found));
-                });
+                cursors[index].advance(&rule.pattern, text, hit.at, |found| candidates.add(index, rule, text, &found));
             }
-            parts.extend(wide_parts(&mut runs, hit, |text| self.parts(text)));
+            candidates.parts.extend(wide_parts(&mut runs, hit, |text| self.parts(text)));
         }
-        without_overlaps(parts)
+        candidates.finish(&self.rules, text)
     }
 
     fn parts_slowly(&self, text: &[u8]) -> Vec<Part> {
-        let mut parts = Vec::new();
+        if let Some(only) = &self.only {
+            return self.prefilter.hits_slowly(text).filter_map(|hit| only.at(text, hit)).collect();
+        }
+        let mut candidates = Candidates::default();
         for (index, rule) in self.rules.iter().enumerate() {
-            let found = window::find_slowly(&rule.pattern, text);
-            parts.extend(found.iter().filter_map(|found| part(index, rule, text, found).ok()));
+            for found in window::find_slowly(&rule.pattern, text) {
+                candidates.add(index, rule, text, &found);
+            }
         }
         let mut runs = Runs::new(text);
         for hit in self.prefilter.hits_slowly(text) {
-            parts.extend(wide_parts(&mut runs, hit, |text| self.parts_slowly(text)));
+            candidates.parts.extend(wide_parts(&mut runs, hit, |text| self.parts_slowly(text)));
+        }
+        candidates.finish(&self.rules, text)
+    }
+}
+
+/// What was found in one text so far.
+#[derive(Default)]
+struct Candidates {
+    parts: Vec<Part>,
+    /// What looks like an access key id, also such as AWS can't have issued: a secret may stand beside it all the same.
+    ids: Vec<Range<usize>>,
+}
+
+impl Candidates {
+    fn add(&mut self, index: usize, rule: &Rule, text: &[u8], found: &Found) {
+        let part = part(index, rule, text, found);
+        if rule.kind == Kind::AccessKeyId && matches!(part, Ok(_) | Err(Dropped::Impossible(_))) {
+            self.ids.push(found.value.clone());
+        }
+        self.parts.extend(part);
+    }
+
+    /// Everything that was found, with secrets that stand beside ids without a label, in order of place.
+    fn finish(mut self, rules: &RuleSet, text: &[u8]) -> Vec<Part> {
+        self.ids.sort_by_key(|id| id.start);
+        let mut parts = without_overlaps(self.parts);
+        let labelled = rules.iter().enumerate().filter(|(_, rule)| rule.pattern.needs_no_label());
+        for (index, rule) in labelled {
+            let known: Vec<_> =
+                parts.iter().filter(|part| part.goes_with_id()).map(|part| part.span.start..part.span.end).collect();
+            let found = beside::unlabelled(text, &self.ids, &known, &rule.pattern);
+            let found = found.into_iter().map(|value| Found { start: value.start, next: value.end, value });
+            parts.extend(found.filter_map(|found| judged(index, rule, text, &found).ok()));
         }
         without_overlaps(parts)
     }
@@ -261,16 +329,29 @@ fn wide_parts(runs: &mut Runs<'_>, hit: Hit<'_>, find: impl Fn(&[u8]) -> Vec<Par
 /// What a match of a regex is, or why it is no credential.
 fn part(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part, Dropped> {
     let at = &found.value;
-    let value = &text[at.clone()];
     let stands_alone = match rule.kind {
         Kind::AccessKeyId => boundary::id_stands_alone(text, at),
         Kind::Secret(SecretKind::SecretAccessKey) => boundary::secret_stands_alone(text, at),
-        Kind::Secret(SecretKind::SessionToken) => boundary::token_stands_alone(text, at),
+        Kind::Secret(SecretKind::SesSmtpPassword | SecretKind::GitPassword) => boundary::secret_stands_alone(text, at),
+        Kind::Secret(
+            SecretKind::SessionToken
+            | SecretKind::BedrockApiKey
+            | SecretKind::CodeartifactToken
+            | SecretKind::EcrPassword,
+        ) => boundary::token_stands_alone(text, at),
+        Kind::Secret(SecretKind::MwsAuthToken | SecretKind::AppsyncApiKey) => boundary::key_stands_alone(text, at),
         // Their rules say where they end.
         Kind::Secret(_) => true,
     };
-    if !stands_alone {
-        return Err(Dropped::PieceOfMore);
+    if stands_alone { judged(index, rule, text, found) } else { Err(Dropped::PieceOfMore) }
+}
+
+/// What a match of a regex is that is no piece of something longer.
+fn judged(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part, Dropped> {
+    let at = &found.value;
+    let value = &text[at.clone()];
+    if rule.pattern.is_preceded(text, found) {
+        return Err(Dropped::CalledElse);
     }
     rule.pattern.allows(value)?;
     let span = Span { start: at.start, end: at.end };
@@ -281,12 +362,22 @@ fn part(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part, D
             Value::Id(id)
         }
         Kind::Secret(kind) => {
-            plausible::check_secret(kind, value)?;
-            Value::Secret(FoundSecret { kind, secret: Secret::new(value), span })
+            let value = structure::normal(kind, value);
+            plausible::check_secret(kind, &value)?;
+            let expires = match kind {
+                SecretKind::PresignedUrl => presigned::read(text, at)?,
+                _ => structure::expires(kind, &value),
+            };
+            Value::Secret(FoundSecret { kind, secret: Secret::new(value), span, expires })
         }
     };
     let needs_id = rule.pattern.has_context(text, found) == Some(false);
     Ok(Part { rule: index, value, span, encoding: Vec::new(), needs_id })
+}
+
+/// The account that a secret without an id belongs to, if it tells.
+pub fn account_of(kind: SecretKind, secret: &Secret) -> Option<AccountId> {
+    structure::account(kind, secret.expose())
 }
 
 /// In order of place, and the first of those that share bytes; of several at one place that of the earliest rule that asks for

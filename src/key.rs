@@ -1,6 +1,7 @@
 //! AWS access key ids, what they tell without asking anybody, and secrets that can't be shown by accident.
 //! Whether a key is live is triage's business.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Accounts that hand out canary tokens: any call signed with their keys raises an alarm at their owner's.
@@ -69,6 +70,17 @@ pub enum NotAnId {
     Account(u64),
 }
 
+/// Why a text is no account number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnAccount {
+    /// It has another number of digits.
+    #[error("it has {0} digits and not 12; spreadsheets drop zeros in front")]
+    Length(usize),
+    /// It holds something else than digits.
+    #[error("it is not twelve digits")]
+    Digits,
+}
+
 /// An AWS account number, shown with its leading zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(u64);
@@ -89,7 +101,7 @@ impl AccessKeyId {
     /// or `J` there, newer ones the top of an account number.
     pub fn check(text: &[u8]) -> Result<Self, NotAnId> {
         let bytes: [u8; 20] = text.try_into().map_err(|_| NotAnId::Length(text.len()))?;
-        if !matches!(&bytes[..4], b"AKIA" | b"ABIA" | b"ACCA" | b"ASIA") {
+        if !has_kind(&bytes) {
             return Err(NotAnId::Kind);
         }
         if let Some(&c) = bytes[4..].iter().find(|&&c| base32(c).is_none()) {
@@ -103,9 +115,17 @@ impl AccessKeyId {
         }
     }
 
+    /// From exactly twenty bytes that have the shape of an id, four letters of a credential and sixteen capitals or digits, whether AWS
+    /// can have issued it or not. For ids that somebody vouches for; what is merely found goes through [`AccessKeyId::check`].
+    pub fn shaped(text: &[u8]) -> Option<Self> {
+        let bytes: [u8; 20] = text.try_into().ok()?;
+        let of_id = |c: &u8| c.is_ascii_uppercase() || c.is_ascii_digit();
+        (has_kind(&bytes) && bytes.iter().all(of_id)).then_some(Self(bytes))
+    }
+
     /// The twenty characters.
     pub fn as_str(&self) -> &str {
-        // Only ASCII gets past `parse`.
+        // Only ASCII gets past `check` and `shaped`.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
@@ -118,6 +138,10 @@ impl AccessKeyId {
     pub fn account(&self) -> Option<AccountId> {
         account_bits(&self.0).filter(|&number| number < ACCOUNTS).map(AccountId)
     }
+}
+
+fn has_kind(id: &[u8; 20]) -> bool {
+    matches!(&id[..4], b"AKIA" | b"ABIA" | b"ACCA" | b"ASIA")
 }
 
 /// Account numbers have twelve digits.
@@ -141,6 +165,24 @@ fn base32(c: u8) -> Option<u8> {
 }
 
 impl AccountId {
+    /// From twelve digits, also as the console shows them: `1111-2222-3333`.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn parse(text: &str) -> Result<Self, NotAnAccount> {
+        let digits = match text.as_bytes() {
+            [_, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _] => Cow::Owned(text.replace('-', "")),
+            _ => Cow::Borrowed(text),
+        };
+        if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) {
+            return Err(NotAnAccount::Digits);
+        }
+        match digits.len() {
+            12 => digits.parse().map(Self).map_err(|_| NotAnAccount::Digits),
+            length => Err(NotAnAccount::Length(length)),
+        }
+    }
+
     /// Belongs to a known maker of canary tokens.
     pub fn is_canary(&self) -> bool {
         CANARY_ACCOUNTS.contains(&self.0)
@@ -247,6 +289,19 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_somebody_vouches_for_needs_the_shape_alone() {
+        for text in ["AKIAI44QH8DHBEXAMPLE", "ASIA0000000000000000", "AKIAIOSFODNN7EXAMPLE"] {
+            let id = AccessKeyId::shaped(text.as_bytes()).unwrap();
+            assert_eq!((id.as_str(), id.account()), (text, None));
+        }
+        let whole = ["AKIA", "SP2TPHJSQH3FJRUX"].concat();
+        assert_eq!(AccessKeyId::shaped(whole.as_bytes()), AccessKeyId::parse(whole.as_bytes()));
+        for text in ["AROAI44QH8DHBEXAMPLE", "AKIAI44QH8DHBEXAMPL", "AKIAI44QH8DHBEXAMPLe", "AKIAI44QH8DHBEXAM-LE"] {
+            assert_eq!(AccessKeyId::shaped(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
     fn an_impossible_id_has_a_reason() {
         let why = |rest: &str| AccessKeyId::check(["AKIA", rest].concat().as_bytes()).unwrap_err();
         assert_eq!(why("I44QH8DHBEXAMPLE"), NotAnId::Alphabet('8'));
@@ -254,6 +309,18 @@ mod tests {
         assert_eq!(why("7777777777777777"), NotAnId::Account((1 << 40) - 1));
         assert_eq!(why("SP2TPHJSQH3FJRU"), NotAnId::Length(19));
         assert_eq!(AccessKeyId::check(b"AROASP2TPHJSQH3FJRUX"), Err(NotAnId::Kind));
+    }
+
+    #[test]
+    fn account_numbers_are_twelve_digits_and_keep_their_zeros() {
+        for text in ["000022223333", "0000-2222-3333"] {
+            assert_eq!(AccountId::parse(text).unwrap().to_string(), "000022223333");
+        }
+        assert_eq!(AccountId::parse("22223333"), Err(NotAnAccount::Length(8)));
+        for text in ["", "1111222233334444x", "00-002222-3333", "+11112222333", "1.11122E+11", "١١١١٢٢٢٢٣٣٣٣"]
+        {
+            assert_eq!(AccountId::parse(text), Err(NotAnAccount::Digits), "{text}");
+        }
     }
 
     #[test]

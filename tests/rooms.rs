@@ -56,7 +56,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("anyhow", "src/cli src/main.rs"),
     ("bzip2", "src/source/archive"),
     ("clap", "src/cli src/main.rs"),
-    ("csv", "src/report"),
+    ("csv", "src/report src/cli"),
     ("flate2", "src/source/archive src/source/git"),
     ("git2", "src/source/git"),
     ("ignore", "src/source/tree"),

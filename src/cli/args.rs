@@ -1,9 +1,10 @@
 //! What can be typed, and nothing of what it does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::accounts::AccountArg;
 use crate::report::Format;
 
 /// Find leaked AWS keys in working trees and in all of git history.
@@ -54,6 +55,22 @@ pub(super) struct ScanArgs {
     #[arg(short, long, value_name = "FILE", action = ArgAction::Append)]
     pub(super) output: Vec<PathBuf>,
 
+    /// Account that is your own; repeat it, or give @FILE, a file of them
+    ///
+    /// Each finding whose id tells its account is then marked as ours or foreign; canary accounts stay canaries. A file has one
+    /// number a line, with comments after #, or is the JSON of `aws organizations list-accounts`, or a CSV with a column
+    /// `account_id`. @- reads standard input.
+    #[arg(long, value_name = "NUMBER|@FILE", action = ArgAction::Append)]
+    pub(super) account: Vec<AccountArg>,
+
+    /// Look for exactly the access key ids in a file, and for nothing else; - is standard input
+    ///
+    /// They are found in every encoding, in binaries, and glued to other letters; documentation examples are found too. A file has
+    /// one id a line, with comments after #; from anything else (the JSON of `aws iam list-access-keys`, a CSV, a mail) every
+    /// word that looks like an id is taken.
+    #[arg(long, value_name = "FILE")]
+    pub(super) only_keys: Option<PathBuf>,
+
     /// How deep archives within archives are opened; 0 opens none
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(super) archive_depth: u32,
@@ -85,6 +102,17 @@ pub(super) struct ScanArgs {
     /// Say on standard error what is being scanned and how much it was
     #[arg(short, long)]
     pub(super) verbose: bool,
+}
+
+impl ScanArgs {
+    /// What wants to read standard input, in words.
+    pub(super) fn readers_of_stdin(&self) -> Vec<&'static str> {
+        let is_stdin = |path: &PathBuf| path == Path::new("-");
+        let targets = self.targets.iter().filter(|target| is_stdin(target)).map(|_| "a target");
+        let accounts = self.account.iter().filter(|account| **account == AccountArg::File("-".into()));
+        let keys = self.only_keys.iter().filter(|file| is_stdin(file));
+        targets.chain(accounts.map(|_| "--account")).chain(keys.map(|_| "--only-keys")).collect()
+    }
 }
 
 #[derive(Debug, Args)]

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+use super::accounts;
 use super::args::ScanArgs;
 use super::exit::Exit;
+use super::lists;
+use super::only;
 use super::output;
 use super::progress::Bar;
 use super::targets;
@@ -18,9 +21,11 @@ use crate::sweep::{self, Options, Outcome, Progress};
 
 pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let started = Instant::now();
+    check_stdin(args)?;
     let files = output::open_files(&args.output)?;
-    let scanner = Scanner::new(RuleSet::builtin());
+    let scanner = scanner(args)?;
     let options = options(args);
+    let accounts = accounts::load(&args.account)?;
     let found = targets::open(args)?;
     let progress = Arc::new(Progress::default());
     let bar = Bar::start(progress.clone(), args.quiet);
@@ -32,10 +37,12 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let report = Report {
         findings: &outcome.findings,
         tally: &outcome.tally,
+        accounts: &accounts,
         complete,
         rules: scanner.rules().iter().map(RuleInfo::from).collect(),
         show_secrets: args.show_secrets,
         colour: false,
+        now: Some(jiff::Timestamp::now().as_second()),
         // Without a clock in it, the same input gives the same report.
         seconds: args.verbose.then_some(seconds),
         version: env!("CARGO_PKG_VERSION"),
@@ -45,6 +52,25 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     // A scan of nothing is not what --allow-incomplete allows.
     let allowed = args.allow_incomplete && outcome.tally.bytes > 0;
     Ok(Exit::of(outcome.findings.len(), complete || allowed, args.exit_code))
+}
+
+/// Standard input can be read once.
+fn check_stdin(args: &ScanArgs) -> Result<()> {
+    match args.readers_of_stdin()[..] {
+        [first, second, ..] => bail!("standard input is both {first} and {second}; write one of them to a file"),
+        _ => Ok(()),
+    }
+}
+
+fn scanner(args: &ScanArgs) -> Result<Scanner> {
+    let Some(file) = &args.only_keys else {
+        return Ok(Scanner::new(RuleSet::builtin()));
+    };
+    let ids = only::load(file)?;
+    if !args.quiet {
+        output::note(&format!("access key ids looked for: {}, from {}", ids.len(), lists::name(file)));
+    }
+    Ok(Scanner::only(ids))
 }
 
 fn options(args: &ScanArgs) -> Options {

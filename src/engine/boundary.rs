@@ -3,14 +3,17 @@
 
 use std::ops::Range;
 
+use super::words;
+
 /// How far an escape sequence that ends before a value is looked for.
 const LONGEST_ESCAPE: usize = 12;
 /// How much of the surroundings tells whether they are base64, on either side.
 const BASE64_SIDE: usize = 64;
 /// Fewer characters than this on a side could be a path or a name.
 const SHORTEST_BASE64_SIDE: usize = 16;
-/// An id as the length that goes before a string in protobuf, class files, BSON and the like.
+/// Ids and secrets as the lengths that go before strings in protobuf, class files, BSON and the like.
 const ID_LENGTH: u8 = 20;
+const SECRET_LENGTH: u8 = 40;
 
 /// Whether an access key id at `at` is all of a word: no letter or digit touches it. Punctuation does not matter (`-`, `_`, `/`,
 /// `+`, `=` are separators in file names, URLs and credential scopes), unless what it joins is base64.
@@ -30,13 +33,20 @@ pub(super) fn secret_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
         Some([c]) => is_base64(c),
         _ => false,
     };
-    begins_word(text, at.start, is_base64) && !joined_before && !joined_after
+    let ends = !joined_after || has_length_before(text, at.start, SECRET_LENGTH);
+    begins_word(text, at.start, is_base64) && !joined_before && ends
 }
 
 /// Whether a session token at `at` is all of a run of what tokens are written with.
 pub(super) fn token_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
     let goes_on = |c: &u8| is_base64(c) || matches!(c, b'=' | b'%' | b'_' | b'-');
     begins_word(text, at.start, is_base64) && !text.get(at.end).is_some_and(goes_on)
+}
+
+/// Whether a key at `at` that is written with letters, digits and hyphens is all of a word.
+pub(super) fn key_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
+    let goes_on = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
+    begins_word(text, at.start, goes_on) && !text.get(at.end).is_some_and(goes_on)
 }
 
 /// Whether the byte before `at` is none of its word's, or the end of an escape sequence, which is not part of the word.
@@ -67,10 +77,11 @@ fn ends_escape(text: &[u8]) -> bool {
     }
 }
 
-/// Whether a string of that length is announced right before `at`: as one byte, or as a little-endian word.
+/// Whether a string of that length is announced right before `at`: as one byte, as a little-endian word, or in digits with a colon.
 fn has_length_before(text: &[u8], at: usize, length: u8) -> bool {
     let before = &text[..at];
-    before.ends_with(&[length]) || before.ends_with(&[length, 0, 0, 0])
+    let digits = [b'0' + length / 10, b'0' + length % 10, b':'];
+    before.ends_with(&[length]) || before.ends_with(&[length, 0, 0, 0]) || before.ends_with(&digits)
 }
 
 /// Whether an id is by chance part of base64: `+` or `/` (`-` or `_` in the URL alphabet) on both sides, and beyond them on both
@@ -81,7 +92,8 @@ fn is_inside_base64(text: &[u8], at: &Range<usize>) -> bool {
         text[at.start.saturating_sub(BASE64_SIDE)..at.start].iter().rev().take_while(of_run).copied().collect();
     let after: Vec<u8> =
         text[at.end..text.len().min(at.end + BASE64_SIDE)].iter().take_while(of_run).copied().collect();
-    let looks_random = |side: &[u8]| side.len() >= SHORTEST_BASE64_SIDE && 5 * class_changes(side) >= 2 * side.len();
+    let looks_random =
+        |side: &[u8]| side.len() >= SHORTEST_BASE64_SIDE && class_changes(side) > 0 && !words::is_wordy(side);
     looks_random(&before) && looks_random(&after)
 }
 
@@ -145,6 +157,11 @@ mod tests {
         assert!(alone(id_stands_alone, ID, b"Z\x14", b"z"));
         assert!(alone(id_stands_alone, ID, b"X\x14\0\0\0", b"q"));
         assert!(!alone(id_stands_alone, ID, b"X\x15\0\0\0", b"q"));
+        assert!(alone(id_stands_alone, ID, b"id20:", b"6:bucket"));
+        assert!(
+            alone(secret_stands_alone, SECRET, b"key40:", b"6:region")
+                && alone(secret_stands_alone, SECRET, b"(", b"H")
+        );
     }
 
     #[test]
@@ -181,6 +198,16 @@ mod tests {
             [("a", ""), ("/", ""), ("", "+"), ("", "="), ("", "A"), ("ab-", ""), ("", "_x"), ("", ".com")]
         {
             assert!(!alone(secret_stands_alone, SECRET, before.as_bytes(), after.as_bytes()), "{before}…{after}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_all_of_a_word() {
+        for (before, after) in [("", ""), ("\"", "\""), ("\\n", "\\n"), ("=", "."), ("%3A", "&")] {
+            assert!(alone(key_stands_alone, ID, before.as_bytes(), after.as_bytes()), "{before}…{after}");
+        }
+        for (before, after) in [("a", ""), ("-", ""), ("_", ""), ("", "0"), ("", "-"), ("", "_")] {
+            assert!(!alone(key_stands_alone, ID, before.as_bytes(), after.as_bytes()), "{before}…{after}");
         }
     }
 

@@ -9,7 +9,7 @@ pub(crate) use self::label::stem as label_stem;
 use self::layout::Layout;
 use self::levels::{Levels, Tie};
 use super::rule::RuleSet;
-use super::{Encoding, FoundSecret, Match, SecretKind};
+use super::{Encoding, FoundSecret, Match, SecretKind, presigned};
 use crate::key::{AccessKeyId, KeyKind};
 use crate::location::Span;
 
@@ -20,8 +20,8 @@ mod levels;
 
 /// An id within this distance makes a secret out of what has a vague label.
 const HINT: Distance = Distance { lines: 20, bytes: 4096 };
-/// A signature stands in one word with its id, and no further away than this, in bytes.
-const WORD: usize = 16 << 10;
+/// The kinds that go with an id nearby.
+const PAIRED: [SecretKind; 3] = [SecretKind::SecretAccessKey, SecretKind::SessionToken, SecretKind::SesSmtpPassword];
 
 /// One value that was found.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub(super) fn join(bytes: &[u8], rules: &RuleSet, mut parts: Vec<Part>) -> Vec<M
 }
 
 /// The owners among parts in order of place: every id, and each secret that belongs to none. Of a session token the id has to be a
-/// temporary one; signatures stand in a word with their id; all other kinds stand alone.
+/// temporary one; signatures stand in a URL with their id; all other kinds stand alone.
 fn joined(text: &[u8], parts: &[Part]) -> Vec<Owner> {
     let mut ties = vec![None; parts.len()];
     let mut dropped: Vec<bool> = parts.iter().map(|part| part.needs_id).collect();
@@ -81,18 +81,23 @@ fn joined(text: &[u8], parts: &[Part]) -> Vec<Owner> {
         let layout = Layout::of(text, parts);
         let mut seats = seats(text, parts, &layout);
         dropped = without_hint(parts, &seats);
-        for kind in [SecretKind::SecretAccessKey, SecretKind::SessionToken, SecretKind::SesSmtpPassword] {
+        for kind in PAIRED {
             let ids: Vec<usize> = (0..parts.len()).filter(|&i| parts[i].takes(kind)).collect();
             let secrets: Vec<usize> = (0..parts.len()).filter(|&i| parts[i].is_of(kind) && !dropped[i]).collect();
             Levels::new(&layout, &mut seats, &mut ties).tie(&ids, &secrets);
             tie_the_only_ones(parts, &ids, &secrets, &mut ties);
         }
-        tie_within_words(text, parts, &mut ties);
+        tie_within_urls(text, parts, &mut ties);
     }
     owners(parts, &ties, &dropped)
 }
 
 impl Part {
+    /// Whether it is a secret that each long-term id has one of.
+    pub(super) fn goes_with_id(&self) -> bool {
+        matches!(self.kind(), Some(SecretKind::SecretAccessKey | SecretKind::SesSmtpPassword))
+    }
+
     fn kind(&self) -> Option<SecretKind> {
         match &self.value {
             Value::Id(_) => None,
@@ -164,22 +169,14 @@ fn tie_the_only_ones(parts: &[Part], ids: &[usize], secrets: &[usize], ties: &mu
     }
 }
 
-/// Signatures and the like belong to the id in the same word, the last one before them or else the first behind.
-fn tie_within_words(text: &[u8], parts: &[Part], ties: &mut [Option<Tie>]) {
-    let is_word = |a: &Part, b: &Part| {
-        let between = &text[a.span.end..b.span.start];
-        between.len() <= WORD && !between.iter().any(|c| c.is_ascii_whitespace() || b"\"'<>\0".contains(c))
-    };
-    let mut start = 0;
-    for word in parts.chunk_by(is_word) {
-        let ids: Vec<usize> = (0..word.len()).filter(|&i| matches!(word[i].value, Value::Id(_))).collect();
-        for i in 0..word.len() {
-            let signs = word[i].is_of(SecretKind::PresignedUrl) || word[i].is_of(SecretKind::BedrockApiKey);
-            if let Some(id) = neighbours(&ids, i).next().filter(|_| signs) {
-                ties[start + i] = Some(Tie { id: start + id, cost: 0, is_spare: false });
-            }
-        }
-        start += word.len();
+/// Signatures of presigned URLs belong to the id in the URL.
+fn tie_within_urls(text: &[u8], parts: &[Part], ties: &mut [Option<Tie>]) {
+    let ids: Vec<usize> = (0..parts.len()).filter(|&i| parts[i].kind().is_none()).collect();
+    for (part, tie) in parts.iter().zip(ties).filter(|(part, _)| part.is_of(SecretKind::PresignedUrl)) {
+        let url = presigned::extent(text, &(part.span.start..part.span.end));
+        let first = ids.partition_point(|&id| parts[id].span.start < url.start);
+        let id = ids.get(first).filter(|&&id| parts[id].span.end <= url.end);
+        *tie = id.map(|&id| Tie { id, cost: 0, is_spare: false });
     }
 }
 
@@ -190,17 +187,37 @@ fn owners(parts: &[Part], ties: &[Option<Tie>], dropped: &[bool]) -> Vec<Owner> 
     let mut of_ids = of_ids.into_iter().peekable();
     let mut owners = Vec::new();
     for (i, part) in parts.iter().enumerate() {
-        let secrets = match &part.value {
+        match &part.value {
             Value::Id(_) => {
                 let own = std::iter::from_fn(|| of_ids.next_if(|(tie, _)| tie.id == i));
-                own.filter_map(|(_, secret)| parts[secret].found_secret()).collect()
+                owners.push(owner(part, own.map(|(_, secret)| &parts[secret])));
             }
-            Value::Secret(_) if ties[i].is_some() || dropped[i] || part.needs_id => continue,
-            Value::Secret(secret) => vec![secret.clone()],
-        };
-        owners.push(Owner { part: part.clone(), secrets });
+            // A signature without an id is an example of the documentation.
+            Value::Secret(secret) if secret.kind == SecretKind::PresignedUrl => {}
+            Value::Secret(_) if ties[i].is_some() || dropped[i] => {}
+            Value::Secret(secret) if part.needs_id && PAIRED.contains(&secret.kind) => {}
+            Value::Secret(secret) => owners.push(Owner { part: part.clone(), secrets: vec![secret.clone()] }),
+        }
     }
     owners
+}
+
+fn owner<'a>(id: &Part, secrets: impl Iterator<Item = &'a Part>) -> Owner {
+    let mut owner = Owner { part: id.clone(), secrets: Vec::new() };
+    for part in secrets {
+        // With the secret access key it is more than a URL.
+        if part.is_of(SecretKind::PresignedUrl) && !owner.has(SecretKind::SecretAccessKey) {
+            owner.part.rule = part.rule;
+        }
+        owner.secrets.extend(part.found_secret());
+    }
+    owner
+}
+
+impl Owner {
+    fn has(&self, kind: SecretKind) -> bool {
+        self.secrets.iter().any(|secret| secret.kind == kind)
+    }
 }
 
 /// Counts what pairing costs, so that tests can hold it to the size of the text.

@@ -99,6 +99,13 @@ impl RuleSet {
         Self::parse("patterns/aws.toml", BUILTIN).expect("tests/rules.rs reads the same text")
     }
 
+    /// Those of them that find access key ids.
+    pub(super) fn of_ids() -> Self {
+        let Self(mut rules) = Self::builtin();
+        rules.retain(|rule| rule.kind == Kind::AccessKeyId);
+        Self(rules)
+    }
+
     /// Reads the text of a rules file. `name` is what errors call it.
     ///
     /// # Errors
@@ -239,6 +246,12 @@ struct RawRule {
     exclude: Vec<String>,
     /// What must stand nearby, unless an access key id does.
     context: Option<String>,
+    /// Labels of other things; with it, values are looked for beside access key ids without a label.
+    called_else: Option<String>,
+    /// What must not stand right before a match.
+    not_after: Option<String>,
+    /// How near that is, in bytes.
+    context_within: Option<usize>,
     examples: Vec<String>,
     #[serde(default)]
     negative_examples: Vec<String>,
@@ -262,6 +275,9 @@ impl RawRule {
             min_entropy: self.min_entropy,
             exclude: &self.exclude,
             context: self.context.as_deref(),
+            called_else: self.called_else.as_deref(),
+            not_after: self.not_after.as_deref(),
+            context_within: self.context_within,
         })?;
         Ok(Rule {
             id: self.id.into(),
@@ -335,8 +351,11 @@ mod tests {
         refused("regex = 'AKIA[A-Z]'", "field `regex`: has no group `value`");
         refused("exclude = ['(']", "field `exclude`");
         refused("context = '('", "field `context`");
+        refused("called_else = '('", "field `called_else`");
+        refused("not_after = '('", "field `not_after`");
         refused("continuation = '[a-z]+'", "field `continuation`");
         refused("min_entropy = 9.5", "field `min_entropy`");
+        refused("context_within = 5000", "field `context_within`: is too far");
     }
 
     #[test]

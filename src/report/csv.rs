@@ -8,12 +8,13 @@ use super::Report;
 use super::json::Occurrence;
 use super::sanitize::visible;
 
-const HEADER: [&str; 15] = [
+const HEADER: [&str; 17] = [
     "fingerprint",
     "rule",
     "severity",
     "access_key_id",
     "account_id",
+    "account",
     "source",
     "path",
     "member",
@@ -24,6 +25,7 @@ const HEADER: [&str; 15] = [
     "date",
     "in_head",
     "secrets",
+    "expires",
 ];
 
 /// Header and rows, RFC 4180 but for the line ends, which are bare newlines.
@@ -32,19 +34,22 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     table.write_record(HEADER).map_err(io_error)?;
     for finding in report.findings {
         let id = finding.access_key_id;
-        let account = id.and_then(|id| id.account());
+        let account = report.account(finding);
         let secrets: Vec<_> = finding.secrets.iter().map(|(_, s)| s.redacted()).collect();
         let about = [
             finding.fingerprint.to_string(),
             finding.rule.to_string(),
             report.severity(finding).to_string(),
             id.map(|id| id.to_string()).unwrap_or_default(),
-            account.map(|id| id.to_string()).unwrap_or_default(),
+            account.map(|(account, _)| account.to_string()).unwrap_or_default(),
+            account.map(|(_, standing)| standing.name()).unwrap_or_default().to_owned(),
         ];
         let secrets = secrets.join(";");
         for place in &finding.occurrences {
-            let place = place_cells(&Occurrence::new(place));
-            let row = about.iter().chain(&place).chain([&secrets]);
+            let place = Occurrence::new(place);
+            let expires = place.expires.clone().unwrap_or_default();
+            let place = place_cells(&place);
+            let row = about.iter().chain(&place).chain([&secrets, &expires]);
             table.write_record(row.map(|text| cell(text))).map_err(io_error)?;
         }
     }
@@ -108,13 +113,14 @@ mod tests {
         let mut sample = Sample::at(vec![]);
         let mut zipped = file("a.zip", 1);
         zipped.provenance = zipped.provenance.member(b"b, c.env");
-        let places = vec![zipped, history(&commit(1, 0), "d.env", Some(false), 7)];
+        let mut places = vec![zipped, history(&commit(1, 0), "d.env", Some(false), 7)];
+        places[1].expires = Some(1_709_287_200);
         sample.findings = vec![finding(&canary(), places)];
         sample.findings[0].secrets.push((SecretKind::SessionToken, Secret::new("short")));
         let fingerprint = sample.findings[0].fingerprint.to_string();
-        let about = [&*fingerprint, "aws-access-key", "critical", &canary(), "171436882533"];
+        let about = [&*fingerprint, "aws-access-key", "critical", &canary(), "171436882533", "canary"];
         let commit = "01".repeat(20);
-        let first = ["file", "a.zip", "b, c.env", "1", "5", "", "", "", "", "wJal…;…"];
+        let first = ["file", "a.zip", "b, c.env", "1", "5", "", "", "", "", "wJal…;…", ""];
         let second = [
             "commit",
             "d.env",
@@ -126,6 +132,7 @@ mod tests {
             "2024-03-01T12:00:00+02:00",
             "false",
             "wJal…;…",
+            "2024-03-01T10:00:00+00:00",
         ];
         assert_eq!(
             rows(&sample),
@@ -146,8 +153,8 @@ mod tests {
             sample.findings[0].secrets =
                 vec![(SecretKind::SecretAccessKey, Secret::new(format!("{start}123456789012345678901234567890")))];
             let row = &rows(&sample)[1];
-            assert_eq!(row[6], format!("'{}", visible(&path)));
-            assert!(row.iter().all(|cell| cell.is_empty() || cell == &row[6] || !cell.starts_with(start)));
+            assert_eq!(row[7], format!("'{}", visible(&path)));
+            assert!(row.iter().all(|cell| cell.is_empty() || cell == &row[7] || !cell.starts_with(start)));
         }
     }
 
@@ -156,7 +163,7 @@ mod tests {
         let mut sample = Sample::at(vec![occurrence(Origin::Stdin, 1), file("a=b+c@d-e", 1)]);
         sample.findings[0].access_key_id = None;
         let rows = rows(&sample);
-        assert_eq!(rows[1][3..7], ["", "", "stdin", ""]);
-        assert_eq!(rows[2][6], "a=b+c@d-e");
+        assert_eq!(rows[1][3..8], ["", "", "", "stdin", ""]);
+        assert_eq!(rows[2][7], "a=b+c@d-e");
     }
 }

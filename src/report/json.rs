@@ -12,7 +12,7 @@ use super::Report;
 use super::sanitize::{acts, lossless};
 use crate::engine::SecretKind;
 use crate::finding::{Finding as Found, Fingerprint, Occurrence as Place};
-use crate::key::{AccountId, Secret as Hidden};
+use crate::key::Secret as Hidden;
 use crate::provenance::Origin;
 
 const SCHEMA: &str = "keysweep/v1";
@@ -69,6 +69,7 @@ pub(super) struct Occurrence<'a> {
     pub(super) column: u64,
     snippet: String,
     encoding: Vec<&'static str>,
+    pub(super) expires: Option<String>,
     repository: Option<&'a str>,
     pub(super) commit: Option<String>,
     pub(super) author: Option<Cow<'a, str>>,
@@ -144,25 +145,20 @@ impl Formatter for Inert {
 impl<'a> Finding<'a> {
     fn new(report: &Report<'_>, found: &'a Found) -> Self {
         let id = found.access_key_id.as_ref();
-        let account = id.and_then(|id| id.account());
+        let account = report.account(found);
         Self {
             fingerprint: found.fingerprint.to_string(),
             rule: &found.rule,
             severity: report.severity(found).to_string(),
             access_key_id: id.map(|id| id.as_str()),
-            account_id: account.map(|account| account.to_string()),
-            account: account.map(standing),
+            account_id: account.map(|(account, _)| account.to_string()),
+            account: account.map(|(_, standing)| standing.name()),
             secrets: found.secrets.iter().map(|(kind, secret)| Secret::new(report, *kind, secret)).collect(),
             occurrences: found.occurrences.iter().map(Occurrence::new).collect(),
             suppressed: (),
             verdict: (),
         }
     }
-}
-
-/// Whose account it is, as far as that can be told without asking.
-fn standing(account: AccountId) -> &'static str {
-    if account.is_canary() { "canary" } else { "unknown" }
 }
 
 impl<'a> Secret<'a> {
@@ -193,6 +189,7 @@ impl<'a> Occurrence<'a> {
             column: place.point.column,
             snippet: place.snippet.lines.join("\n"),
             encoding: place.encoding.iter().map(|e| e.name()).collect(),
+            expires: place.expires.and_then(super::utc),
             repository: repository.map(|repository| &**repository),
             commit: id.map(|id| id.to_string()),
             author: commit.map(|c| String::from_utf8_lossy(&c.author)),
@@ -251,7 +248,8 @@ mod tests {
         written,
     };
     use super::super::{Format, Report};
-    use crate::engine::Encoding;
+    use crate::engine::{Encoding, SecretKind};
+    use crate::key::AccountId;
 
     fn document(sample: &Sample) -> Value {
         serde_json::from_str(&sample.written(Format::Json)).unwrap()
@@ -335,7 +333,7 @@ mod tests {
         let text = Sample::at(vec![history(&commit(1, 0), "a", Some(true), 3)]).written(Format::Jsonl);
         let first = text.lines().next().unwrap();
         let expected = format!(
-            r#"{{"schema":"keysweep/v1","type":"finding","fingerprint":"{}","rule":"aws-access-key","severity":"critical","access_key_id":"{ID}","account_id":null,"account":null,"secrets":[{{"kind":"secret_access_key","redacted":"wJal…","sha256":"{}"}}],"occurrences":[{{"source":"commit","path":"a","member":null,"line":3,"column":5,"snippet":"id = {ID}\n\tsecret = wJal…","encoding":[],"repository":".","commit":"{}","author":"Jane Doe <jane@example.com>","date":"2024-03-01T12:00:00+02:00","in_head":true,"reachable":true,"bucket":null,"key":null,"version_id":null,"etag":null,"last_modified":null}}],"suppressed":null,"verdict":null}}"#,
+            r#"{{"schema":"keysweep/v1","type":"finding","fingerprint":"{}","rule":"aws-access-key","severity":"critical","access_key_id":"{ID}","account_id":null,"account":null,"secrets":[{{"kind":"secret_access_key","redacted":"wJal…","sha256":"{}"}}],"occurrences":[{{"source":"commit","path":"a","member":null,"line":3,"column":5,"snippet":"id = {ID}\n\tsecret = wJal…","encoding":[],"expires":null,"repository":".","commit":"{}","author":"Jane Doe <jane@example.com>","date":"2024-03-01T12:00:00+02:00","in_head":true,"reachable":true,"bucket":null,"key":null,"version_id":null,"etag":null,"last_modified":null}}],"suppressed":null,"verdict":null}}"#,
             "1a5d44a2dca19669d72edf4c4f1c27c4c1ca4b4408fbb17f6ce4ad452d78ddb3",
             "78314b11be2e581549ac1c4f616563fad3fdf0c3b71678f6e2299182080e0598",
             "01".repeat(20),
@@ -402,6 +400,32 @@ mod tests {
             let found = &document(&sample)["findings"][0];
             assert_eq!(json!([found["account_id"], found["account"]]), expected);
         }
+    }
+
+    #[test]
+    fn a_bedrock_key_tells_the_account_without_an_id() {
+        // Base64 of BedrockAPIKey-q7xz-at-210987654321:secret.
+        let value = ["ABSK", "QmVkcm9ja0FQSUtleS1x", "N3h6LWF0LTIxMDk4NzY1NDMyMTpzZWNyZXQ="].concat();
+        let found = &document(&Sample::alone(SecretKind::BedrockApiKey, &value))["findings"][0];
+        assert_eq!(found["account_id"], "210987654321");
+        assert_eq!(found["access_key_id"], Value::Null);
+    }
+
+    #[test]
+    fn accounts_are_told_to_be_ours_or_foreign_by_the_list() {
+        let sample = Sample::at(vec![]);
+        let sample = Sample {
+            findings: [ID.to_owned(), canary(), with_account()].map(|id| finding(&id, vec![])).into(),
+            ..sample
+        };
+        let told = |accounts: &[&str]| {
+            let accounts = accounts.iter().map(|account| AccountId::parse(account).unwrap()).collect();
+            let text = written(Format::Json, &Report { accounts: &accounts, ..sample.report() });
+            let document: Value = serde_json::from_str(&text).unwrap();
+            [0, 1, 2].map(|n| document["findings"][n]["account"].clone())
+        };
+        assert_eq!(told(&["609629065308", "171436882533"]), [json!(null), json!("canary"), json!("ours")]);
+        assert_eq!(told(&["111122223333"]), [json!(null), json!("canary"), json!("foreign")]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::{Format, Report, RuleInfo};
 use crate::blob::ObjectId;
 use crate::engine::SecretKind;
 use crate::engine::rule::Severity;
+use crate::finding::accounts::Accounts;
 use crate::finding::snippet::Snippet;
 use crate::finding::{Finding, Fingerprint, Occurrence};
 use crate::key::{AccessKeyId, Secret};
@@ -34,6 +35,8 @@ pub(super) fn with_account() -> String {
 pub(super) struct Sample {
     pub(super) findings: Vec<Finding>,
     pub(super) tally: Tally,
+    /// None, unless a test has some.
+    pub(super) accounts: Accounts,
 }
 
 impl Sample {
@@ -42,7 +45,25 @@ impl Sample {
         Self {
             findings: vec![finding(ID, occurrences)],
             tally: Tally { blobs: 1234, bytes: 5_712_345_678, skipped: Vec::new() },
+            accounts: Accounts::default(),
         }
+    }
+
+    /// URLs signed with one id that expire at those times.
+    pub(super) fn presigned(expires: &[i64]) -> Self {
+        let place = |(line, &at): (u64, &i64)| Occurrence { expires: Some(at), ..file("a", line) };
+        let mut sample = Self::at((1..).zip(expires).map(place).collect());
+        sample.findings[0].secrets = vec![(SecretKind::PresignedUrl, Secret::new("0123456789abcdef".repeat(4)))];
+        sample
+    }
+
+    /// A secret of its own, without an id.
+    pub(super) fn alone(kind: SecretKind, value: &str) -> Self {
+        let mut sample = Self::at(vec![file("a", 1)]);
+        sample.findings[0].access_key_id = None;
+        sample.findings[0].fingerprint = Fingerprint::of(value.as_bytes());
+        sample.findings[0].secrets = vec![(kind, Secret::new(value))];
+        sample
     }
 
     /// Every source, hostile text in all places, and something unread.
@@ -69,6 +90,7 @@ impl Sample {
                 finding(&with_account(), vec![history(&authored.into(), hostile, None, 7)]),
             ],
             tally: Tally { blobs: 7, bytes: 999, skipped: vec![Skipped::new(hostile, hostile)] },
+            accounts: Accounts::default(),
         }
     }
 
@@ -76,6 +98,7 @@ impl Sample {
         Report {
             findings: &self.findings,
             tally: &self.tally,
+            accounts: &self.accounts,
             complete: self.tally.skipped.is_empty(),
             rules: vec![
                 RuleInfo {
@@ -95,6 +118,7 @@ impl Sample {
             ],
             show_secrets: false,
             colour: false,
+            now: None,
             seconds: None,
             version: "1.2.3",
         }
@@ -128,6 +152,7 @@ pub(super) fn occurrence(origin: Origin, line: u64) -> Occurrence {
         offset: line * 10,
         snippet: Snippet { first_line: line, lines: vec![format!("id = {ID}"), "\tsecret = wJal…".to_owned()] },
         encoding: Vec::new(),
+        expires: None,
     }
 }
 

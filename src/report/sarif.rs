@@ -114,6 +114,11 @@ fn result(report: &Report<'_>, finding: &Finding) -> sarif::Result {
         .partial_fingerprints(BTreeMap::from([("keysweep/v1".to_owned(), finding.fingerprint.to_string())]))
         .build();
     result.rule_index = report.rule_index(finding).map(|index| index as i64);
+    result.properties = report.account(finding).map(|(account, standing)| {
+        let told = [("account_id", account.to_string()), ("account", standing.name().to_owned())];
+        let told = told.map(|(name, value)| (name.to_owned(), json!(value)));
+        sarif::PropertyBag::builder().additional_properties(BTreeMap::from(told)).build()
+    });
     result
 }
 
@@ -123,10 +128,13 @@ fn said_of(report: &Report<'_>, finding: &Finding) -> String {
     let mut text = one_line(what).trim_end_matches('.').to_owned();
     if let Some(id) = finding.access_key_id {
         text += &format!(": {id}");
-        if let Some(account) = id.account() {
-            let canary = if account.is_canary() { "canary " } else { "" };
-            text += &format!(" of {canary}account {account}");
-        }
+    }
+    if let Some(account) = finding.account() {
+        let canary = if account.is_canary() { "canary " } else { "" };
+        text += &format!(" of {canary}account {account}");
+    }
+    if let Some(expiry) = report.expiry(finding) {
+        text += &format!(", {expiry}");
     }
     match finding.occurrences.len() {
         1 => text += ", at one place.",
@@ -311,6 +319,7 @@ mod tests {
         assert_eq!(result["ruleId"], "aws-access-key");
         assert_eq!(result["ruleIndex"], 1);
         assert_eq!(result["level"], "error");
+        assert_eq!(result["properties"], json!({"account_id": "171436882533", "account": "canary"}));
         assert_eq!(result["partialFingerprints"]["keysweep/v1"], sample.findings[0].fingerprint.to_string());
         assert_eq!(run["columnKind"], "unicodeCodePoints");
     }

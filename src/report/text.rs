@@ -12,7 +12,9 @@ use super::sanitize::{lossless, one_line, visible};
 use super::units::{grouped, plural, size};
 use super::{Report, RuleInfo};
 use crate::blob::ObjectId;
+use crate::engine::SecretKind;
 use crate::engine::rule::Severity;
+use crate::finding::accounts::Standing;
 use crate::finding::snippet::Snippet;
 use crate::finding::{Finding, Occurrence};
 use crate::provenance::{Commit, Origin, Provenance};
@@ -52,11 +54,13 @@ impl Page<'_> {
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         let severity = self.report.severity(finding);
         let name = self.styled(severity_style(severity), severity.to_string().to_uppercase());
-        let id = finding.access_key_id.map(|id| id.to_string());
-        let id = self.styled(STRONG, id.as_deref().unwrap_or("no access key id"));
+        let id = self.styled(STRONG, name_of(finding));
         let what = self.report.rule(finding).map_or("", |rule| rule.description);
         writeln!(self.out, "{name}  {id}  {}", one_line(what))?;
         self.account(finding)?;
+        if let Some(expiry) = self.report.expiry(finding) {
+            self.field("valid", &expiry)?;
+        }
         self.secrets(finding)?;
         let places = places::of(finding);
         self.places(finding, &places)?;
@@ -67,21 +71,23 @@ impl Page<'_> {
     }
 
     fn account(&mut self, finding: &Finding) -> io::Result<()> {
-        let Some(id) = finding.access_key_id else {
-            return Ok(());
-        };
-        let text = match id.account() {
-            Some(account) if account.is_canary() => {
+        let text = match self.report.account(finding) {
+            Some((account, Standing::Canary)) => {
                 format!("{account}, a canary account: any use of the key alerts whoever laid it out")
             }
-            Some(account) => account.to_string(),
+            Some((account, Standing::Ours)) => format!("{account}, one of yours"),
+            Some((account, Standing::Foreign)) => format!("{account}, none of yours"),
+            Some((account, Standing::Unknown)) => account.to_string(),
+            None if finding.access_key_id.is_none() => return Ok(()),
             None => "not told by an id as old as this".to_owned(),
         };
         self.field("account", &text)
     }
 
     fn secrets(&mut self, finding: &Finding) -> io::Result<()> {
-        for (kind, secret) in finding.secrets.iter().take(SECRETS) {
+        // The signature of a URL is no more than a piece of it.
+        let secrets: Vec<_> = finding.secrets.iter().filter(|(kind, _)| *kind != SecretKind::PresignedUrl).collect();
+        for (kind, secret) in secrets.iter().take(SECRETS) {
             let text = match self.report.value(secret) {
                 Some(value) => visible(&value).into_owned(),
                 None => secret.redacted(),
@@ -89,7 +95,7 @@ impl Page<'_> {
             let kind = kind.name().replace('_', " ");
             self.field("secret", &format!("{text} ({kind})"))?;
         }
-        match beyond(SECRETS, finding.secrets.len()) {
+        match beyond(SECRETS, secrets.len()) {
             0 => Ok(()),
             more => self.field("", &format!("and {}", plural(more, "more candidate"))),
         }
@@ -212,6 +218,18 @@ impl Page<'_> {
     }
 }
 
+/// What a finding is called by: its id or, if it has none and needs none, the start of it.
+fn name_of(finding: &Finding) -> String {
+    match (finding.access_key_id, finding.secrets.first()) {
+        (Some(id), _) => id.to_string(),
+        (
+            None,
+            Some((SecretKind::SecretAccessKey | SecretKind::SessionToken | SecretKind::SesSmtpPassword, _)) | None,
+        ) => "no access key id".to_owned(),
+        (None, Some((_, secret))) => secret.redacted(),
+    }
+}
+
 /// How many are not told when `limit` are.
 fn beyond(limit: usize, all: usize) -> u64 {
     all.saturating_sub(limit) as u64
@@ -293,7 +311,7 @@ mod tests {
     };
     use super::*;
     use crate::engine::SecretKind;
-    use crate::key::Secret;
+    use crate::key::{AccountId, Secret};
     use crate::report::Format;
     use crate::source::Skipped;
 
@@ -370,12 +388,38 @@ Everything was read.
     }
 
     #[test]
+    fn what_has_no_id_is_called_by_its_start() {
+        let told = text(&Sample::alone(SecretKind::AppsyncApiKey, &["da2-", &"k3v7".repeat(6)].concat()));
+        assert!(told.starts_with("HIGH  da2-…  AWS access key\n    secret      da2-… (appsync api key)\n"), "{told}");
+        let told = text(&Sample::alone(SecretKind::SecretAccessKey, SECRET));
+        assert!(told.starts_with("HIGH  no access key id  "), "{told}");
+    }
+
+    #[test]
+    fn the_signature_of_a_url_is_not_listed_but_when_it_expires_is() {
+        let told = text(&Sample::presigned(&[0]));
+        assert!(told.contains("    valid       expires on 1970-01-01T00:00:00+00:00\n"), "{told}");
+        assert!(!told.contains("0123…") && !told.contains("presigned"), "{told}");
+    }
+
+    #[test]
     fn a_canary_account_is_named_as_one() {
         let mut sample = Sample::at(vec![]);
         sample.findings = vec![finding(&canary(), vec![file("a", 1)]), finding(&with_account(), vec![file("b", 1)])];
         let text = text(&sample);
         assert!(text.contains("account     171436882533, a canary account"), "{text}");
         assert!(text.contains("account     609629065308\n"), "{text}");
+    }
+
+    #[test]
+    fn an_account_on_the_list_is_one_of_yours_and_another_is_not() {
+        let mut sample = Sample::at(vec![]);
+        sample.findings = vec![finding(&with_account(), vec![file("b", 1)])];
+        for (listed, expected) in [("609629065308", ", one of yours"), ("111122223333", ", none of yours")] {
+            sample.accounts = [AccountId::parse(listed).unwrap()].into_iter().collect();
+            let text = text(&sample);
+            assert!(text.contains(&format!("account     609629065308{expected}\n")), "{text}");
+        }
     }
 
     #[test]

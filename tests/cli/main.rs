@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "all of it is test code, and it runs programs")]
 
+mod asks;
 mod bad_input;
 mod scan;
 mod support;

@@ -16,7 +16,7 @@ thread_local! {
 const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 
 /// Pairs of a sketch: a capital stands for a long-term id, `@` for a temporary one, a small letter for a secret, a digit for a
-/// token, `?` for a vaguely labelled secret. Given back are the ids and what they got, and after a dash what stands alone.
+/// token, `?` for a vaguely labelled secret, `&` for a password of SMTP, `%` for one of git. Given back are the ids and what they got, and after a dash what stands alone.
 fn pairs(sketch: &str) -> String {
     static RULES: LazyLock<RuleSet> = LazyLock::new(RuleSet::builtin);
     let parts = sketch.bytes().enumerate().filter_map(sketched).collect();
@@ -36,12 +36,14 @@ fn sketched((at, c): (usize, u8)) -> Option<Part> {
     let span = Span { start: at, end: at + 1 };
     let letter = if c == b'@' { '2' } else { char::from(c) };
     let id = |kind: &str| AccessKeyId::parse(format!("{kind}{}{letter}", &ID[4..19]).as_bytes()).map(Value::Id);
-    let secret = |kind| Some(Value::Secret(FoundSecret { kind, secret: Secret::new([c]), span }));
+    let secret = |kind| Some(Value::Secret(FoundSecret { kind, secret: Secret::new([c]), span, expires: None }));
     let value = match c {
         b'A'..=b'Z' => id("AKIA"),
         b'@' => id("ASIA"),
         b'a'..=b'z' | b'?' => secret(SecretKind::SecretAccessKey),
         b'0'..=b'9' => secret(SecretKind::SessionToken),
+        b'&' => secret(SecretKind::SesSmtpPassword),
+        b'%' => secret(SecretKind::GitPassword),
         _ => None,
     };
     Some(Part { rule: 0, value: value?, span, encoding: Vec::new(), needs_id: c == b'?' })
@@ -122,6 +124,20 @@ fn temporary_ids_take_tokens_and_others_do_not() {
     assert_eq!(pairs("1\na\n@"), "@a1");
     assert_eq!(pairs("A\nb\n1"), "Ab -1");
     assert_eq!(pairs("A\nb\n@\nc\n1\n2"), "Ab @c12");
+}
+
+#[test]
+fn an_id_may_have_a_password_for_mail_besides() {
+    assert_eq!(pairs("A\nb\n&"), "Ab&");
+    assert_eq!(pairs("A\n&\nb\n\nC\n&"), "Ab& C&");
+    assert_eq!(pairs("{&,A}{C,d}"), "A& Cd");
+    assert_eq!(pairs("&\n@"), "@&");
+}
+
+#[test]
+fn other_kinds_stand_alone() {
+    assert_eq!(pairs("A\n%"), "A -%");
+    assert_eq!(pairs("%"), "-%");
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub(super) fn expand(template: &str) -> (String, Vec<(String, Part)>) {
 }
 
 fn part(kind: char, value: &str, span: Span) -> Part {
-    let secret = |kind| Value::Secret(FoundSecret { kind, secret: Secret::new(value), span });
+    let secret = |kind| Value::Secret(FoundSecret { kind, secret: Secret::new(value), span, expires: None });
     let value = match kind {
         'i' | 't' => Value::Id(AccessKeyId::parse(value.as_bytes()).expect("it was drawn so")),
         's' => secret(SecretKind::SecretAccessKey),
