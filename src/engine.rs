@@ -11,6 +11,7 @@ use std::sync::Arc;
 use self::decode::Runs;
 pub use self::dropped::Dropped;
 use self::only::Only;
+pub(crate) use self::pair::label_stem;
 use self::pair::{Part, Value};
 use self::prefilter::{Hit, Prefilter};
 use self::rule::pattern::Found;
