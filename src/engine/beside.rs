@@ -7,7 +7,7 @@ use super::boundary;
 use super::rule::pattern::Pattern;
 
 /// How far from an id a secret without a label may stand.
-const REACH: usize = 512;
+pub(super) const REACH: usize = 512;
 const LINES: usize = 3;
 /// What may stand between a label and its value: signs, quotes and space.
 const GAP: usize = 24;
@@ -63,7 +63,7 @@ fn overlaps(ranges: &[Range<usize>], run: &Range<usize>) -> bool {
 }
 
 /// Stretches of exactly forty characters of base64 that begin in a window.
-fn runs(text: &[u8], window: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn runs(text: &[u8], window: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let is_base64 = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/');
     let mut at = window.start;
     std::iter::from_fn(move || {
@@ -82,7 +82,7 @@ fn runs(text: &[u8], window: Range<usize>) -> impl Iterator<Item = Range<usize>>
     })
 }
 
-fn is_near(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
+pub(super) fn is_near(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
     let between = if run.start >= id.end { id.end..run.start } else { run.end..id.start };
     let Some(between) = text.get(between) else {
         return false;
@@ -91,7 +91,7 @@ fn is_near(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
 }
 
 /// The name right before a value, with what stands between a name and its value skipped.
-fn label(text: &[u8], value: usize) -> &[u8] {
+pub(super) fn label(text: &[u8], value: usize) -> &[u8] {
     let gap = text[value.saturating_sub(GAP)..value].iter().rev().take_while(|c| !is_of_name(c)).count();
     let end = value - gap;
     let start = end.saturating_sub(LONGEST_LABEL);
