@@ -122,7 +122,7 @@ pub(super) struct ExplainArgs {
     /// A file, perhaps with a line of it, or - for standard input
     ///
     /// The file is looked at as it stands: archives are not opened and the objects of git not read.
-    #[arg(value_name = "FILE[:LINE]")]
+    #[arg(value_name = "FILE[:LINE]", allow_hyphen_values = true)]
     pub(super) target: PathBuf,
 
     /// How to tell it
