@@ -1,8 +1,9 @@
 //! The workbench: bytes in, matches out. It knows no files, no time, no threads and no provenance.
 //!
 //! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `beside` looks around
-//! access key ids, `boundary` and `plausible` throw out what only looks like a credential, `decode` reads other encodings, `pair`
-//! joins ids with their secrets, `dropped` has the reasons why something is no credential. `only` looks for given ids instead.
+//! access key ids, `boundary`, `plausible` and `words` throw out what only looks like a credential, `structure` and `presigned` read
+//! what values tell of themselves, `decode` reads other encodings (`base64` decodes what is known to be it), `pair` joins ids with
+//! their secrets, `dropped` has the reasons why something is no credential. `only` looks for given ids instead.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,9 +16,10 @@ use self::prefilter::{Hit, Prefilter};
 use self::rule::pattern::Found;
 use self::rule::{Kind, Rule, RuleSet};
 use self::window::Cursor;
-use crate::key::{AccessKeyId, Secret};
+use crate::key::{AccessKeyId, AccountId, Secret};
 use crate::location::Span;
 
+mod base64;
 mod beside;
 mod boundary;
 mod decode;
@@ -27,8 +29,11 @@ mod only;
 mod pair;
 mod plausible;
 mod prefilter;
+mod presigned;
 pub mod rule;
+mod structure;
 mod window;
+mod words;
 
 /// A kind of secret value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,6 +100,8 @@ pub struct FoundSecret {
     pub secret: Secret,
     /// The bytes that hold it, as they stand in the blob (before decoding).
     pub span: Span,
+    /// When it expires, in seconds since 1970, if it says so itself.
+    pub expires: Option<i64>,
 }
 
 /// One credential at one place: an access key id, what secrets were found with it, or a secret alone.
@@ -110,6 +117,16 @@ pub struct Match {
     pub secrets: Vec<FoundSecret>,
     /// What the bytes had to be decoded from; empty for plain text.
     pub encoding: Vec<Encoding>,
+}
+
+impl Match {
+    /// When it expires, in seconds since 1970. `None` if it does not, or does not say so: a session token beside a presigned URL
+    /// signs nothing, but a secret access key does.
+    pub fn expires(&self) -> Option<i64> {
+        let is_key = |secret: &FoundSecret| secret.kind == SecretKind::SecretAccessKey;
+        let last = self.secrets.iter().map(|secret| secret.expires).max()?;
+        last.filter(|_| !self.secrets.iter().any(is_key))
+    }
 }
 
 /// Runs rules over bytes. Cheap to share between threads, costly to make.
@@ -315,12 +332,22 @@ fn part(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part, D
     let stands_alone = match rule.kind {
         Kind::AccessKeyId => boundary::id_stands_alone(text, at),
         Kind::Secret(SecretKind::SecretAccessKey) => boundary::secret_stands_alone(text, at),
-        Kind::Secret(SecretKind::SessionToken) => boundary::token_stands_alone(text, at),
+        Kind::Secret(SecretKind::SesSmtpPassword | SecretKind::GitPassword) => boundary::secret_stands_alone(text, at),
+        Kind::Secret(
+            SecretKind::SessionToken
+            | SecretKind::BedrockApiKey
+            | SecretKind::CodeartifactToken
+            | SecretKind::EcrPassword,
+        ) => boundary::token_stands_alone(text, at),
+        Kind::Secret(SecretKind::MwsAuthToken | SecretKind::AppsyncApiKey) => boundary::key_stands_alone(text, at),
         // Their rules say where they end.
         Kind::Secret(_) => true,
     };
     if !stands_alone {
         return Err(Dropped::PieceOfMore);
+    }
+    if rule.pattern.is_preceded(text, found) {
+        return Err(Dropped::CalledElse);
     }
     rule.pattern.allows(value)?;
     let span = Span { start: at.start, end: at.end };
@@ -331,12 +358,22 @@ fn part(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part, D
             Value::Id(id)
         }
         Kind::Secret(kind) => {
-            plausible::check_secret(kind, value)?;
-            Value::Secret(FoundSecret { kind, secret: Secret::new(value), span })
+            let value = structure::normal(kind, value);
+            plausible::check_secret(kind, &value)?;
+            let expires = match kind {
+                SecretKind::PresignedUrl => presigned::read(text, at)?,
+                _ => structure::expires(kind, &value),
+            };
+            Value::Secret(FoundSecret { kind, secret: Secret::new(value), span, expires })
         }
     };
     let needs_id = rule.pattern.has_context(text, found) == Some(false);
     Ok(Part { rule: index, value, span, encoding: Vec::new(), needs_id })
+}
+
+/// The account that a secret without an id belongs to, if it tells.
+pub fn account_of(kind: SecretKind, secret: &Secret) -> Option<AccountId> {
+    structure::account(kind, secret.expose())
 }
 
 /// In order of place, and the first of those that share bytes; of several at one place that of the earliest rule that asks for

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use crate::engine::{Encoding, SecretKind};
-use crate::key::{AccessKeyId, KeyKind, Secret};
+use crate::engine::{self, Encoding, SecretKind};
+use crate::key::{AccessKeyId, AccountId, KeyKind, Secret};
 use crate::location::Point;
 use crate::provenance::Provenance;
 
@@ -34,6 +34,20 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The account it belongs to, as far as the id or a secret without one tells.
+    pub fn account(&self) -> Option<AccountId> {
+        match self.access_key_id {
+            Some(id) => id.account(),
+            None => self.secrets.iter().find_map(|(kind, secret)| engine::account_of(*kind, secret)),
+        }
+    }
+
+    /// When the last of it expires, in seconds since 1970. `None` if some of it does not, or does not say so.
+    pub fn expires(&self) -> Option<i64> {
+        let all: Option<Vec<i64>> = self.occurrences.iter().map(|occurrence| occurrence.expires).collect();
+        all?.into_iter().max()
+    }
+
     /// A long-term id and its secret are both out: nothing more is needed to use the account.
     pub fn opens_an_account(&self) -> bool {
         let is_long_term = self.access_key_id.is_some_and(|id| id.kind() == KeyKind::LongTerm);
@@ -54,6 +68,8 @@ pub struct Occurrence {
     pub snippet: snippet::Snippet,
     /// What the bytes were decoded from, outermost first.
     pub encoding: Vec<Encoding>,
+    /// When what stands there expires, in seconds since 1970, if it says so itself.
+    pub expires: Option<i64>,
 }
 
 /// One match at one place: what findings are grouped from.
@@ -67,6 +83,14 @@ pub struct Hit {
     pub secrets: Vec<(SecretKind, Secret)>,
     /// The place.
     pub occurrence: Occurrence,
+}
+
+impl Hit {
+    /// It is the id that signed a URL, without the key to sign others.
+    pub fn is_presigned_url(&self) -> bool {
+        let holds = |wanted| self.secrets.iter().any(|(kind, _)| *kind == wanted);
+        holds(SecretKind::PresignedUrl) && !holds(SecretKind::SecretAccessKey)
+    }
 }
 
 impl Fingerprint {

@@ -67,6 +67,8 @@ pub struct Report<'a> {
     pub show_secrets: bool,
     /// Text has colours.
     pub colour: bool,
+    /// What time it is, in seconds since 1970: what expired by then is less severe. Left out, nothing has expired.
+    pub now: Option<i64>,
     /// How long the scan took; left out where reports are to be compared.
     pub seconds: Option<f64>,
     /// The version of the program.
@@ -171,12 +173,27 @@ impl Report<'_> {
     fn severity(&self, finding: &Finding) -> Severity {
         // A rule that the caller did not hand in tells nothing of itself: rather too loud than too quiet.
         let severity = self.rule(finding).map_or(Severity::High, |rule| rule.severity);
-        if finding.opens_an_account() { Severity::Critical } else { severity }
+        match finding.expires() {
+            _ if finding.opens_an_account() => Severity::Critical,
+            Some(at) if self.has_passed(at) => Severity::Low,
+            _ => severity,
+        }
+    }
+
+    fn has_passed(&self, seconds: i64) -> bool {
+        self.now.is_some_and(|now| seconds <= now)
+    }
+
+    /// `expired on 2026-01-01T00:00:00+00:00`, `expires on …`; `None` for what does not expire.
+    fn expiry(&self, finding: &Finding) -> Option<String> {
+        let at = finding.expires()?;
+        let verb = if self.has_passed(at) { "expired" } else { "expires" };
+        Some(format!("{verb} on {}", utc(at)?))
     }
 
     /// The account of a finding and how the reader stands to it; `None` when the finding does not tell it.
     fn account(&self, finding: &Finding) -> Option<(AccountId, Standing)> {
-        let account = finding.access_key_id?.account()?;
+        let account = finding.account()?;
         Some((account, self.accounts.standing(account)))
     }
 
@@ -200,6 +217,11 @@ fn date(at: Timestamp) -> Option<String> {
         .unwrap_or(Offset::UTC);
     let text = DateTimePrinter::new().timestamp_with_offset_to_string(&moment, offset);
     (!text.starts_with('-')).then_some(text)
+}
+
+/// RFC 3339 in UTC.
+fn utc(seconds: i64) -> Option<String> {
+    date(Timestamp { seconds, offset_minutes: 0 })
 }
 
 #[cfg(test)]
@@ -253,6 +275,43 @@ mod tests {
         let shows = |format: &Format| written(*format, &report).contains(SECRET);
         let showing: Vec<Format> = Format::ALL.into_iter().filter(shows).collect();
         assert_eq!(showing, [Format::Text, Format::Json, Format::Jsonl]);
+    }
+
+    #[test]
+    fn what_has_expired_is_less_severe_and_every_format_tells_when() {
+        let sample = Sample::presigned(&[1_709_287_100, 1_709_287_200]);
+        for (now, severity, told) in [
+            (None, "high", "expires on 2024-03-01T10:00:00+00:00"),
+            (Some(1_709_287_199), "high", "expires on 2024-03-01T10:00:00+00:00"),
+            (Some(1_709_287_200), "low", "expired on 2024-03-01T10:00:00+00:00"),
+        ] {
+            let report = Report { now, ..sample.report() };
+            assert_eq!(report.severity(&sample.findings[0]).to_string(), severity);
+            for format in [Format::Text, Format::Sarif] {
+                assert!(written(format, &report).contains(told), "{format}");
+            }
+            for format in [Format::Json, Format::Jsonl, Format::Csv] {
+                let text = written(format, &report);
+                assert!(text.contains(severity) && text.contains("2024-03-01T09:58:20+00:00"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_expires_at_one_place_only_is_as_severe_as_ever() {
+        let mut sample = Sample::presigned(&[0, 0]);
+        sample.findings[0].occurrences[1].expires = None;
+        let report = Report { now: Some(1), ..sample.report() };
+        assert_eq!(report.severity(&sample.findings[0]), Severity::High);
+        assert_eq!(report.expiry(&sample.findings[0]), None);
+    }
+
+    #[test]
+    fn a_moment_that_no_calendar_has_is_left_out() {
+        let sample = Sample::presigned(&[i64::MAX]);
+        for format in Format::ALL {
+            assert!(!sample.written(format).contains("expires on"), "{format}");
+        }
     }
 
     #[test]

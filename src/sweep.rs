@@ -326,6 +326,7 @@ impl Sweep<'_> {
                         offset: window.offset + found.span.start as u64,
                         snippet: snippet::cut(window.bytes, point.line, found, &secrets),
                         encoding: found.encoding.clone(),
+                        expires: found.expires(),
                     },
                 }
             })

@@ -42,6 +42,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
         rules: scanner.rules().iter().map(RuleInfo::from).collect(),
         show_secrets: args.show_secrets,
         colour: false,
+        now: Some(jiff::Timestamp::now().as_second()),
         // Without a clock in it, the same input gives the same report.
         seconds: args.verbose.then_some(seconds),
         version: env!("CARGO_PKG_VERSION"),

@@ -9,6 +9,10 @@ use super::rule::pattern::Pattern;
 /// How far from an id a secret without a label may stand.
 pub(super) const REACH: usize = 512;
 const LINES: usize = 3;
+/// As many lines off, a value counts that is called something that a secret may be called.
+const NAMED_LINES: usize = 8;
+const NAMES: [&[u8]; 10] =
+    [b"secret", b"key", b"value", b"default", b"pass", b"pwd", b"cred", b"content", b"data", b"text"];
 /// What may stand between a label and its value: signs, quotes and space.
 const GAP: usize = 24;
 const LONGEST_LABEL: usize = 64;
@@ -43,6 +47,11 @@ pub(super) fn unlabelled(
 
 fn may_be_one(text: &[u8], run: &Range<usize>, pattern: &Pattern) -> bool {
     boundary::secret_stands_alone(text, run) && !pattern.is_called_else(label(text, run.start))
+}
+
+fn has_telling_name(text: &[u8], run: &Range<usize>) -> bool {
+    let label = label(text, run.start).to_ascii_lowercase();
+    NAMES.iter().any(|name| memchr::memmem::find(&label, name).is_some())
 }
 
 /// Whether the id stands in the scope of a signature, `id/20260101/region/service/aws4_request`: no secret is beside it.
@@ -87,7 +96,8 @@ pub(super) fn is_near(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> boo
     let Some(between) = text.get(between) else {
         return false;
     };
-    between.len() <= REACH && memchr::memchr_iter(b'\n', between).count() <= LINES
+    let lines = memchr::memchr_iter(b'\n', between).count();
+    between.len() <= REACH && (lines <= LINES || lines <= NAMED_LINES && has_telling_name(text, run))
 }
 
 /// The name right before a value, with what stands between a name and its value skipped.
@@ -137,6 +147,12 @@ mod tests {
         ] {
             assert_eq!(count(text), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn a_telling_name_reaches_further_than_none() {
+        assert_eq!(count("id: ID\n\n\n\n\nDefault: SECRET"), 1);
+        assert_eq!(count("id: ID\n\n\n\n\nThing: SECRET"), 0);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::words;
+
 /// How far an escape sequence that ends before a value is looked for.
 const LONGEST_ESCAPE: usize = 12;
 /// How much of the surroundings tells whether they are base64, on either side.
@@ -37,6 +39,12 @@ pub(super) fn secret_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
 pub(super) fn token_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
     let goes_on = |c: &u8| is_base64(c) || matches!(c, b'=' | b'%' | b'_' | b'-');
     begins_word(text, at.start, is_base64) && !text.get(at.end).is_some_and(goes_on)
+}
+
+/// Whether a key at `at` that is written with letters, digits and hyphens is all of a word.
+pub(super) fn key_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
+    let goes_on = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
+    begins_word(text, at.start, goes_on) && !text.get(at.end).is_some_and(goes_on)
 }
 
 /// Whether the byte before `at` is none of its word's, or the end of an escape sequence, which is not part of the word.
@@ -81,7 +89,8 @@ fn is_inside_base64(text: &[u8], at: &Range<usize>) -> bool {
         text[at.start.saturating_sub(BASE64_SIDE)..at.start].iter().rev().take_while(of_run).copied().collect();
     let after: Vec<u8> =
         text[at.end..text.len().min(at.end + BASE64_SIDE)].iter().take_while(of_run).copied().collect();
-    let looks_random = |side: &[u8]| side.len() >= SHORTEST_BASE64_SIDE && 5 * class_changes(side) >= 2 * side.len();
+    let looks_random =
+        |side: &[u8]| side.len() >= SHORTEST_BASE64_SIDE && class_changes(side) > 0 && !words::is_wordy(side);
     looks_random(&before) && looks_random(&after)
 }
 
@@ -181,6 +190,16 @@ mod tests {
             [("a", ""), ("/", ""), ("", "+"), ("", "="), ("", "A"), ("ab-", ""), ("", "_x"), ("", ".com")]
         {
             assert!(!alone(secret_stands_alone, SECRET, before.as_bytes(), after.as_bytes()), "{before}…{after}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_all_of_a_word() {
+        for (before, after) in [("", ""), ("\"", "\""), ("\\n", "\\n"), ("=", "."), ("%3A", "&")] {
+            assert!(alone(key_stands_alone, ID, before.as_bytes(), after.as_bytes()), "{before}…{after}");
+        }
+        for (before, after) in [("a", ""), ("-", ""), ("_", ""), ("", "0"), ("", "-"), ("", "_")] {
+            assert!(!alone(key_stands_alone, ID, before.as_bytes(), after.as_bytes()), "{before}…{after}");
         }
     }
 

@@ -19,6 +19,8 @@ pub enum Dropped {
     },
     /// The rule excludes it: a placeholder or an example of the documentation. The pattern that says so.
     Excluded(String),
+    /// Its label says that it is something else, or somebody else's.
+    CalledElse,
     /// AWS issues no such id.
     Impossible(NotAnId),
     /// So few of its characters are distinct that nobody drew them.
@@ -29,6 +31,11 @@ pub enum Dropped {
     Words,
     /// Hexadecimal digits only: a hash.
     Hex,
+    /// What it is made of is not there: it is cut short, or only looks like its kind.
+    Structure {
+        /// What is looked for in it.
+        wanted: &'static str,
+    },
     /// Its label says too little, and no access key id stands near enough.
     NoId,
     /// Nothing calls it a secret, and no access key id that still wants one stands beside it.
@@ -75,11 +82,13 @@ impl fmt::Display for Dropped {
             Self::Excluded(pattern) => {
                 write!(f, "it is a placeholder or an example of the documentation (it matches `{pattern}`)")
             }
+            Self::CalledElse => write!(f, "its label says that it is something else"),
             Self::Impossible(why) => write!(f, "AWS issues no such id: {why}"),
             Self::Repetitive => write!(f, "it has too few distinct characters to be random"),
             Self::Sequence => write!(f, "it holds a stretch of the alphabet, of a keyboard row or of one letter"),
             Self::Words => write!(f, "it is no random mix of capitals, small letters and digits"),
             Self::Hex => write!(f, "it is a hexadecimal number: a hash"),
+            Self::Structure { wanted } => write!(f, "it does not hold {wanted}"),
             Self::NoId => write!(f, "its label says too little without an access key id nearby"),
             Self::Unlabelled => {
                 write!(f, "nothing calls it a secret, and no access key id without a secret stands beside it")

@@ -5,7 +5,7 @@
 //! closest is taken. That is an alignment of two sequences.
 
 use super::rule::{Kind, RuleSet};
-use super::{Encoding, FoundSecret, Match, SecretKind};
+use super::{Encoding, FoundSecret, Match, SecretKind, presigned};
 use crate::key::{AccessKeyId, KeyKind};
 use crate::location::Span;
 
@@ -116,7 +116,26 @@ fn joined(bytes: &[u8], parts: &[Part]) -> Vec<Owner> {
         secrets = rest;
         assign(&mut owners, of_kind, kind);
     }
+    for (part, secret, place) in secrets {
+        match secret.kind {
+            SecretKind::PresignedUrl => give_to_url(bytes, &mut owners[..ids.len()], part, secret),
+            _ => owners.push(Owner { part: part.clone(), place, secrets: vec![secret.clone()] }),
+        }
+    }
     owners
+}
+
+/// Gives the signature of a presigned URL to the id in that URL. Without one it is an example of the documentation, and none.
+fn give_to_url(bytes: &[u8], ids: &mut [Owner], part: &Part, secret: &FoundSecret) {
+    let url = presigned::extent(bytes, &(part.span.start..part.span.end));
+    let first = ids.partition_point(|owner| owner.part.span.start < url.start);
+    if let Some(owner) = ids.get_mut(first).filter(|owner| owner.part.span.end <= url.end) {
+        owner.secrets.push(secret.clone());
+        // With the secret access key it is more than a URL.
+        if owner.secrets.iter().all(|secret| secret.kind != SecretKind::SecretAccessKey) {
+            owner.part.rule = part.rule;
+        }
+    }
 }
 
 /// Gives each secret to an id or, when there is none for it, makes it an owner of its own; a vaguely labelled one is none then.
@@ -303,7 +322,7 @@ mod tests {
     fn sketched((at, c): (usize, u8)) -> Option<Part> {
         let span = Span { start: at, end: at + 1 };
         let id = |kind: &str| AccessKeyId::parse(format!("{kind}{}", &ID[4..]).as_bytes()).map(Value::Id);
-        let secret = |kind| Some(Value::Secret(FoundSecret { kind, secret: Secret::new([c]), span }));
+        let secret = |kind| Some(Value::Secret(FoundSecret { kind, secret: Secret::new([c]), span, expires: None }));
         let value = match c {
             b'A'..=b'Z' => id("AKIA"),
             b'@' => id("ASIA"),

@@ -2,22 +2,33 @@
 //! The limits are set so that one real value in a thousand is lost at most; where a value begins and ends is `boundary`'s business.
 
 use super::boundary::class_changes;
-use super::{Dropped, SecretKind};
+use super::{Dropped, SecretKind, structure, words};
 use crate::key::AccessKeyId;
 
 /// Of sixteen random characters out of 32, so few distinct ones are seen in 3 cases of 100,000.
 const FEWEST_IN_ID: usize = 8;
+/// So many pairs of letters that are frequent in words are in 1 random id of 4,000, and in 1 random secret of 2,000.
+const MOST_PAIRS_IN_ID: usize = 8;
+const MOST_PAIRS_IN_SECRET: usize = 14;
+/// A secret without a digit, as 1 in 900 is, needs to look the less like words.
+const MOST_PAIRS_WITHOUT_DIGIT: usize = 9;
 /// A stretch of the alphabet, of a keyboard row or of one letter that is this long is typed, not drawn: it is in 1 id of 50,000.
 const LONGEST_SEQUENCE: usize = 5;
-const SEQUENCES: [&[u8]; 6] = [
+const SEQUENCES: [&[u8]; 12] = [
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
     b"765432ZYXWVUTSRQPONMLKJIHGFEDCBA",
+    b"01234567890123456789",
+    b"98765432109876543210",
     b"QWERTYUIOP",
     b"ASDFGHJKL",
     b"ZXCVBNM",
     b"POIUYTREWQ",
+    b"LKJHGFDSA",
+    b"QAZWSXEDCRFVTGBYHNUJMIKOLP",
+    b"1QAZ2WSX3EDC4RFV5TGB6YHN7UJM8IK9OL0P",
+    b"ABCDEF0123456789ABCDEF",
 ];
-/// Forty random characters of base64 change class about 23 times; fewer than this in 1 case of 30,000. Forty of a path or of
+/// Forty random characters of base64 change class about 23 times, more of them more often; fewer than this in 1 case of 30,000. Forty of a path or of
 /// joined words seldom reach it.
 const FEWEST_CHANGES: usize = 11;
 
@@ -31,28 +42,70 @@ pub(super) fn check_id(id: &AccessKeyId) -> Result<(), Dropped> {
     if has_sequence(drawn) {
         return Err(Dropped::Sequence);
     }
-    Ok(())
-}
-
-/// Whether a value may be a secret of that kind. Kinds whose rules tell them by their shape have nothing to show here.
-pub(super) fn check_secret(kind: SecretKind, value: &[u8]) -> Result<(), Dropped> {
-    match kind {
-        SecretKind::SecretAccessKey => check_mix(value, FEWEST_CHANGES),
-        SecretKind::SessionToken => check_mix(value, 0),
-        _ => Ok(()),
-    }
-}
-
-/// Whether it has capitals, small letters and digits, with so many changes of class. One in 900 secrets has no digit and is lost;
-/// without that nearly every long name would pass.
-fn check_mix(value: &[u8], changes: usize) -> Result<(), Dropped> {
-    if value.iter().all(u8::is_ascii_hexdigit) {
-        return Err(Dropped::Hex);
-    }
-    if !has_all_classes(value) || class_changes(value) < changes {
+    if words::frequent_pairs(drawn) > MOST_PAIRS_IN_ID {
         return Err(Dropped::Words);
     }
     Ok(())
+}
+
+/// Whether a value may be a secret of that kind: what has a structure must have it, and what was drawn must look drawn. Passwords
+/// that people choose have nothing to show here.
+pub(super) fn check_secret(kind: SecretKind, value: &[u8]) -> Result<(), Dropped> {
+    structure::check(kind, value)?;
+    match kind {
+        SecretKind::SecretAccessKey => check_secret_access_key(value),
+        SecretKind::SesSmtpPassword | SecretKind::SessionToken | SecretKind::BedrockApiKey => check_mix(value),
+        SecretKind::MwsAuthToken => check_drawn(&value["amzn.mws.".len().min(value.len())..]),
+        SecretKind::AppsyncApiKey => {
+            let drawn = &value["da2-".len().min(value.len())..];
+            check_hex(drawn)?;
+            if !drawn.iter().any(u8::is_ascii_digit) || !drawn.iter().any(u8::is_ascii_lowercase) {
+                return Err(Dropped::Words);
+            }
+            check_drawn(drawn)
+        }
+        SecretKind::PresignedUrl => check_drawn(value),
+        SecretKind::GitPassword
+        | SecretKind::CodeartifactToken
+        | SecretKind::EcrPassword
+        | SecretKind::PrivateKey
+        | SecretKind::ConsolePassword
+        | SecretKind::Other => Ok(()),
+    }
+}
+
+/// Whether letters and digits in one case may have been drawn.
+fn check_drawn(value: &[u8]) -> Result<(), Dropped> {
+    if distinct(value) < FEWEST_IN_ID {
+        return Err(Dropped::Repetitive);
+    }
+    let is_typed = has_sequence(&value.to_ascii_uppercase()) || memchr::memmem::find(value, b"12345").is_some();
+    if is_typed { Err(Dropped::Sequence) } else { Ok(()) }
+}
+
+/// Whether it has capitals, small letters and digits, with so many changes of class.
+fn check_mix(value: &[u8]) -> Result<(), Dropped> {
+    check_hex(value)?;
+    if !has_all_classes(value) || class_changes(value) < FEWEST_CHANGES {
+        return Err(Dropped::Words);
+    }
+    Ok(())
+}
+
+fn check_secret_access_key(value: &[u8]) -> Result<(), Dropped> {
+    check_hex(value)?;
+    let most_pairs = if value.iter().any(u8::is_ascii_digit) { MOST_PAIRS_IN_SECRET } else { MOST_PAIRS_WITHOUT_DIGIT };
+    if class_changes(value) < FEWEST_CHANGES || words::frequent_pairs(value) > most_pairs {
+        return Err(Dropped::Words);
+    }
+    if has_sequence(&value.to_ascii_uppercase()) {
+        return Err(Dropped::Sequence);
+    }
+    Ok(())
+}
+
+fn check_hex(value: &[u8]) -> Result<(), Dropped> {
+    if value.iter().all(u8::is_ascii_hexdigit) { Err(Dropped::Hex) } else { Ok(()) }
 }
 
 /// Shannon entropy of the bytes, in bits a byte.
@@ -119,6 +172,9 @@ mod tests {
             "QWERTYUIOPASDFGH",
             "QAAAAAAAGMKEM7X5", // account 000000000000 is emulators'
             "TTTCACGCTGTGTAAT", // a genome
+            "QAZWSXEDCRFVTGBY",
+            "SOUTHEASTREGIONS",
+            "TODAYISASIAALLAR",
         ] {
             assert!(check_id(&id(rest)).is_err(), "{rest}");
         }
@@ -134,6 +190,12 @@ mod tests {
     }
 
     #[test]
+    fn a_random_secret_may_lack_a_digit() {
+        let halves = ["VqxfZgpTnWzsLkqyRbh/", "cXuEomGdJhk+MtAiQwNv"];
+        assert_eq!(secret(halves.concat().as_bytes()), Ok(()));
+    }
+
+    #[test]
     fn names_paths_and_hashes_are_no_secrets() {
         for text in [
             "exchangeAuthorizationAccessTokenWithPerm",
@@ -141,9 +203,29 @@ mod tests {
             "1fe4e9bd91d3fd62ea1df6e127a9ec7a07ced3df",
             "DED7DB27A4558EEA9BBF0BF36E0E8521618F366c",
             "AAAAAAAAAAAAAAAAAAAAbbbbbbbbbbbb22222222",
+            "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0pQAZW",
+            "home/Anna/Projects/Acme2026/Config/Aws/x",
+            "AwsSecretKeyFromV2Config3ViaSts4OrImds51",
         ] {
             assert!(secret(text.as_bytes()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn typed_keys_of_other_kinds_do_not_pass() {
+        let check = |kind, value: &str| check_secret(kind, value.as_bytes());
+        for (kind, value) in [
+            (SecretKind::AppsyncApiKey, "da2-xxxxxxxxxxxxxxxxxxxxxxxxxx"),
+            (SecretKind::AppsyncApiKey, "da2-abcdefghijklmnopqrstuvwxyz"),
+            (SecretKind::AppsyncApiKey, "da2-0a9f3c7be21d4f80a9c6e5b3d7"),
+            (SecretKind::MwsAuthToken, "amzn.mws.00000000-0000-0000-0000-000000000000"),
+            (SecretKind::MwsAuthToken, "amzn.mws.12345678-9abc-def0-1234-56789abcdef0"),
+            (SecretKind::PresignedUrl, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        ] {
+            assert!(check(kind, value).is_err(), "{value}");
+        }
+        let halves = ["da2-k3v7qzt5ybn2", "m9xw4rhs6dpfc8"];
+        assert_eq!(check(SecretKind::AppsyncApiKey, &halves.concat()), Ok(()));
     }
 
     #[test]

@@ -211,7 +211,7 @@ mod tests {
     fn the_built_in_keywords_go_through_the_fast_loop() {
         let rules = crate::engine::rule::RuleSet::builtin();
         let prefilter = Prefilter::new(rules.iter().map(|rule| rule.keywords.as_slice()));
-        assert!(prefilter.literals.len() <= 32, "{}", prefilter.literals.len());
+        assert!(prefilter.literals.len() <= 64, "{}", prefilter.literals.len());
     }
 
     #[test]

@@ -248,6 +248,10 @@ struct RawRule {
     context: Option<String>,
     /// Labels of other things; with it, values are looked for beside access key ids without a label.
     called_else: Option<String>,
+    /// What must not stand right before a match.
+    not_after: Option<String>,
+    /// How near that is, in bytes.
+    context_within: Option<usize>,
     examples: Vec<String>,
     #[serde(default)]
     negative_examples: Vec<String>,
@@ -272,6 +276,8 @@ impl RawRule {
             exclude: &self.exclude,
             context: self.context.as_deref(),
             called_else: self.called_else.as_deref(),
+            not_after: self.not_after.as_deref(),
+            context_within: self.context_within,
         })?;
         Ok(Rule {
             id: self.id.into(),
@@ -346,8 +352,10 @@ mod tests {
         refused("exclude = ['(']", "field `exclude`");
         refused("context = '('", "field `context`");
         refused("called_else = '('", "field `called_else`");
+        refused("not_after = '('", "field `not_after`");
         refused("continuation = '[a-z]+'", "field `continuation`");
         refused("min_entropy = 9.5", "field `min_entropy`");
+        refused("context_within = 5000", "field `context_within`: is too far");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::key::{AccessKeyId, Secret};
 /// All hits of one credential, while they are being gathered.
 struct Group {
     rule: std::sync::Arc<str>,
+    /// Nothing but presigned URLs so far.
+    urls_only: bool,
     /// How often each secret was found with it: the most frequent is the best candidate.
     secrets: BTreeMap<(SecretKind, Secret), usize>,
     occurrences: BTreeSet<Occurrence>,
@@ -16,10 +18,15 @@ struct Group {
 
 impl Group {
     fn new(rule: std::sync::Arc<str>) -> Self {
-        Self { rule, secrets: BTreeMap::new(), occurrences: BTreeSet::new() }
+        Self { rule, urls_only: true, secrets: BTreeMap::new(), occurrences: BTreeSet::new() }
     }
 
     fn add(&mut self, hit: Hit) {
+        if self.urls_only && !hit.is_presigned_url() {
+            // The id is out by itself, which matters more.
+            self.rule = hit.rule.clone();
+            self.urls_only = false;
+        }
         for secret in hit.secrets {
             *self.secrets.entry(secret).or_default() += 1;
         }
@@ -97,6 +104,7 @@ mod tests {
                 offset,
                 snippet: Snippet::default(),
                 encoding: Vec::new(),
+                expires: None,
             },
         }
     }
@@ -132,6 +140,23 @@ mod tests {
         ]);
         assert_eq!(findings[0].secrets[0].1.expose(), b"often");
         assert_eq!(findings[0].secrets.len(), 2);
+    }
+
+    fn url(path: &str, expires: i64) -> Hit {
+        let mut url = hit(true, None, path, 0);
+        url.rule = "url".into();
+        url.secrets = vec![(SecretKind::PresignedUrl, Secret::new(path))];
+        url.occurrence.expires = Some(expires);
+        url
+    }
+
+    #[test]
+    fn an_id_that_is_only_in_presigned_urls_is_told_as_such_and_expires_with_the_last() {
+        let findings = group(vec![url("a", 9), url("b", 5)]);
+        assert_eq!((&*findings[0].rule, findings[0].expires()), ("url", Some(9)));
+        let findings = group(vec![url("a", 9), hit(true, None, "b", 0), url("c", 5)]);
+        assert_eq!((&*findings[0].rule, findings[0].expires()), ("rule", None));
+        assert_eq!(findings[0].occurrences.len(), 3);
     }
 
     #[test]

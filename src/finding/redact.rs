@@ -99,6 +99,7 @@ mod tests {
                 offset: 0,
                 snippet: Snippet::default(),
                 encoding: Vec::new(),
+                expires: None,
             },
         }
     }

@@ -188,7 +188,12 @@ mod tests {
             span: span(KEY).unwrap(),
             access_key_id: AccessKeyId::parse(KEY.as_bytes()),
             secrets: span(SECRET)
-                .map(|span| FoundSecret { kind: SecretKind::SecretAccessKey, secret: Secret::new(SECRET), span })
+                .map(|span| FoundSecret {
+                    kind: SecretKind::SecretAccessKey,
+                    secret: Secret::new(SECRET),
+                    span,
+                    expires: None,
+                })
                 .into_iter()
                 .collect(),
             encoding: if wide { vec![Encoding::Utf16Le] } else { vec![] },

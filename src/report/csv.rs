@@ -8,7 +8,7 @@ use super::Report;
 use super::json::Occurrence;
 use super::sanitize::visible;
 
-const HEADER: [&str; 16] = [
+const HEADER: [&str; 17] = [
     "fingerprint",
     "rule",
     "severity",
@@ -25,6 +25,7 @@ const HEADER: [&str; 16] = [
     "date",
     "in_head",
     "secrets",
+    "expires",
 ];
 
 /// Header and rows, RFC 4180 but for the line ends, which are bare newlines.
@@ -45,8 +46,10 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         ];
         let secrets = secrets.join(";");
         for place in &finding.occurrences {
-            let place = place_cells(&Occurrence::new(place));
-            let row = about.iter().chain(&place).chain([&secrets]);
+            let place = Occurrence::new(place);
+            let expires = place.expires.clone().unwrap_or_default();
+            let place = place_cells(&place);
+            let row = about.iter().chain(&place).chain([&secrets, &expires]);
             table.write_record(row.map(|text| cell(text))).map_err(io_error)?;
         }
     }
@@ -110,13 +113,14 @@ mod tests {
         let mut sample = Sample::at(vec![]);
         let mut zipped = file("a.zip", 1);
         zipped.provenance = zipped.provenance.member(b"b, c.env");
-        let places = vec![zipped, history(&commit(1, 0), "d.env", Some(false), 7)];
+        let mut places = vec![zipped, history(&commit(1, 0), "d.env", Some(false), 7)];
+        places[1].expires = Some(1_709_287_200);
         sample.findings = vec![finding(&canary(), places)];
         sample.findings[0].secrets.push((SecretKind::SessionToken, Secret::new("short")));
         let fingerprint = sample.findings[0].fingerprint.to_string();
         let about = [&*fingerprint, "aws-access-key", "critical", &canary(), "171436882533", "canary"];
         let commit = "01".repeat(20);
-        let first = ["file", "a.zip", "b, c.env", "1", "5", "", "", "", "", "wJal…;…"];
+        let first = ["file", "a.zip", "b, c.env", "1", "5", "", "", "", "", "wJal…;…", ""];
         let second = [
             "commit",
             "d.env",
@@ -128,6 +132,7 @@ mod tests {
             "2024-03-01T12:00:00+02:00",
             "false",
             "wJal…;…",
+            "2024-03-01T10:00:00+00:00",
         ];
         assert_eq!(
             rows(&sample),

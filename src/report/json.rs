@@ -69,6 +69,7 @@ pub(super) struct Occurrence<'a> {
     pub(super) column: u64,
     snippet: String,
     encoding: Vec<&'static str>,
+    pub(super) expires: Option<String>,
     repository: Option<&'a str>,
     pub(super) commit: Option<String>,
     pub(super) author: Option<Cow<'a, str>>,
@@ -188,6 +189,7 @@ impl<'a> Occurrence<'a> {
             column: place.point.column,
             snippet: place.snippet.lines.join("\n"),
             encoding: place.encoding.iter().map(|e| e.name()).collect(),
+            expires: place.expires.and_then(super::utc),
             repository: repository.map(|repository| &**repository),
             commit: id.map(|id| id.to_string()),
             author: commit.map(|c| String::from_utf8_lossy(&c.author)),
@@ -246,7 +248,7 @@ mod tests {
         written,
     };
     use super::super::{Format, Report};
-    use crate::engine::Encoding;
+    use crate::engine::{Encoding, SecretKind};
     use crate::key::AccountId;
 
     fn document(sample: &Sample) -> Value {
@@ -331,7 +333,7 @@ mod tests {
         let text = Sample::at(vec![history(&commit(1, 0), "a", Some(true), 3)]).written(Format::Jsonl);
         let first = text.lines().next().unwrap();
         let expected = format!(
-            r#"{{"schema":"keysweep/v1","type":"finding","fingerprint":"{}","rule":"aws-access-key","severity":"critical","access_key_id":"{ID}","account_id":null,"account":null,"secrets":[{{"kind":"secret_access_key","redacted":"wJal…","sha256":"{}"}}],"occurrences":[{{"source":"commit","path":"a","member":null,"line":3,"column":5,"snippet":"id = {ID}\n\tsecret = wJal…","encoding":[],"repository":".","commit":"{}","author":"Jane Doe <jane@example.com>","date":"2024-03-01T12:00:00+02:00","in_head":true,"reachable":true,"bucket":null,"key":null,"version_id":null,"etag":null,"last_modified":null}}],"suppressed":null,"verdict":null}}"#,
+            r#"{{"schema":"keysweep/v1","type":"finding","fingerprint":"{}","rule":"aws-access-key","severity":"critical","access_key_id":"{ID}","account_id":null,"account":null,"secrets":[{{"kind":"secret_access_key","redacted":"wJal…","sha256":"{}"}}],"occurrences":[{{"source":"commit","path":"a","member":null,"line":3,"column":5,"snippet":"id = {ID}\n\tsecret = wJal…","encoding":[],"expires":null,"repository":".","commit":"{}","author":"Jane Doe <jane@example.com>","date":"2024-03-01T12:00:00+02:00","in_head":true,"reachable":true,"bucket":null,"key":null,"version_id":null,"etag":null,"last_modified":null}}],"suppressed":null,"verdict":null}}"#,
             "1a5d44a2dca19669d72edf4c4f1c27c4c1ca4b4408fbb17f6ce4ad452d78ddb3",
             "78314b11be2e581549ac1c4f616563fad3fdf0c3b71678f6e2299182080e0598",
             "01".repeat(20),
@@ -398,6 +400,15 @@ mod tests {
             let found = &document(&sample)["findings"][0];
             assert_eq!(json!([found["account_id"], found["account"]]), expected);
         }
+    }
+
+    #[test]
+    fn a_bedrock_key_tells_the_account_without_an_id() {
+        // Base64 of BedrockAPIKey-q7xz-at-210987654321:secret.
+        let value = ["ABSK", "QmVkcm9ja0FQSUtleS1x", "N3h6LWF0LTIxMDk4NzY1NDMyMTpzZWNyZXQ="].concat();
+        let found = &document(&Sample::alone(SecretKind::BedrockApiKey, &value))["findings"][0];
+        assert_eq!(found["account_id"], "210987654321");
+        assert_eq!(found["access_key_id"], Value::Null);
     }
 
     #[test]

@@ -49,6 +49,23 @@ impl Sample {
         }
     }
 
+    /// URLs signed with one id that expire at those times.
+    pub(super) fn presigned(expires: &[i64]) -> Self {
+        let place = |(line, &at): (u64, &i64)| Occurrence { expires: Some(at), ..file("a", line) };
+        let mut sample = Self::at((1..).zip(expires).map(place).collect());
+        sample.findings[0].secrets = vec![(SecretKind::PresignedUrl, Secret::new("0123456789abcdef".repeat(4)))];
+        sample
+    }
+
+    /// A secret of its own, without an id.
+    pub(super) fn alone(kind: SecretKind, value: &str) -> Self {
+        let mut sample = Self::at(vec![file("a", 1)]);
+        sample.findings[0].access_key_id = None;
+        sample.findings[0].fingerprint = Fingerprint::of(value.as_bytes());
+        sample.findings[0].secrets = vec![(kind, Secret::new(value))];
+        sample
+    }
+
     /// Every source, hostile text in all places, and something unread.
     pub(super) fn everything() -> Self {
         let hostile = "\u{1b}]0;\u{9b}31m\u{202e}\n=1+1\"\u{85}[x](https://example.com)";
@@ -101,6 +118,7 @@ impl Sample {
             ],
             show_secrets: false,
             colour: false,
+            now: None,
             seconds: None,
             version: "1.2.3",
         }
@@ -134,6 +152,7 @@ pub(super) fn occurrence(origin: Origin, line: u64) -> Occurrence {
         offset: line * 10,
         snippet: Snippet { first_line: line, lines: vec![format!("id = {ID}"), "\tsecret = wJal…".to_owned()] },
         encoding: Vec::new(),
+        expires: None,
     }
 }
 

@@ -128,10 +128,13 @@ fn said_of(report: &Report<'_>, finding: &Finding) -> String {
     let mut text = one_line(what).trim_end_matches('.').to_owned();
     if let Some(id) = finding.access_key_id {
         text += &format!(": {id}");
-        if let Some(account) = id.account() {
-            let canary = if account.is_canary() { "canary " } else { "" };
-            text += &format!(" of {canary}account {account}");
-        }
+    }
+    if let Some(account) = finding.account() {
+        let canary = if account.is_canary() { "canary " } else { "" };
+        text += &format!(" of {canary}account {account}");
+    }
+    if let Some(expiry) = report.expiry(finding) {
+        text += &format!(", {expiry}");
     }
     match finding.occurrences.len() {
         1 => text += ", at one place.",

@@ -12,6 +12,7 @@ use super::sanitize::{lossless, one_line, visible};
 use super::units::{grouped, plural, size};
 use super::{Report, RuleInfo};
 use crate::blob::ObjectId;
+use crate::engine::SecretKind;
 use crate::engine::rule::Severity;
 use crate::finding::accounts::Standing;
 use crate::finding::snippet::Snippet;
@@ -53,11 +54,13 @@ impl Page<'_> {
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         let severity = self.report.severity(finding);
         let name = self.styled(severity_style(severity), severity.to_string().to_uppercase());
-        let id = finding.access_key_id.map(|id| id.to_string());
-        let id = self.styled(STRONG, id.as_deref().unwrap_or("no access key id"));
+        let id = self.styled(STRONG, name_of(finding));
         let what = self.report.rule(finding).map_or("", |rule| rule.description);
         writeln!(self.out, "{name}  {id}  {}", one_line(what))?;
         self.account(finding)?;
+        if let Some(expiry) = self.report.expiry(finding) {
+            self.field("valid", &expiry)?;
+        }
         self.secrets(finding)?;
         let places = places::of(finding);
         self.places(finding, &places)?;
@@ -68,9 +71,6 @@ impl Page<'_> {
     }
 
     fn account(&mut self, finding: &Finding) -> io::Result<()> {
-        if finding.access_key_id.is_none() {
-            return Ok(());
-        }
         let text = match self.report.account(finding) {
             Some((account, Standing::Canary)) => {
                 format!("{account}, a canary account: any use of the key alerts whoever laid it out")
@@ -78,13 +78,16 @@ impl Page<'_> {
             Some((account, Standing::Ours)) => format!("{account}, one of yours"),
             Some((account, Standing::Foreign)) => format!("{account}, none of yours"),
             Some((account, Standing::Unknown)) => account.to_string(),
+            None if finding.access_key_id.is_none() => return Ok(()),
             None => "not told by an id as old as this".to_owned(),
         };
         self.field("account", &text)
     }
 
     fn secrets(&mut self, finding: &Finding) -> io::Result<()> {
-        for (kind, secret) in finding.secrets.iter().take(SECRETS) {
+        // The signature of a URL is no more than a piece of it.
+        let secrets: Vec<_> = finding.secrets.iter().filter(|(kind, _)| *kind != SecretKind::PresignedUrl).collect();
+        for (kind, secret) in secrets.iter().take(SECRETS) {
             let text = match self.report.value(secret) {
                 Some(value) => visible(&value).into_owned(),
                 None => secret.redacted(),
@@ -92,7 +95,7 @@ impl Page<'_> {
             let kind = kind.name().replace('_', " ");
             self.field("secret", &format!("{text} ({kind})"))?;
         }
-        match beyond(SECRETS, finding.secrets.len()) {
+        match beyond(SECRETS, secrets.len()) {
             0 => Ok(()),
             more => self.field("", &format!("and {}", plural(more, "more candidate"))),
         }
@@ -212,6 +215,18 @@ impl Page<'_> {
 
     fn styled(&self, style: Style, text: impl Display) -> String {
         if self.report.colour { format!("{style}{text}{style:#}") } else { text.to_string() }
+    }
+}
+
+/// What a finding is called by: its id or, if it has none and needs none, the start of it.
+fn name_of(finding: &Finding) -> String {
+    match (finding.access_key_id, finding.secrets.first()) {
+        (Some(id), _) => id.to_string(),
+        (
+            None,
+            Some((SecretKind::SecretAccessKey | SecretKind::SessionToken | SecretKind::SesSmtpPassword, _)) | None,
+        ) => "no access key id".to_owned(),
+        (None, Some((_, secret))) => secret.redacted(),
     }
 }
 
@@ -370,6 +385,21 @@ Everything was read.
         assert!(text.contains("NOT READ (52):\n  file 0: it is locked\n"), "{text}");
         assert!(text.ends_with("  file 49: it is locked\n  and 2 others; --format json lists all\n"), "{text}");
         assert!(!text.contains("Everything was read"));
+    }
+
+    #[test]
+    fn what_has_no_id_is_called_by_its_start() {
+        let told = text(&Sample::alone(SecretKind::AppsyncApiKey, &["da2-", &"k3v7".repeat(6)].concat()));
+        assert!(told.starts_with("HIGH  da2-…  AWS access key\n    secret      da2-… (appsync api key)\n"), "{told}");
+        let told = text(&Sample::alone(SecretKind::SecretAccessKey, SECRET));
+        assert!(told.starts_with("HIGH  no access key id  "), "{told}");
+    }
+
+    #[test]
+    fn the_signature_of_a_url_is_not_listed_but_when_it_expires_is() {
+        let told = text(&Sample::presigned(&[0]));
+        assert!(told.contains("    valid       expires on 1970-01-01T00:00:00+00:00\n"), "{told}");
+        assert!(!told.contains("0123…") && !told.contains("presigned"), "{told}");
     }
 
     #[test]

@@ -355,3 +355,29 @@ fn remote_urls_with_passwords_are_not_echoed() {
     let found = at.invocation(["scan", "repo"]).run();
     assert!(text(&found).contains(&id) && !format!("{found:?}").contains("hunter2"), "{found:?}");
 }
+
+/// A URL that the id signed, good for an hour from the start of the year.
+fn presigned(id: &str, year: u16) -> String {
+    let signature: String = (0..64u32).map(|n| char::from_digit(n * n % 61 % 16, 16).unwrap()).collect();
+    format!(
+        "https://b.s3.amazonaws.com/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={id}%2F{year}0101%2Fus-east-1%2Fs3%2F\
+         aws4_request&X-Amz-Date={year}0101T000000Z&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature={signature}\n"
+    )
+}
+
+#[test]
+fn a_presigned_url_is_less_severe_once_it_has_expired_unless_its_id_is_elsewhere() {
+    let at = Keysweep::new();
+    let (id, _) = example_key(1);
+    let told = || {
+        let finding = at.scan(["."]).expect(1, &[&id]).findings().remove(0);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        [text(&finding["rule"]), text(&finding["severity"]), text(&finding["occurrences"][0]["expires"])]
+    };
+    at.write("a", presigned(&id, 2020));
+    assert_eq!(told(), ["aws-presigned-url", "low", "2020-01-01T01:00:00+00:00"]);
+    at.write("b", presigned(&id, 9000));
+    assert_eq!(told(), ["aws-presigned-url", "medium", "2020-01-01T01:00:00+00:00"]);
+    at.write("c", &id);
+    assert_eq!(told(), ["aws-access-key-id", "high", "2020-01-01T01:00:00+00:00"]);
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Kind, Rule, RuleSet};
 use crate::engine::pair::Value;
-use crate::engine::{Scanner, SecretKind, plausible};
+use crate::engine::{Scanner, SecretKind, base64, plausible, structure};
 use crate::key::AccessKeyId;
 
 const BASE32: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -14,12 +14,26 @@ const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 /// What examples can name, as `{{name}}`: credentials, a token without the first bytes by which tokens are known, and what looks
 /// like the rest of an id or like a secret but is none.
-pub const TEMPLATES: [&str; 9] = [
+pub const TEMPLATES: [&str; 23] = [
     "access_key_id",
     "temporary_key_id",
     "secret_access_key",
     "session_token",
     "unmarked_session_token",
+    "bedrock_api_key",
+    "bedrock_short_term_key",
+    "ses_smtp_password",
+    "mws_auth_token",
+    "appsync_api_key",
+    "codecommit_password",
+    "codecommit_password_in_url",
+    "git_token",
+    "codeartifact_token",
+    "ecr_password",
+    "ecr_auth",
+    "private_key",
+    "presigned_signature",
+    "presigned_signature_v2",
     "sequence",
     "digest",
     "path",
@@ -98,9 +112,21 @@ fn is_template(kind: Kind, value: &[u8]) -> bool {
         Kind::AccessKeyId => &["access_key_id", "temporary_key_id"],
         Kind::Secret(SecretKind::SecretAccessKey) => &["secret_access_key"],
         Kind::Secret(SecretKind::SessionToken) => &["session_token", "unmarked_session_token"],
-        Kind::Secret(_) => &[],
+        Kind::Secret(SecretKind::BedrockApiKey) => &["bedrock_api_key", "bedrock_short_term_key"],
+        Kind::Secret(SecretKind::SesSmtpPassword) => &["ses_smtp_password"],
+        Kind::Secret(SecretKind::MwsAuthToken) => &["mws_auth_token"],
+        Kind::Secret(SecretKind::AppsyncApiKey) => &["appsync_api_key"],
+        Kind::Secret(SecretKind::GitPassword) => &["codecommit_password", "git_token"],
+        Kind::Secret(SecretKind::CodeartifactToken) => &["codeartifact_token"],
+        Kind::Secret(SecretKind::EcrPassword) => &["ecr_password"],
+        Kind::Secret(SecretKind::PrivateKey) => &["private_key"],
+        Kind::Secret(SecretKind::PresignedUrl) => &["presigned_signature", "presigned_signature_v2"],
+        Kind::Secret(SecretKind::ConsolePassword) => &["name"],
+        Kind::Secret(SecretKind::Other) => &[],
     };
-    names.iter().any(|name| template(name).is_some_and(|text| text.as_bytes() == value))
+    let normal =
+        |text: &str| kind.secret().map_or(text.into(), |kind| structure::normal(kind, text.as_bytes()).into_owned());
+    names.iter().any(|name| template(name).is_some_and(|text| normal(&text) == value))
 }
 
 /// Puts credentials in the place of templates, always the same.
@@ -145,8 +171,72 @@ fn template(name: &str) -> Option<String> {
         "digest" => drawn(40, b"0123456789abcdef", |_| true),
         "path" => "/opt/Vault/of/the/1password/keys/for/aws".to_owned(),
         "name" => "readTheValueFromTheEnvironmentOrFileNo12".to_owned(),
+        _ => return of_other_kind(name),
+    })
+}
+
+/// What stands for the names of credentials that are no access keys.
+fn of_other_kind(name: &str) -> Option<String> {
+    Some(match name {
+        "bedrock_api_key" => {
+            let secret = drawn(61, BASE64, |_| true);
+            format!("ABSK{}", base64::encode(format!("BedrockAPIKey-q7xz-at-210987654321:{secret}").as_bytes()))
+        }
+        "bedrock_short_term_key" => format!("bedrock-api-key-{}", base64::encode(signed_query()?.as_bytes())),
+        "ses_smtp_password" => base64::encode(&[&[4], &drawn_bytes(32)[..]].concat()),
+        "mws_auth_token" => {
+            let hex = drawn(32, b"0123456789abcdef", |_| true);
+            format!("amzn.mws.{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+        }
+        "appsync_api_key" => format!("da2-{}", drawn(26, b"abcdefghijklmnopqrstuvwxyz234567", |_| true)),
+        "codecommit_password" => format!("{}=", drawn(43, BASE64, |text| text.contains('+') && text.contains('/'))),
+        "codecommit_password_in_url" => {
+            template("codecommit_password")?.replace('+', "%2B").replace('/', "%2f").replace('=', "%3D")
+        }
+        "git_token" => drawn(80, &BASE64[26..62], |_| true),
+        "codeartifact_token" => jwe(),
+        "ecr_password" => base64::encode(registry_login().as_bytes()),
+        "ecr_auth" => base64::encode(format!("AWS:{}", template("ecr_password")?).as_bytes()),
+        "private_key" => {
+            // The beginning of a sequence and a version: no key, but as long as it says.
+            let body = base64::encode(&[&[0x30, 0x82, 1, 0, 2, 1, 0], &drawn_bytes(253)[..]].concat());
+            body.as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n")
+        }
+        "presigned_signature" => drawn(64, b"0123456789abcdef", |_| true),
+        "presigned_signature_v2" => format!("{}=", drawn(27, BASE64, |_| true)),
         _ => return None,
     })
+}
+
+/// The query that is signed for a short-term Bedrock key.
+fn signed_query() -> Option<String> {
+    let (id, signature) = (template("temporary_key_id")?, template("presigned_signature")?);
+    Some(format!(
+        "bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={id}%2F20260101\
+         %2Fus-east-1%2Fbedrock%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=43200&X-Amz-SignedHeaders=host&\
+         X-Amz-Signature={signature}&Version=1"
+    ))
+}
+
+/// An encrypted token as CodeArtifact makes them (RFC 7516, 3.1).
+fn jwe() -> String {
+    let tag = drawn(22, BASE64, |_| true);
+    let header = format!(
+        r#"{{"ver":1,"isu":1767225600,"enc":"A128GCM","tag":"{tag}","exp":1767268800,"alg":"A128GCMKW","iv":"q7Xz0LmW3vK9pR2t"}}"#
+    );
+    [header.into_bytes(), drawn_bytes(16), drawn_bytes(12), drawn_bytes(500), drawn_bytes(16)]
+        .map(|part| base64::encode(&part).trim_end_matches('=').to_owned())
+        .join(".")
+}
+
+/// What the password of an ECR registry spells.
+fn registry_login() -> String {
+    let (payload, key) = (base64::encode(&drawn_bytes(900)), base64::encode(&drawn_bytes(90)));
+    format!(r#"{{"payload":"{payload}","datakey":"{key}","version":"2","type":"DATA_KEY","expiration":1767268800}}"#)
+}
+
+fn drawn_bytes(length: usize) -> Vec<u8> {
+    drawn(length, BASE64, |_| true).into_bytes()
 }
 
 /// The first good one of the texts that a small generator draws.
@@ -189,6 +279,19 @@ mod tests {
                 "session_token" => 312,
                 "unmarked_session_token" => 300,
                 "sequence" => 16,
+                "bedrock_api_key" => 132,
+                "ses_smtp_password" | "codecommit_password" => 44,
+                "mws_auth_token" => 45,
+                "appsync_api_key" => 30,
+                "git_token" => 80,
+                "presigned_signature" => 64,
+                "presigned_signature_v2" => 28,
+                "bedrock_short_term_key"
+                | "codecommit_password_in_url"
+                | "codeartifact_token"
+                | "ecr_password"
+                | "ecr_auth"
+                | "private_key" => continue,
                 _ => 40,
             };
             assert_eq!(template(name).unwrap().len(), length, "{name}");

@@ -16,8 +16,12 @@ const SHORTEST_KEYWORD: usize = 3;
 const LONGEST_MATCH: usize = 4096;
 /// A value that goes on for longer than this does not stand alone, so that it is none.
 const LONGEST_CONTINUATION: usize = 4096;
-/// How far around a match its context is looked for, in bytes.
+/// How far around a match its context is looked for, in bytes, unless the rule says otherwise.
 const CONTEXT: usize = 256;
+/// How much of what stands before a match is looked at, in bytes.
+const PREFIX: usize = 32;
+/// Matches look no further around.
+const FURTHEST_CONTEXT: usize = 4096;
 
 /// The fields of a rule that become a pattern.
 pub(super) struct Source<'a> {
@@ -29,6 +33,8 @@ pub(super) struct Source<'a> {
     pub(super) exclude: &'a [String],
     pub(super) context: Option<&'a str>,
     pub(super) called_else: Option<&'a str>,
+    pub(super) not_after: Option<&'a str>,
+    pub(super) context_within: Option<usize>,
 }
 
 /// What finds the values of a rule.
@@ -43,6 +49,8 @@ pub(in crate::engine) struct Pattern {
     exclude: RegexSet,
     context: Option<Regex>,
     called_else: Option<Regex>,
+    not_after: Option<Regex>,
+    context_within: usize,
 }
 
 /// Where a regex matched.
@@ -77,6 +85,11 @@ impl Pattern {
             let why = "is no number of bits a byte; write one from 0 to 8";
             return Err(Invalid::new("min_entropy", why));
         }
+        let context_within = source.context_within.unwrap_or(CONTEXT);
+        if context_within > FURTHEST_CONTEXT {
+            let why = format!("is too far; write a number of bytes up to {FURTHEST_CONTEXT}");
+            return Err(Invalid::new("context_within", why));
+        }
         Ok(Self {
             regex,
             value,
@@ -86,6 +99,8 @@ impl Pattern {
             exclude: RegexSet::new(source.exclude).map_err(|error| invalid_regex("exclude", &error))?,
             context: source.context.map(|text| compiled("context", text)).transpose()?,
             called_else: source.called_else.map(|text| compiled("called_else", text)).transpose()?,
+            not_after: source.not_after.map(|text| compiled("not_after", text)).transpose()?,
+            context_within,
         })
     }
 
@@ -122,9 +137,15 @@ impl Pattern {
     /// Whether what must stand nearby does. `None` if nothing must.
     pub(in crate::engine) fn has_context(&self, text: &[u8], found: &Found) -> Option<bool> {
         let context = self.context.as_ref()?;
-        let before = &text[found.start.saturating_sub(CONTEXT)..found.value.start];
-        let after = &text[found.value.end..text.len().min(found.value.end + CONTEXT)];
+        let before = &text[found.start.saturating_sub(self.context_within)..found.value.start];
+        let after = &text[found.value.end..text.len().min(found.value.end + self.context_within)];
         Some(context.is_match(before) || context.is_match(after))
+    }
+
+    /// Whether what stands right before a match says that it is something else.
+    pub(in crate::engine) fn is_preceded(&self, text: &[u8], found: &Found) -> bool {
+        let before = &text[found.start.saturating_sub(PREFIX)..found.start];
+        self.not_after.as_ref().is_some_and(|prefix| prefix.is_match(before))
     }
 
     /// Whether values are also looked for beside access key ids, where nothing calls them what they are.
@@ -239,6 +260,8 @@ mod tests {
             exclude: &["^key99".to_owned()],
             context: Some("near"),
             called_else: None,
+            not_after: None,
+            context_within: None,
         })
         .unwrap()
     }
