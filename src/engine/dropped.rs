@@ -40,8 +40,6 @@ pub enum Dropped {
     NoId,
     /// Nothing calls it a secret, and no access key id that still wants one stands beside it.
     Unlabelled,
-    /// It stands beside an access key id, but what calls it something else does too: the label, shortened where it is long.
-    CalledElse(String),
     /// It names something of IAM that nobody can log in with: what that is.
     UniqueId(&'static str),
     /// Another rule found what stands there.
@@ -65,7 +63,8 @@ impl Dropped {
             Self::Hex => "hex",
             Self::NoId => "no_id",
             Self::Unlabelled => "unlabelled",
-            Self::CalledElse(_) => "called_else",
+            Self::CalledElse => "called_else",
+            Self::Structure { .. } => "structure",
             Self::UniqueId(_) => "unique_id",
             Self::Covered { .. } => "covered",
         }
@@ -93,7 +92,6 @@ impl fmt::Display for Dropped {
             Self::Unlabelled => {
                 write!(f, "nothing calls it a secret, and no access key id without a secret stands beside it")
             }
-            Self::CalledElse(label) => write!(f, "its label says that it is something else: `{label}`"),
             Self::UniqueId(what) => write!(f, "it is the unique id of {what}, which is no credential"),
             Self::Covered { by } => write!(f, "the rule `{by}` found what stands there"),
         }

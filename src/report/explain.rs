@@ -11,14 +11,16 @@ use super::json::write_line;
 use super::sanitize::{one_line, visible};
 use super::units::{grouped, plural};
 use super::{RuleInfo, bared};
-use crate::engine::Encoding;
 use crate::engine::explain::{Candidate, Keyword, Looked, Outcome};
+use crate::engine::{Encoding, SecretKind};
 use crate::finding::accounts::{Accounts, Standing};
 use crate::location::{Lines, Point, Span};
 
 const SCHEMA: &str = "keysweep/explain-v1";
 /// Keywords told of one line or file; JSON lists all.
 const KEYWORDS: usize = 20;
+/// Kinds of secrets that have an access key id somewhere.
+const PAIRED: [SecretKind; 3] = [SecretKind::SecretAccessKey, SecretKind::SessionToken, SecretKind::SesSmtpPassword];
 /// What rules call the kind that is no secret.
 const ACCESS_KEY_ID: &str = "access_key_id";
 
@@ -174,10 +176,7 @@ impl<'a> Met<'a> {
 
 impl<'a> Told<'a> {
     fn new(candidate: &'a Candidate, point: Point, partners: &HashMap<Span, Partner>, show_secrets: bool) -> Self {
-        let account = match candidate.value {
-            Looked::Id(id) => id.account().map(|account| (account, Accounts::default().standing(account))),
-            _ => None,
-        };
+        let account = candidate.account().map(|account| (account, Accounts::default().standing(account)));
         let (kind, value, redacted) = match &candidate.value {
             Looked::Id(id) => (ACCESS_KEY_ID, Some(id.to_string()), None),
             Looked::Word(word) => {
@@ -220,10 +219,13 @@ impl<'a> Told<'a> {
     fn outcome(&self) -> String {
         match (&self.reason, &self.paired_with[..]) {
             (Some(reason), _) => format!("not reported: {}", reason.text),
-            (None, []) => {
-                let partner = if self.kind == ACCESS_KEY_ID { "secret" } else { "access key id" };
-                format!("reported by itself: no {partner} that may be its own stands near enough")
-            }
+            (None, []) => match self.kind {
+                ACCESS_KEY_ID => "reported by itself: no secret that may be its own stands near enough".to_owned(),
+                kind if PAIRED.iter().any(|paired| paired.name() == kind) => {
+                    "reported by itself: no access key id that may be its own stands near enough".to_owned()
+                }
+                _ => "reported by itself: it needs no access key id".to_owned(),
+            },
             (None, with) => {
                 let with: Vec<String> = with.iter().map(|partner| self.beside(partner)).collect();
                 format!("reported with {}", with.join("; "))
@@ -258,7 +260,7 @@ fn candidate(explanation: &Explanation<'_>, told: &Told<'_>, out: &mut dyn Write
     field("outcome", &told.outcome())?;
     field("rule", &told.rule.map_or_else(|| "none looks for this".to_owned(), described))?;
     field("kind", &told.kind.replace('_', " "))?;
-    if told.kind == ACCESS_KEY_ID {
+    if told.kind == ACCESS_KEY_ID || told.account.is_some() {
         let canary = if told.account == Some(Standing::Canary.name()) { ", a canary account" } else { "" };
         let account = told.account_id.as_ref().map(|account| format!("{account}{canary}"));
         field("account", account.as_deref().unwrap_or("none is told by it"))?;
