@@ -299,10 +299,11 @@ impl Candidates {
         let mut parts = without_overlaps(self.parts);
         let labelled = rules.iter().enumerate().filter(|(_, rule)| rule.pattern.needs_no_label());
         for (index, rule) in labelled {
-            let known: Vec<_> = parts.iter().filter(|p| p.is(rule.kind)).map(|p| p.span.start..p.span.end).collect();
+            let known: Vec<_> =
+                parts.iter().filter(|part| part.goes_with_id()).map(|part| part.span.start..part.span.end).collect();
             let found = beside::unlabelled(text, &self.ids, &known, &rule.pattern);
             let found = found.into_iter().map(|value| Found { start: value.start, next: value.end, value });
-            parts.extend(found.filter_map(|found| part(index, rule, text, &found).ok()));
+            parts.extend(found.filter_map(|found| judged(index, rule, text, &found).ok()));
         }
         without_overlaps(parts)
     }
@@ -328,7 +329,6 @@ fn wide_parts(runs: &mut Runs<'_>, hit: Hit<'_>, find: impl Fn(&[u8]) -> Vec<Par
 /// What a match of a regex is, or why it is no credential.
 fn part(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part, Dropped> {
     let at = &found.value;
-    let value = &text[at.clone()];
     let stands_alone = match rule.kind {
         Kind::AccessKeyId => boundary::id_stands_alone(text, at),
         Kind::Secret(SecretKind::SecretAccessKey) => boundary::secret_stands_alone(text, at),
@@ -343,9 +343,13 @@ fn part(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part, D
         // Their rules say where they end.
         Kind::Secret(_) => true,
     };
-    if !stands_alone {
-        return Err(Dropped::PieceOfMore);
-    }
+    if stands_alone { judged(index, rule, text, found) } else { Err(Dropped::PieceOfMore) }
+}
+
+/// What a match of a regex is that is no piece of something longer.
+fn judged(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part, Dropped> {
+    let at = &found.value;
+    let value = &text[at.clone()];
     if rule.pattern.is_preceded(text, found) {
         return Err(Dropped::CalledElse);
     }

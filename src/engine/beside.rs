@@ -7,12 +7,14 @@ use super::boundary;
 use super::rule::pattern::Pattern;
 
 /// How far from an id a secret without a label may stand.
-pub(super) const REACH: usize = 512;
+const REACH: usize = 512;
 const LINES: usize = 3;
 /// As many lines off, a value counts that is called something that a secret may be called.
 const NAMED_LINES: usize = 8;
 const NAMES: [&[u8]; 10] =
     [b"secret", b"key", b"value", b"default", b"pass", b"pwd", b"cred", b"content", b"data", b"text"];
+/// Names that say nothing but that their value is that of what was named before.
+const VALUES: [&[u8]; 5] = [b"value", b"content", b"default", b"data", b"text"];
 /// What may stand between a label and its value: signs, quotes and space.
 const GAP: usize = 24;
 const LONGEST_LABEL: usize = 64;
@@ -29,14 +31,14 @@ pub(super) fn unlabelled(
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut from = 0;
     for id in ids.iter().filter(|id| !signs_a_request(text, id)) {
-        let window = id.start.saturating_sub(REACH)..text.len().min(id.end + REACH);
+        let window = window(text, id);
         if count_in(ids, &window) <= count_in(known, &window) {
             continue;
         }
         // What an earlier id has looked at need not be looked at again, but for values that were too far from that one.
-        for run in runs(text, window.start..window.end) {
+        for run in near(text, id) {
             let is_new = run.start >= from && !overlaps(known, &run);
-            if is_new && is_near(text, id, &run) && may_be_one(text, &run, pattern) {
+            if is_new && stands_alone(text, id, &run) && !is_called_else(text, &run, pattern) {
                 from = run.end;
                 found.push(run);
             }
@@ -45,12 +47,35 @@ pub(super) fn unlabelled(
     found
 }
 
-fn may_be_one(text: &[u8], run: &Range<usize>, pattern: &Pattern) -> bool {
-    boundary::secret_stands_alone(text, run) && !pattern.is_called_else(label(text, run.start))
+/// Where around an id a secret without a label may begin.
+fn window(text: &[u8], id: &Range<usize>) -> Range<usize> {
+    id.start.saturating_sub(REACH)..text.len().min(id.end + REACH)
+}
+
+/// Stretches of forty characters that are as near to an id as a secret without a label may stand, in order of place.
+pub(super) fn near(text: &[u8], id: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let window = window(text, id);
+    let all = runs(text, window.start..id.start).chain(runs(text, id.end..window.end));
+    all.filter(|run| is_near(text, id, run))
+}
+
+/// A slash between an id and its secret is none of the secret's own.
+pub(super) fn stands_alone(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
+    let from = if run.start == id.end + 1 { run.start } else { 0 };
+    let to = if run.end + 1 == id.start { run.end } else { text.len() };
+    boundary::secret_stands_alone(&text[from..to], &(run.start - from..run.end - from))
+}
+
+/// Whether the label of a run says that it is something else; what is just the value of something is what that is called.
+pub(super) fn is_called_else(text: &[u8], run: &Range<usize>, pattern: &Pattern) -> bool {
+    let name = label(text, run.start);
+    let is_value = VALUES.iter().any(|value| text[name.clone()].eq_ignore_ascii_case(value));
+    let outer = if is_value { label(text, name.start) } else { name.clone() };
+    pattern.is_called_else(&text[name]) || pattern.is_called_else(&text[outer])
 }
 
 fn has_telling_name(text: &[u8], run: &Range<usize>) -> bool {
-    let label = label(text, run.start).to_ascii_lowercase();
+    let label = text[label(text, run.start)].to_ascii_lowercase();
     NAMES.iter().any(|name| memchr::memmem::find(&label, name).is_some())
 }
 
@@ -71,27 +96,41 @@ fn overlaps(ranges: &[Range<usize>], run: &Range<usize>) -> bool {
     ranges.get(next).is_some_and(|r| r.start < run.end)
 }
 
-/// Stretches of exactly forty characters of base64 that begin in a window.
-pub(super) fn runs(text: &[u8], window: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+/// Stretches of exactly forty characters of base64 that begin in a window beside an id.
+fn runs(text: &[u8], window: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let is_base64 = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/');
+    let touches_id = window.start > 0 && text[window.start - 1].is_ascii_alphanumeric();
+    let first = window.start;
     let mut at = window.start;
     std::iter::from_fn(move || {
         while at < window.end {
             let start = at + text[at..window.end].iter().position(is_base64)?;
-            let length = text[start..].iter().take(2 * REACH).take_while(|c| is_base64(c)).count();
-            at = start + length;
-            // An escape such as `\n` leaves a letter that belongs to it.
-            let escaped = start > 0 && text[start - 1] == b'\\' && length == SECRET + 1;
-            let start = start + usize::from(escaped);
-            if at - start == SECRET {
-                return Some(start..at);
+            at = start + text[start..window.end].iter().take_while(|c| is_base64(c)).count();
+            let mut run = start + foreign_start(text, start, at - start)..at;
+            if touches_id && run.start == first && text[first] == b'/' {
+                run.start += 1;
+            }
+            if at == window.end && run.len() == SECRET + 1 && text[at - 1] == b'/' {
+                run.end -= 1;
+            }
+            if run.len() == SECRET {
+                return Some(run);
             }
         }
         None
     })
 }
 
-pub(super) fn is_near(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
+/// How many characters at the start of a run belong to an escape before it: the letter of `\n`, the digits of `%3D`.
+fn foreign_start(text: &[u8], run: usize, length: usize) -> usize {
+    match text[..run].last() {
+        Some(b'\\') => 1.min(length),
+        Some(b'%') => 2.min(length),
+        _ => 0,
+    }
+}
+
+fn is_near(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
     let between = if run.start >= id.end { id.end..run.start } else { run.end..id.start };
     let Some(between) = text.get(between) else {
         return false;
@@ -101,12 +140,12 @@ pub(super) fn is_near(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> boo
 }
 
 /// The name right before a value, with what stands between a name and its value skipped.
-pub(super) fn label(text: &[u8], value: usize) -> &[u8] {
+fn label(text: &[u8], value: usize) -> Range<usize> {
     let gap = text[value.saturating_sub(GAP)..value].iter().rev().take_while(|c| !is_of_name(c)).count();
     let end = value - gap;
     let start = end.saturating_sub(LONGEST_LABEL);
     let length = text[start..end].iter().rev().take_while(|c| is_of_name(c)).count();
-    &text[end - length..end]
+    end - length..end
 }
 
 fn is_of_name(c: &u8) -> bool {
@@ -143,6 +182,9 @@ mod tests {
             "the key is ID\nand then\n\nSECRET",
             "<td>ID</td><td>SECRET</td>",
             "s3://ID:SECRET@bucket",
+            "ID/SECRET",
+            "SECRET/ID",
+            "id%3DID%26key%3DSECRET",
             "x: ID\nkey: SECRET",
         ] {
             assert_eq!(count(text), 1, "{text}");
@@ -173,6 +215,7 @@ mod tests {
     fn what_is_called_something_else_is_none() {
         for name in ["sha256", "etag", "client_secret", "X-Signature", "githubToken", "csrf-token"] {
             assert_eq!(count(&format!("ID\n{name}: \"SECRET\"")), 0, "{name}");
+            assert_eq!(count(&format!("ID\n<input name=\"{name}\" value=\"SECRET\">")), 0, "{name}");
         }
     }
 

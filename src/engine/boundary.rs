@@ -11,8 +11,9 @@ const LONGEST_ESCAPE: usize = 12;
 const BASE64_SIDE: usize = 64;
 /// Fewer characters than this on a side could be a path or a name.
 const SHORTEST_BASE64_SIDE: usize = 16;
-/// An id as the length that goes before a string in protobuf, class files, BSON and the like.
+/// Ids and secrets as the lengths that go before strings in protobuf, class files, BSON and the like.
 const ID_LENGTH: u8 = 20;
+const SECRET_LENGTH: u8 = 40;
 
 /// Whether an access key id at `at` is all of a word: no letter or digit touches it. Punctuation does not matter (`-`, `_`, `/`,
 /// `+`, `=` are separators in file names, URLs and credential scopes), unless what it joins is base64.
@@ -32,7 +33,8 @@ pub(super) fn secret_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
         Some([c]) => is_base64(c),
         _ => false,
     };
-    begins_word(text, at.start, is_base64) && !joined_before && !joined_after
+    let ends = !joined_after || has_length_before(text, at.start, SECRET_LENGTH);
+    begins_word(text, at.start, is_base64) && !joined_before && ends
 }
 
 /// Whether a session token at `at` is all of a run of what tokens are written with.
@@ -75,10 +77,11 @@ fn ends_escape(text: &[u8]) -> bool {
     }
 }
 
-/// Whether a string of that length is announced right before `at`: as one byte, or as a little-endian word.
+/// Whether a string of that length is announced right before `at`: as one byte, as a little-endian word, or in digits with a colon.
 fn has_length_before(text: &[u8], at: usize, length: u8) -> bool {
     let before = &text[..at];
-    before.ends_with(&[length]) || before.ends_with(&[length, 0, 0, 0])
+    let digits = [b'0' + length / 10, b'0' + length % 10, b':'];
+    before.ends_with(&[length]) || before.ends_with(&[length, 0, 0, 0]) || before.ends_with(&digits)
 }
 
 /// Whether an id is by chance part of base64: `+` or `/` (`-` or `_` in the URL alphabet) on both sides, and beyond them on both
@@ -154,6 +157,11 @@ mod tests {
         assert!(alone(id_stands_alone, ID, b"Z\x14", b"z"));
         assert!(alone(id_stands_alone, ID, b"X\x14\0\0\0", b"q"));
         assert!(!alone(id_stands_alone, ID, b"X\x15\0\0\0", b"q"));
+        assert!(alone(id_stands_alone, ID, b"id20:", b"6:bucket"));
+        assert!(
+            alone(secret_stands_alone, SECRET, b"key40:", b"6:region")
+                && alone(secret_stands_alone, SECRET, b"(", b"H")
+        );
     }
 
     #[test]

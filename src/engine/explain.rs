@@ -1,7 +1,7 @@
 //! Why something was reported or not. What is reported is what [`Scanner::scan`] says; here everything that looked like a
 //! credential is gathered, with the reason of whoever dropped it. Speed does not matter: somebody asks about one file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +9,10 @@ use super::decode::{Run, Runs};
 use super::pair::Part;
 use super::rule::pattern::Found;
 use super::rule::{Kind, Rule};
-use super::{Dropped, Encoding, Match, Scanner, SecretKind, account_of, beside, part, plausible, structure, window};
+use super::{
+    Dropped, Encoding, Match, Scanner, SecretKind, account_of, beside, boundary, judged, part, plausible, structure,
+    window,
+};
 use crate::key::{AccessKeyId, AccountId, Secret};
 use crate::location::Span;
 
@@ -186,25 +189,23 @@ impl Scanner {
         let (secrets, ids): (Vec<&Seen>, _) = seen.iter().partition(|seen| matches!(seen.value, Looked::Secret(..)));
         let labels = self.prefilter.hits(text).filter(|hit| hit.literal.rules.contains(&index));
         let labels = labels.map(|hit| Span { start: hit.at, end: hit.at + hit.literal.len() });
-        let near = Spans::new(ids.iter().map(|id| id.span).chain(labels));
-        let taken = Spans::new(secrets.iter().map(|secret| secret.span));
-        let is_near = |run: &Range<usize>| {
-            near.within(run, beside::REACH).any(|near| beside::is_near(text, &(near.start..near.end), run))
-        };
-        beside::runs(text, 0..text.len())
-            .filter(|run| is_near(run) && taken.within(run, 0).next().is_none())
-            .map(|run| {
-                let label = beside::label(text, run.start);
-                let found = Found { start: run.start, next: run.end, value: run };
-                let mut seen = Seen::new(index, rule, text, &found);
-                if seen.verdict.is_ok() && rule.pattern.is_called_else(label) {
-                    seen.verdict = Err(Dropped::CalledElse);
-                } else if seen.verdict.is_ok() {
-                    seen.verdict = Ok(Need::Neighbour);
+        let labelled = Spans::new(secrets.iter().map(|secret| secret.span));
+        let good = Spans::new(secrets.iter().filter(|secret| secret.verdict.is_ok()).map(|secret| secret.span));
+        let mut all: BTreeMap<Span, Seen> = BTreeMap::new();
+        for near in ids.iter().map(|id| id.span).chain(labels) {
+            let near = near.start..near.end;
+            for run in beside::near(text, &near).filter(|run| is_whole(text, run)) {
+                let span = Span { start: run.start, end: run.end };
+                let (known, better) = (labelled.touches(&span), good.touches(&span));
+                let seen = Seen::beside(index, rule, text, &near, run);
+                // What stands alone beside one may not beside another.
+                let adds = if seen.verdict.is_ok() { !better } else { !known && !all.contains_key(&span) };
+                if adds {
+                    all.insert(span, seen);
                 }
-                seen
-            })
-            .collect()
+            }
+        }
+        all.into_values().collect()
     }
 
     /// What became of each; `seen` comes in the order in which one takes the place of another.
@@ -226,15 +227,18 @@ impl Scanner {
         let name = |rule: usize| self.rules.at(rule).id.clone();
         let reported = Spans::new(rule_at.keys().copied());
         let left_over = |seen: &Seen| {
-            let by = reported.within(&(seen.span.start..seen.span.end), 0).find_map(|span| rule_at[&span]);
+            let by = reported.touching(seen.span).find_map(|span| rule_at[&span]);
             match by {
                 Some(by) => Dropped::Covered { by: name(by).to_string() },
                 None if seen.verdict == Ok(Need::Neighbour) => Dropped::Unlabelled,
                 None => Dropped::NoId,
             }
         };
+        // What is reported for standing beside an id has no reason not to be for its label.
+        let is_moot = |seen: &Seen| seen.verdict.is_err() && rule_at.contains_key(&seen.span);
         seen.iter()
             .zip(outcomes)
+            .filter(|(seen, _)| !is_moot(seen))
             .map(|(seen, outcome)| Candidate {
                 rule: seen.rule.map(name),
                 span: seen.span,
@@ -260,12 +264,15 @@ impl Spans {
         Self { sorted, longest }
     }
 
-    /// Those of which a byte is no further than `reach` from `range`.
-    fn within(&self, range: &Range<usize>, reach: usize) -> impl Iterator<Item = Span> {
-        let wanted = Span { start: range.start.saturating_sub(reach), end: range.end + reach };
+    /// Those that share a byte with `wanted`.
+    fn touching(&self, wanted: Span) -> impl Iterator<Item = Span> {
         let first = self.sorted.partition_point(|span| span.start + self.longest < wanted.start);
         let begun = self.sorted[first..].iter().take_while(move |span| span.start < wanted.end);
         begun.copied().filter(move |span| span.overlaps(&wanted))
+    }
+
+    fn touches(&self, wanted: &Span) -> bool {
+        self.touching(*wanted).next().is_some()
     }
 }
 
@@ -295,6 +302,19 @@ impl Seen {
             part(index, rule, text, found).map(|part: Part| if part.needs_id { Need::Id } else { Need::Nothing });
         let value = Looked::new(rule.kind, &text[start..end]);
         Self { rule: Some(index), span: Span { start, end }, encoding: Vec::new(), value, verdict }
+    }
+
+    /// For forty characters that no regex matched, beside an id or a label at `near`.
+    fn beside(index: usize, rule: &Rule, text: &[u8], near: &Range<usize>, run: Range<usize>) -> Self {
+        let found = Found { start: run.start, next: run.end, value: run.clone() };
+        let mut seen = Self::new(index, rule, text, &found);
+        seen.verdict = match judged(index, rule, text, &found) {
+            _ if !beside::stands_alone(text, near, &run) => Err(Dropped::PieceOfMore),
+            Ok(_) if beside::is_called_else(text, &run, &rule.pattern) => Err(Dropped::CalledElse),
+            Ok(_) => Ok(Need::Neighbour),
+            Err(why) => Err(why),
+        };
+        seen
     }
 }
 
@@ -334,6 +354,13 @@ const UNIQUE_IDS: [(&[u8], &str); 8] = [
     (b"AROA", "a role"),
     (b"ASCA", "a certificate"),
 ];
+
+/// Whether a run does not just end where the look around an id did.
+fn is_whole(text: &[u8], run: &Range<usize>) -> bool {
+    let goes_on = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'+');
+    let begins = !goes_on(text[..run.start].last()) || boundary::secret_stands_alone(text, run);
+    begins && !goes_on(text.get(run.end))
+}
 
 /// Words of an id's length or one more that begin like a unique id.
 fn unique_ids(text: &[u8]) -> impl Iterator<Item = Seen> {
@@ -412,6 +439,14 @@ mod tests {
         reported.sort();
         found.sort();
         assert_eq!(reported, found, "{candidates:?}");
+        for candidate in candidates.iter().filter(|candidate| candidate.is_reported()) {
+            let rule = scanner.rules().get(candidate.rule.as_deref().unwrap()).unwrap();
+            let is_of_kind = match candidate.value {
+                Looked::Secret(kind, _) => rule.kind == Kind::Secret(kind),
+                _ => rule.kind == Kind::AccessKeyId,
+            };
+            assert!(is_of_kind, "{candidate:?} is told of another rule");
+        }
         candidates
     }
 
@@ -473,7 +508,10 @@ mod tests {
         let called = dropped("{{access_key_id}}\nsha256: {{secret_access_key}}");
         assert_eq!(called, [Dropped::CalledElse]);
         assert!(matches!(dropped("{{access_key_id}} {{digest}}")[..], [Dropped::Entropy { .. }]));
-        assert!(explained("{{access_key_id}}:{{secret_access_key}}").iter().all(Candidate::is_reported));
+        for separator in [":", "/", "\n", "\nAWS_SECRET_ACCESS_KEY="] {
+            let pair = explained(&format!("{{{{access_key_id}}}}{separator}{{{{secret_access_key}}}}"));
+            assert!(pair.len() == 2 && pair.iter().all(Candidate::is_reported), "{pair:?}");
+        }
     }
 
     #[test]
@@ -535,6 +573,8 @@ mod tests {
             "A\0K\0I\0A\0",
             "é",
             "\\n",
+            "/",
+            ":",
         ];
         let mut runner = proptest::test_runner::TestRunner::default();
         let texts = prop::collection::vec(0..pieces.len(), 0..16);

@@ -4,7 +4,7 @@
 //! id that has a secret goes with the n-th secret that has an id, and of all ways to leave some out the one that keeps partners
 //! closest is taken. That is an alignment of two sequences.
 
-use super::rule::{Kind, RuleSet};
+use super::rule::RuleSet;
 use super::{Encoding, FoundSecret, Match, SecretKind, presigned};
 use crate::key::{AccessKeyId, KeyKind};
 use crate::location::Span;
@@ -33,12 +33,12 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Whether its value is of that kind.
-    pub(super) fn is(&self, kind: Kind) -> bool {
-        kind == match &self.value {
-            Value::Id(_) => Kind::AccessKeyId,
-            Value::Secret(secret) => Kind::Secret(secret.kind),
-        }
+    /// Whether it is a secret that each long-term id has one of.
+    pub(super) fn goes_with_id(&self) -> bool {
+        let Value::Secret(secret) = &self.value else {
+            return false;
+        };
+        matches!(secret.kind, SecretKind::SecretAccessKey | SecretKind::SesSmtpPassword)
     }
 }
 
