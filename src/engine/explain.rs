@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use self::spans::Spans;
 use super::decode::{Run, Runs};
 use super::pair::Part;
 use super::rule::pattern::Found;
@@ -15,6 +16,8 @@ use super::{
 };
 use crate::key::{AccessKeyId, AccountId, Secret};
 use crate::location::Span;
+
+mod spans;
 
 /// Something that looked like a credential, and what became of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -247,32 +250,6 @@ impl Scanner {
                 outcome: outcome.unwrap_or_else(|| Outcome::Dropped(left_over(seen))),
             })
             .collect()
-    }
-}
-
-/// Spans that are asked for by place.
-struct Spans {
-    sorted: Vec<Span>,
-    longest: usize,
-}
-
-impl Spans {
-    fn new(spans: impl Iterator<Item = Span>) -> Self {
-        let mut sorted: Vec<Span> = spans.collect();
-        sorted.sort();
-        let longest = sorted.iter().map(|span| span.end - span.start).max().unwrap_or_default();
-        Self { sorted, longest }
-    }
-
-    /// Those that share a byte with `wanted`.
-    fn touching(&self, wanted: Span) -> impl Iterator<Item = Span> {
-        let first = self.sorted.partition_point(|span| span.start + self.longest < wanted.start);
-        let begun = self.sorted[first..].iter().take_while(move |span| span.start < wanted.end);
-        begun.copied().filter(move |span| span.overlaps(&wanted))
-    }
-
-    fn touches(&self, wanted: &Span) -> bool {
-        self.touching(*wanted).next().is_some()
     }
 }
 
