@@ -299,13 +299,15 @@ impl Candidates {
         let mut parts = without_overlaps(self.parts);
         let labelled = rules.iter().enumerate().filter(|(_, rule)| rule.pattern.needs_no_label());
         for (index, rule) in labelled {
-            let known: Vec<_> =
-                parts.iter().filter(|part| part.goes_with_id()).map(|part| part.span.start..part.span.end).collect();
-            let found = beside::unlabelled(text, &self.ids, &known, &rule.pattern);
-            let found = found.into_iter().map(|value| Found { start: value.start, next: value.end, value });
-            parts.extend(found.filter_map(|found| judged(index, rule, text, &found).ok()));
+            for look in [beside::unlabelled, beside::siblings] {
+                let known: Vec<_> = parts.iter().filter(|part| part.goes_with_id()).map(Part::range).collect();
+                let found = look(text, &self.ids, &known, &rule.pattern);
+                let found = found.into_iter().map(|value| Found { start: value.start, next: value.end, value });
+                parts.extend(found.filter_map(|found| judged(index, rule, text, &found).ok()));
+                parts = without_overlaps(parts);
+            }
         }
-        without_overlaps(parts)
+        parts
     }
 }
 

@@ -9,7 +9,7 @@ use self::spans::Spans;
 use super::decode::{Run, Runs};
 use super::pair::Part;
 use super::rule::pattern::Found;
-use super::rule::{Kind, Rule};
+use super::rule::{Kind, Rule, RuleSet};
 use super::{
     Dropped, Encoding, Match, Scanner, SecretKind, account_of, beside, boundary, judged, part, plausible, structure,
     window,
@@ -18,6 +18,7 @@ use crate::key::{AccessKeyId, AccountId, Secret};
 use crate::location::Span;
 
 mod spans;
+mod unique_ids;
 
 /// Something that looked like a credential, and what became of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +122,13 @@ impl Looked {
         }
     }
 
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Id(_) | Self::Word(_) => Kind::AccessKeyId,
+            Self::Secret(kind, _) => Kind::Secret(*kind),
+        }
+    }
+
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Id(id) => id.as_str().as_bytes(),
@@ -137,7 +145,7 @@ impl Scanner {
         let mut seen = Vec::new();
         for text in self.texts(bytes) {
             let mut here = self.matched(text.bytes());
-            here.extend(unique_ids(text.bytes()));
+            here.extend(unique_ids::find(text.bytes()).map(|(span, what)| Seen::unique_id(text.bytes(), span, what)));
             let runs = self.unlabelled(text.bytes(), &here);
             here.extend(runs);
             here.iter_mut().for_each(|seen| (seen.span, seen.encoding) = text.place(seen.span));
@@ -146,7 +154,7 @@ impl Scanner {
         // As the scan does where several rules find the same.
         seen.sort_by_key(|seen| (seen.span.start, seen.verdict == Ok(Need::Id), seen.rule));
         let mut candidates = self.settled(seen, &matches);
-        candidates.extend(unseen(&matches, &candidates));
+        candidates.extend(unseen(&self.rules, &matches, &candidates));
         candidates.sort_by(|a, b| (a.span, &a.encoding, &a.rule).cmp(&(b.span, &b.encoding, &b.rule)));
         candidates.dedup();
         candidates
@@ -281,6 +289,12 @@ impl Seen {
         Self { rule: Some(index), span: Span { start, end }, encoding: Vec::new(), value, verdict }
     }
 
+    /// For a word that names something else than a key.
+    fn unique_id(text: &[u8], span: Span, what: &'static str) -> Self {
+        let value = Looked::Word(String::from_utf8_lossy(span.of(text)).into_owned());
+        Self { rule: None, span, encoding: Vec::new(), value, verdict: Err(Dropped::UniqueId(what)) }
+    }
+
     /// For forty characters that no regex matched, beside an id or a label at `near`.
     fn beside(index: usize, rule: &Rule, text: &[u8], near: &Range<usize>, run: Range<usize>) -> Self {
         let found = Found { start: run.start, next: run.end, value: run.clone() };
@@ -318,47 +332,11 @@ impl Text<'_> {
     }
 }
 
-/// Four letters with which unique ids begin that are no access key ids.
-///
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
-const UNIQUE_IDS: [(&[u8], &str); 8] = [
-    (b"AGPA", "a user group"),
-    (b"AIDA", "an IAM user"),
-    (b"AIPA", "an EC2 instance profile"),
-    (b"ANPA", "a managed policy"),
-    (b"ANVA", "a version of a managed policy"),
-    (b"APKA", "a public key"),
-    (b"AROA", "a role"),
-    (b"ASCA", "a certificate"),
-];
-
 /// Whether a run does not just end where the look around an id did.
 fn is_whole(text: &[u8], run: &Range<usize>) -> bool {
     let goes_on = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'+');
     let begins = !goes_on(text[..run.start].last()) || boundary::secret_stands_alone(text, run);
     begins && !goes_on(text.get(run.end))
-}
-
-/// Words of an id's length or one more that begin like a unique id.
-fn unique_ids(text: &[u8]) -> impl Iterator<Item = Seen> {
-    words(text).filter_map(|word| {
-        let value = &text[word.start..word.end];
-        let of_id = value.iter().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-        let (_, what) = UNIQUE_IDS.iter().find(|(kind, _)| of_id && value.starts_with(kind))?;
-        let value = Looked::Word(String::from_utf8_lossy(value).into_owned());
-        let verdict = Err(Dropped::UniqueId(what));
-        Some(Seen { rule: None, span: word, encoding: Vec::new(), value, verdict })
-    })
-}
-
-fn words(text: &[u8]) -> impl Iterator<Item = Span> {
-    text.split(|c| !c.is_ascii_alphanumeric())
-        .scan(0, |at, word| {
-            let span = Span { start: *at, end: *at + word.len() };
-            *at = span.end + 1;
-            Some(span)
-        })
-        .filter(|span| (AccessKeyId::LEN..=AccessKeyId::LEN + 1).contains(&(span.end - span.start)))
 }
 
 /// For each reported value what it is reported with.
@@ -377,8 +355,8 @@ fn partners(matches: &[Match]) -> HashMap<(Span, &[u8]), Vec<Span>> {
     all
 }
 
-/// What the scan reports though nothing here saw it: better told without a reason than not at all.
-fn unseen(matches: &[Match], seen: &[Candidate]) -> Vec<Candidate> {
+/// What the scan reports though nothing here saw it, as the rest of a list of secrets: told without more rather than not at all.
+fn unseen(rules: &RuleSet, matches: &[Match], seen: &[Candidate]) -> Vec<Candidate> {
     let partners = partners(matches);
     let seen: HashSet<Span> = seen.iter().filter(|seen| seen.is_reported()).map(|seen| seen.span).collect();
     let mut all = Vec::new();
@@ -387,7 +365,11 @@ fn unseen(matches: &[Match], seen: &[Candidate]) -> Vec<Candidate> {
         let secrets = found.secrets.iter().map(|s| (Looked::Secret(s.kind, s.secret.clone()), s.span));
         for (value, span) in id.into_iter().chain(secrets).filter(|(_, span)| !seen.contains(span)) {
             let with = partners.get(&(span, value.bytes())).cloned().unwrap_or_default();
-            let (rule, encoding) = (Some(found.rule.clone()), found.encoding.clone());
+            // A match has the rule of its first part.
+            let kind = value.kind();
+            let own = rules.get(&found.rule).filter(|rule| rule.kind == kind);
+            let rule = own.or_else(|| rules.iter().find(|rule| rule.kind == kind)).map(|rule| rule.id.clone());
+            let encoding = found.encoding.clone();
             all.push(Candidate { rule, span, encoding, value, outcome: Outcome::Reported { with } });
         }
     }
@@ -397,7 +379,6 @@ fn unseen(matches: &[Match], seen: &[Candidate]) -> Vec<Candidate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::rule::RuleSet;
     use crate::engine::rule::check::expand;
     use crate::key::NotAnId;
 
@@ -418,11 +399,7 @@ mod tests {
         assert_eq!(reported, found, "{candidates:?}");
         for candidate in candidates.iter().filter(|candidate| candidate.is_reported()) {
             let rule = scanner.rules().get(candidate.rule.as_deref().unwrap()).unwrap();
-            let is_of_kind = match candidate.value {
-                Looked::Secret(kind, _) => rule.kind == Kind::Secret(kind),
-                _ => rule.kind == Kind::AccessKeyId,
-            };
-            assert!(is_of_kind, "{candidate:?} is told of another rule");
+            assert_eq!(rule.kind, candidate.value.kind(), "{candidate:?}");
         }
         candidates
     }
@@ -489,6 +466,14 @@ mod tests {
             let pair = explained(&format!("{{{{access_key_id}}}}{separator}{{{{secret_access_key}}}}"));
             assert!(pair.len() == 2 && pair.iter().all(Candidate::is_reported), "{pair:?}");
         }
+    }
+
+    #[test]
+    fn what_only_the_scan_can_see_is_told_all_the_same() {
+        let ids = "{{access_key_id}} {{access_key_id}} {{access_key_id}}\n\n\n\n\n\n\n\n\n\n";
+        let list = "secret:\n- {{secret_access_key}}\n- {{secret_access_key}}\n- {{secret_access_key}}\n";
+        let all = explained(&format!("{ids}{list}"));
+        assert!(all.len() == 6 && all.iter().all(Candidate::is_reported), "{all:?}");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! id that has a secret goes with the n-th secret that has an id, and of all ways to leave some out the one that keeps partners
 //! closest is taken. That is an alignment of two sequences.
 
+use std::ops::Range;
+
 use super::rule::RuleSet;
 use super::{Encoding, FoundSecret, Match, SecretKind, presigned};
 use crate::key::{AccessKeyId, KeyKind};
@@ -33,6 +35,11 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// Where it stands.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.span.start..self.span.end
+    }
+
     /// Whether it is a secret that each long-term id has one of.
     pub(super) fn goes_with_id(&self) -> bool {
         let Value::Secret(secret) = &self.value else {
