@@ -25,6 +25,7 @@ mod beside;
 mod boundary;
 mod decode;
 mod dropped;
+pub mod explain;
 mod only;
 mod pair;
 mod plausible;

@@ -33,21 +33,32 @@ pub(super) fn unlabelled(
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut from = 0;
     for id in ids.iter().filter(|id| !signs_a_request(text, id)) {
-        let window = id.start.saturating_sub(REACH)..text.len().min(id.end + REACH);
+        let window = window(text, id);
         if count_in(ids, &window) <= count_in(known, &window) {
             continue;
         }
         // What an earlier id has looked at need not be looked at again, but for values that were too far from that one.
-        for run in runs(text, window.start..id.start).chain(runs(text, id.end..window.end)) {
+        for run in near(text, id) {
             let is_new = run.start >= from && !overlaps(known, &run);
-            if is_new && is_near(text, id, &run) && stands_alone(text, id, &run) && !is_called_else(text, &run, pattern)
-            {
+            if is_new && stands_alone(text, id, &run) && !is_called_else(text, &run, pattern) {
                 from = run.end;
                 found.push(run);
             }
         }
     }
     found
+}
+
+/// Where around an id a secret without a label may begin.
+fn window(text: &[u8], id: &Range<usize>) -> Range<usize> {
+    id.start.saturating_sub(REACH)..text.len().min(id.end + REACH)
+}
+
+/// Stretches of forty characters that are as near to an id as a secret without a label may stand, in order of place.
+pub(super) fn near(text: &[u8], id: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let window = window(text, id);
+    let all = runs(text, window.start..id.start).chain(runs(text, id.end..window.end));
+    all.filter(|run| is_near(text, id, run))
 }
 
 /// Stretches of forty characters that follow each other in a list or a column of which one is known to be a secret, as long as there
@@ -81,14 +92,14 @@ fn is_added(text: &[u8], start: usize) -> bool {
 }
 
 /// A slash between an id and its secret is none of the secret's own.
-fn stands_alone(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
+pub(super) fn stands_alone(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
     let from = if run.start == id.end + 1 || is_added(text, run.start) { run.start } else { 0 };
     let to = if run.end + 1 == id.start { run.end } else { text.len() };
     boundary::secret_stands_alone(&text[from..to], &(run.start - from..run.end - from))
 }
 
 /// Whether the label of a run says that it is something else; what is just the value of something is what that is called.
-fn is_called_else(text: &[u8], run: &Range<usize>, pattern: &Pattern) -> bool {
+pub(super) fn is_called_else(text: &[u8], run: &Range<usize>, pattern: &Pattern) -> bool {
     let name = label(text, run.start);
     let is_value = VALUES.iter().any(|value| text[name.clone()].eq_ignore_ascii_case(value));
     let outer = if is_value { label(text, name.start) } else { name.clone() };

@@ -112,6 +112,12 @@ impl Literal {
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
+
+    /// Its letters.
+    pub(super) fn text(&self) -> String {
+        let letters: Vec<u8> = self.bytes.iter().step_by(if self.wide { 2 } else { 1 }).copied().collect();
+        String::from_utf8_lossy(&letters).into_owned()
+    }
 }
 
 /// Letters that are enough to suspect a keyword in UTF-16; shorter keywords are taken whole.
