@@ -2,21 +2,21 @@
 //!
 //! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `beside` looks around
 //! access key ids, `boundary`, `plausible` and `words` throw out what only looks like a credential, `structure` and `presigned` read
-//! what values tell of themselves, `decode` reads other encodings (`base64` decodes what is known to be it), `pair` joins ids with
-//! their secrets, `dropped` has the reasons why something is no credential. `only` looks for given ids instead.
+//! what values tell of themselves, `decode` reads other encodings (`base64` decodes what is known to be it), `search` does all that
+//! for one text and what is encoded in it, `pair` joins ids with their secrets, `dropped` has the reasons why something is no
+//! credential. `only` looks for given ids instead.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::decode::Runs;
 pub use self::dropped::Dropped;
 use self::only::Only;
 pub(crate) use self::pair::label_stem;
 use self::pair::{Part, Value};
-use self::prefilter::{Hit, Prefilter};
+use self::prefilter::Prefilter;
 use self::rule::pattern::Found;
 use self::rule::{Kind, Rule, RuleSet};
-use self::window::Cursor;
+use self::search::Search;
 use crate::key::{AccessKeyId, AccountId, Secret};
 use crate::location::Span;
 
@@ -32,6 +32,7 @@ mod plausible;
 mod prefilter;
 mod presigned;
 pub mod rule;
+mod search;
 mod structure;
 mod window;
 mod words;
@@ -78,7 +79,7 @@ pub enum Encoding {
     Base64,
     /// Two hexadecimal digits for each byte.
     Hex,
-    /// Deflated with a gzip header (RFC 1952).
+    /// Deflated, with a header of gzip or zlib (RFC 1952, RFC 1950).
     Gzip,
     /// Percent and two hexadecimal digits for some bytes, as in URLs (RFC 3986).
     Percent,
@@ -178,6 +179,20 @@ impl SecretKind {
 }
 
 impl Encoding {
+    /// Every encoding.
+    pub const ALL: [Self; 10] = [
+        Self::Utf16Le,
+        Self::Utf16Be,
+        Self::Base64,
+        Self::Hex,
+        Self::Gzip,
+        Self::Percent,
+        Self::Escapes,
+        Self::Entities,
+        Self::QuotedPrintable,
+        Self::Split,
+    ];
+
     /// What it is called in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -211,7 +226,8 @@ impl Scanner {
     /// something longer, and no secrets are looked for. Its rules are the built-in ones for ids.
     pub fn only(ids: impl IntoIterator<Item = AccessKeyId>) -> Self {
         let rules = RuleSet::of_ids();
-        Self { only: Some(Only::new(ids, &rules)), ..Self::new(rules) }
+        let prefilter = Prefilter::wide(rules.iter().map(|rule| rule.keywords.as_slice()));
+        Self { only: Some(Only::new(ids, &rules)), rules, prefilter }
     }
 
     /// The rules it runs.
@@ -219,61 +235,25 @@ impl Scanner {
         &self.rules
     }
 
-    /// Every credential in `bytes`, in order of [`Match::span`]. Where there is no keyword, nothing is allocated.
+    /// Every credential in `bytes`, in order of [`Match::span`]. Where there is nothing to look at, nothing is allocated.
     pub fn scan(&self, bytes: &[u8]) -> Vec<Match> {
-        self.joined(bytes, self.parts(bytes))
+        self.joined(Search::new(self, bytes))
     }
 
     /// The same, found by running every regex over everything: what tests compare [`Scanner::scan`] with.
     #[doc(hidden)]
     pub fn scan_slowly(&self, bytes: &[u8]) -> Vec<Match> {
-        self.joined(bytes, self.parts_slowly(bytes))
+        self.joined(Search::slowly(self, bytes))
     }
 
-    fn joined(&self, bytes: &[u8], parts: Vec<Part>) -> Vec<Match> {
-        if parts.is_empty() {
-            return Vec::new();
-        }
-        pair::join(bytes, &self.rules, parts)
+    fn joined(&self, search: Search<'_>) -> Vec<Match> {
+        let found = search.run();
+        if found.parts.is_empty() { Vec::new() } else { pair::join(&found.text, &self.rules, found.parts) }
     }
 
-    /// Every value that some rule finds, in order of place.
-    fn parts(&self, text: &[u8]) -> Vec<Part> {
-        let mut hits = self.prefilter.hits(text).peekable();
-        if hits.peek().is_none() {
-            return Vec::new();
-        }
-        if let Some(only) = &self.only {
-            return hits.filter_map(|hit| only.at(text, hit)).collect();
-        }
-        let mut candidates = Candidates::default();
-        let mut cursors = vec![Cursor::default(); self.rules.iter().count()];
-        let mut runs = Runs::new(text);
-        for hit in hits {
-            for &index in &hit.literal.rules {
-                let rule = self.rules.at(index);
-                cursors[index].advance(&rule.pattern, text, hit.at, |found| candidates.add(index, rule, text, &found));
-            }
-            candidates.parts.extend(wide_parts(&mut runs, hit, |text| self.parts(text)));
-        }
-        candidates.finish(&self.rules, text)
-    }
-
-    fn parts_slowly(&self, text: &[u8]) -> Vec<Part> {
-        if let Some(only) = &self.only {
-            return self.prefilter.hits_slowly(text).filter_map(|hit| only.at(text, hit)).collect();
-        }
-        let mut candidates = Candidates::default();
-        for (index, rule) in self.rules.iter().enumerate() {
-            for found in window::find_slowly(&rule.pattern, text) {
-                candidates.add(index, rule, text, &found);
-            }
-        }
-        let mut runs = Runs::new(text);
-        for hit in self.prefilter.hits_slowly(text) {
-            candidates.parts.extend(wide_parts(&mut runs, hit, |text| self.parts_slowly(text)));
-        }
-        candidates.finish(&self.rules, text)
+    /// Every value that some rule finds.
+    fn parts(&self, bytes: &[u8]) -> Vec<Part> {
+        Search::new(self, bytes).run().parts
     }
 }
 
@@ -310,23 +290,6 @@ impl Candidates {
         }
         parts
     }
-}
-
-/// What stands in UTF-16 around a hit, found by `find` in the decoded text.
-fn wide_parts(runs: &mut Runs<'_>, hit: Hit<'_>, find: impl Fn(&[u8]) -> Vec<Part>) -> Vec<Part> {
-    let run = if hit.literal.wide { runs.around(hit.at, hit.literal.len()) } else { None };
-    let Some(run) = run else {
-        return Vec::new();
-    };
-    let mut parts = find(&run.text);
-    for part in &mut parts {
-        part.span = run.raw(part.span);
-        if let Value::Secret(secret) = &mut part.value {
-            secret.span = part.span;
-        }
-        part.encoding.insert(0, run.encoding);
-    }
-    parts
 }
 
 /// What a match of a regex is, or why it is no credential.
@@ -375,7 +338,7 @@ fn judged(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part,
         }
     };
     let needs_id = rule.pattern.has_context(text, found) == Some(false);
-    Ok(Part { rule: index, value, span, encoding: Vec::new(), needs_id })
+    Ok(Part { rule: index, value, span, raw: span, encoding: Vec::new(), needs_id })
 }
 
 /// The account that a secret without an id belongs to, if it tells.

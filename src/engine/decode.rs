@@ -1,198 +1,267 @@
-//! Reads text that is written in another encoding than the bytes around it, and knows where each of its characters stands.
-//! So far that is UTF-16; what is found in the text is not its business.
+//! Reads what is written in another way than the text around it: a stretch of text is given again with every encoded piece replaced
+//! in its place by what it decodes to, so that rules and pairing see the neighbours that the value really has. A file for each
+//! decoder; `map` knows where each byte stood. What is found in the text is not this room's business.
 
+use std::ops::Range;
+
+use self::base64::Encoded;
+use self::map::{Builder, Layer, Spent};
+pub(super) use self::utf16::mark;
 use super::Encoding;
 use crate::location::Span;
 
-/// Stands for every character that is not ASCII: no credential has one, and so a character is a byte.
-const OTHER: u8 = 0xFF;
+mod base64;
+mod deflate;
+mod escapes;
+mod list;
+mod map;
+pub(super) mod probe;
+mod run;
+mod split;
+mod utf16;
 
-/// A stretch of UTF-16 as ASCII, one byte for two.
+/// How many encodings within each other are read.
+pub(super) const DEPTH: usize = 3;
+/// All texts together may be so many times as long as what they are made from, and so much more.
+const BUDGET: (usize, usize) = (4, 4 << 20);
+/// No text is longer.
+const LONGEST: usize = 1 << 30;
+
+/// How many bytes may still be made of some input.
 #[derive(Debug)]
-pub(super) struct Run {
-    pub(super) encoding: Encoding,
-    pub(super) text: Vec<u8>,
-    start: usize,
-}
+pub(super) struct Budget(usize);
 
-impl Run {
-    /// Where a piece of the text stands in the bytes it was read from.
-    pub(super) fn raw(&self, piece: Span) -> Span {
-        Span { start: self.start + 2 * piece.start, end: self.start + 2 * piece.end }
+impl Budget {
+    /// For an input of that length.
+    pub(super) fn of(length: usize) -> Self {
+        Self(length.saturating_mul(BUDGET.0).saturating_add(BUDGET.1).min(LONGEST))
+    }
+
+    fn left(&self) -> usize {
+        self.0
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), Spent> {
+        self.0 = self.0.checked_sub(bytes).ok_or(Spent)?;
+        Ok(())
     }
 }
 
-/// The stretches of UTF-16 around hits that come in rising order, each stretch once.
+/// A text as it is after each step of decoding.
 #[derive(Debug)]
-pub(super) struct Runs<'a> {
-    bytes: &'a [u8],
-    /// What the mark at the start of the bytes says.
+pub(super) struct View {
+    layers: Vec<Layer>,
+}
+
+/// One character that is spelled out, or what stands between two pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Character {
+    /// How many bytes it takes.
+    length: usize,
+    byte: Option<u8>,
+    encoding: Encoding,
+}
+
+impl View {
+    /// Of a text in which something is encoded. `marked` is what the mark at the start of the blob says.
+    pub(super) fn of(text: &[u8], marked: Option<Encoding>, budget: &mut Budget) -> Option<Self> {
+        let mut layers: Vec<Layer> = Vec::new();
+        for _ in 0..DEPTH {
+            let known = layers.len();
+            // Characters first: base64 may be spelled with some that are escaped.
+            let characters = layer(layers.last().map_or(text, |l| &l.text), budget, characters);
+            layers.extend(characters);
+            let marked = marked.filter(|_| layers.is_empty());
+            let suspects = layer(layers.last().map_or(text, |l| &l.text), budget, |text, builder, budget| {
+                suspects(text, marked, builder, budget)
+            });
+            layers.extend(suspects);
+            if layers.len() == known {
+                break;
+            }
+        }
+        Some(Self { layers }).filter(|view| !view.layers.is_empty())
+    }
+
+    /// The texts, outermost first.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.layers.iter().map(|layer| layer.text.as_slice())
+    }
+
+    /// The innermost text.
+    pub(super) fn text(&self) -> &[u8] {
+        self.layers.last().map_or(&[], |layer| &layer.text)
+    }
+
+    /// Where a span of the text before the one of that index stands in it.
+    pub(super) fn forward(&self, index: usize, span: Span) -> Span {
+        self.layers[index].forward(span)
+    }
+
+    /// Where a span of the text of that index stands in the raw bytes, and what it was decoded from, outermost first.
+    pub(super) fn raw(&self, index: usize, mut span: Span) -> (Span, Vec<Encoding>) {
+        let mut encodings = Vec::new();
+        for layer in self.layers[..=index].iter().rev() {
+            encodings.splice(0..0, layer.encodings(span));
+            span = layer.back(span);
+        }
+        (span, encodings)
+    }
+}
+
+/// One step of decoding; nothing if there is nothing to decode. Where the budget ends the text stays as it is.
+fn layer(
+    text: &[u8],
+    budget: &mut Budget,
+    decode: impl FnOnce(&[u8], &mut Builder<'_>, &mut Budget) -> Result<(), Spent>,
+) -> Option<Layer> {
+    let mut builder = Builder::new(text);
+    let left = budget.left();
+    budget.take(text.len()).ok()?;
+    let _spent = decode(text, &mut builder, budget);
+    let layer = builder.finish();
+    if layer.is_none() {
+        // Nothing was made.
+        budget.0 = left;
+    }
+    layer
+}
+
+/// Bytes with which a spelled-out character or what stands between two pieces begins.
+static SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b"%\\&=\"'`<\xE2\xC2\xEF";
+    let mut i = 0;
+    while i < bytes.len() {
+        table[bytes[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+/// Replaces spelled-out characters, and puts pieces together.
+fn characters(text: &[u8], builder: &mut Builder<'_>, budget: &mut Budget) -> Result<(), Spent> {
+    let quoted_printable = escapes::is_quoted_printable(text);
+    let mut at = 0;
+    while let Some(next) = text[at..].iter().position(|&c| SPECIAL[usize::from(c)]) {
+        at += next;
+        let rest = &text[at..];
+        let found = match rest[0] {
+            b'%' => escapes::percent(rest),
+            b'&' => escapes::entity(rest),
+            b'=' if quoted_printable => escapes::quoted_printable(rest),
+            b'=' => None,
+            b'\\' => escapes::escape(rest).or_else(|| split::split(text, at)),
+            _ => split::split(text, at),
+        };
+        let Some(found) = found else {
+            at += 1;
+            continue;
+        };
+        let end = at + found.length;
+        let steps = (found.length, usize::from(found.byte.is_some()));
+        builder.replace(at..end, found.byte.as_slice(), steps, alone(found.encoding), budget)?;
+        at = end;
+    }
+    Ok(())
+}
+
+/// A stretch that may be written in another way.
+#[derive(Debug)]
+enum Suspect {
+    /// The first line of a run of letters.
+    Letters(Range<usize>),
+    List(list::List),
+    Wide(utf16::Run),
+}
+
+type Find = fn(&[u8], usize, Option<Encoding>) -> Option<Suspect>;
+
+/// Each finds the next suspect of its kind.
+const FINDS: [Find; 3] = [
+    |text, from, _| run::next(text, from).map(Suspect::Letters),
+    |text, from, _| list::next(text, from).map(Suspect::List),
+    |text, from, marked| utf16::next(text, from, marked).map(Suspect::Wide),
+];
+
+impl Suspect {
+    fn start(&self) -> usize {
+        match self {
+            Self::Letters(line) => line.start,
+            Self::List(list) => list.items[0].start,
+            Self::Wide(run) => run.range.start,
+        }
+    }
+
+    fn end(&self) -> usize {
+        match self {
+            Self::Letters(line) => line.end,
+            Self::List(list) => list.items.last().map_or(0, |item| item.end),
+            Self::Wide(run) => run.range.end,
+        }
+    }
+
+    /// Replaces it if it is what it seems to be. Returns where the text goes on then.
+    fn decode(&self, text: &[u8], builder: &mut Builder<'_>, budget: &mut Budget) -> Result<Option<usize>, Spent> {
+        match self {
+            Self::Letters(line) => match Encoded::at(text, line.clone()) {
+                Some(encoded) => encoded.decode(text, builder, budget).map(|()| Some(encoded.end())),
+                None => Ok(None),
+            },
+            Self::List(list) => {
+                let mut done = list.items[0].start;
+                for (item, byte) in list.items.iter().zip(&list.bytes) {
+                    let range = done..item.end;
+                    done = item.end;
+                    builder.replace(range.clone(), &[*byte], (range.len(), 1), alone(Encoding::Hex), budget)?;
+                }
+                Ok(Some(done))
+            }
+            Self::Wide(run) => {
+                let Range { start, end } = run.range;
+                let how = alone(run.encoding);
+                // It is no continuation of the letters that it touches, which are written in another way.
+                let is_touched = |before: usize| builder.done == start || text[before].is_ascii_alphanumeric();
+                if start.checked_sub(1).is_some_and(is_touched) {
+                    builder.replace(start..start, b"\0", (0, 1), how, budget)?;
+                }
+                builder.replace(start..end, &run.text(text), (2, 1), how, budget)?;
+                if text.get(end).is_some_and(u8::is_ascii_alphanumeric) {
+                    builder.replace(end..end, b"\0", (0, 1), how, budget)?;
+                }
+                Ok(Some(run.range.end))
+            }
+        }
+    }
+}
+
+/// Replaces base64, hexadecimal numbers, lists of bytes and UTF-16.
+fn suspects(
+    text: &[u8],
     marked: Option<Encoding>,
-    /// Where the last run of each encoding at an even and at an odd offset ended.
-    done: [[usize; 2]; 2],
-}
-
-impl<'a> Runs<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        let marked = match bytes {
-            [0xFF, 0xFE, ..] => Some(Encoding::Utf16Le),
-            [0xFE, 0xFF, ..] => Some(Encoding::Utf16Be),
-            _ => None,
+    builder: &mut Builder<'_>,
+    budget: &mut Budget,
+) -> Result<(), Spent> {
+    let mut next = FINDS.map(|find| find(text, 0, marked));
+    loop {
+        let starts = next.each_ref().map(|suspect| suspect.as_ref().map_or(usize::MAX, Suspect::start));
+        let first = (0..FINDS.len()).min_by_key(|&kind| starts[kind]).unwrap_or(0);
+        let Some(suspect) = next[first].take() else {
+            return Ok(());
         };
-        let done = [[0; 2]; 2];
-        Self { bytes, marked, done }
-    }
-
-    /// The text around ASCII characters that alternate with zeros, the first at `at`, the last `len - 1` bytes further.
-    /// `None` when an earlier run has them.
-    pub(super) fn around(&mut self, at: usize, len: usize) -> Option<Run> {
-        let first_unit = |encoding| match encoding {
-            Encoding::Utf16Le => at,
-            _ => at.saturating_sub(1),
+        let Some(at) = suspect.decode(text, builder, budget)? else {
+            next[first] = FINDS[first](text, suspect.end(), marked);
+            continue;
         };
-        let known = [Encoding::Utf16Le, Encoding::Utf16Be].into_iter().any(|encoding| {
-            let unit = first_unit(encoding);
-            unit < self.done[encoding as usize][unit % 2]
-        });
-        if known {
-            return None;
+        for kind in 0..FINDS.len() {
+            if starts[kind] < at {
+                next[kind] = FINDS[kind](text, at, marked);
+            }
         }
-        let encoding = self.encoding(at, len);
-        let unit = first_unit(encoding);
-        let (start, end) = self.extent(encoding, unit);
-        self.done[encoding as usize][unit % 2] = end;
-        let text = self.bytes[start..end]
-            .chunks_exact(2)
-            .map(|pair| match read(encoding, pair) {
-                ascii @ 0..0x80 => ascii as u8,
-                _ => OTHER,
-            })
-            .collect();
-        Some(Run { encoding, text, start })
-    }
-
-    /// ASCII with zeros between reads the same in both byte orders, so that only its ends tell: the little endian one ends in a zero,
-    /// the big endian one begins with it. Where both have one, text at an even offset decides.
-    fn encoding(&self, at: usize, len: usize) -> Encoding {
-        let even = at.is_multiple_of(2);
-        match self.marked {
-            Some(Encoding::Utf16Le) if even => return Encoding::Utf16Le,
-            Some(Encoding::Utf16Be) if !even => return Encoding::Utf16Be,
-            _ => {}
-        }
-        let ascii = |c: u8| is_text(u16::from(c)) && c.is_ascii();
-        let (mut first, mut last) = (at, at + len - 1);
-        while first >= 2 && self.bytes[first - 1] == 0 && ascii(self.bytes[first - 2]) {
-            first -= 2;
-        }
-        while let Some(&[0, next]) = self.bytes.get(last + 1..last + 3)
-            && ascii(next)
-        {
-            last += 2;
-        }
-        let zero_before = first > 0 && self.bytes[first - 1] == 0;
-        let zero_after = self.bytes.get(last + 1) == Some(&0);
-        match (zero_before, zero_after) {
-            (false, true) => Encoding::Utf16Le,
-            (true, false) => Encoding::Utf16Be,
-            _ if even => Encoding::Utf16Le,
-            _ => Encoding::Utf16Be,
-        }
-    }
-
-    /// How far the units around `unit` are text.
-    fn extent(&self, encoding: Encoding, unit: usize) -> (usize, usize) {
-        let units = |bytes: &'a [u8]| bytes.chunks_exact(2).map(move |pair| read(encoding, pair));
-        let behind = units(&self.bytes[unit..]).take_while(|&u| is_text(u)).count();
-        let before = units(&self.bytes[unit % 2..unit]).rev().take_while(|&u| is_text(u)).count();
-        (unit - 2 * before, unit + 2 * behind)
     }
 }
 
-fn read(encoding: Encoding, pair: &[u8]) -> u16 {
-    match encoding {
-        Encoding::Utf16Le => u16::from_le_bytes([pair[0], pair[1]]),
-        _ => u16::from_be_bytes([pair[0], pair[1]]),
-    }
-}
-
-/// Whether a unit may be part of a text: no control character but white space, no byte order mark, nothing that is no character.
-/// Halves of surrogate pairs are taken as they come.
-fn is_text(unit: u16) -> bool {
-    matches!(unit, 0x09 | 0x0A | 0x0C | 0x0D | 0x20..=0x7E | 0xA0..=0xFEFE | 0xFF00..=0xFFFD)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LITTLE: Encoding = Encoding::Utf16Le;
-    const BIG: Encoding = Encoding::Utf16Be;
-
-    fn encode(encoding: Encoding, text: &str) -> Vec<u8> {
-        let bytes = match encoding {
-            Encoding::Utf16Le => u16::to_le_bytes,
-            _ => u16::to_be_bytes,
-        };
-        text.encode_utf16().flat_map(bytes).collect()
-    }
-
-    /// The run around the first `KEY` in UTF-16, its text and where the `KEY` stands in the bytes according to it.
-    fn run(bytes: &[u8]) -> (Encoding, String, usize) {
-        let at = memchr::memmem::find(bytes, b"K\0E\0Y").unwrap();
-        let run = Runs::new(bytes).around(at, 5).unwrap();
-        let key = memchr::memmem::find(&run.text, b"KEY").unwrap();
-        let raw = run.raw(Span { start: key, end: key + 3 });
-        assert_eq!(raw.end - raw.start, 6);
-        let text = run.text.iter().map(|&c| if c == OTHER { '?' } else { c.into() });
-        (run.encoding, text.collect(), raw.start)
-    }
-
-    #[test]
-    fn a_whole_file_is_one_run() {
-        for (encoding, mark) in [(LITTLE, [0xFF, 0xFE]), (BIG, [0xFE, 0xFF])] {
-            let marked = [&mark, encode(encoding, "a KEY\r\nb").as_slice()].concat();
-            assert_eq!(run(&marked), (encoding, "a KEY\r\nb".to_owned(), 6));
-            assert_eq!(run(&encode(encoding, "a KEY\n")), (encoding, "a KEY\n".to_owned(), 4));
-        }
-    }
-
-    #[test]
-    fn characters_of_one_or_two_units_keep_their_places() {
-        for encoding in [LITTLE, BIG] {
-            let bytes = encode(encoding, "\u{e9}\u{1F511}\u{4E2D} KEY \u{1F511}");
-            assert_eq!(run(&bytes), (encoding, "???? KEY ??".to_owned(), 10));
-        }
-    }
-
-    #[test]
-    fn a_run_inside_a_binary_is_found_at_any_offset() {
-        // What stands before may be read as characters too.
-        for (encoding, before, after, text) in [
-            (LITTLE, &b"\x07\x01\x02"[..], &b"\0\0\x03"[..], "?a KEY"),
-            (LITTLE, b"\x07\x01\x07\0", b"\0\0\x03", "a KEY"),
-            (BIG, b"\x07\x05\x01\0\0", b"\x07\x01", "a KEY?"),
-            (BIG, b"\x07\x01\0\x02", b"\x07\x01", "a KEY?"),
-        ] {
-            let bytes = [before, &encode(encoding, "a KEY"), after].concat();
-            assert_eq!(run(&bytes), (encoding, text.to_owned(), before.len() + 4), "{before:?}");
-        }
-    }
-
-    #[test]
-    fn a_run_is_given_once() {
-        let bytes = encode(LITTLE, "KEY KEY\0KEY");
-        let mut runs = Runs::new(&bytes);
-        assert!(runs.around(0, 5).is_some());
-        assert!(runs.around(8, 5).is_none());
-        assert_eq!(runs.around(16, 5).unwrap().text, b"KEY");
-    }
-
-    #[test]
-    fn a_unit_that_is_cut_off_ends_the_run() {
-        let mut bytes = encode(LITTLE, "a KEY");
-        bytes.pop();
-        let text = Runs::new(&bytes).around(4, 5).unwrap().text;
-        assert_eq!(text, b"a KE");
-    }
+/// An encoding by itself.
+fn alone(encoding: Encoding) -> &'static [Encoding] {
+    std::slice::from_ref(&Encoding::ALL[encoding as usize])
 }

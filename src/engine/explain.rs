@@ -6,10 +6,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use self::spans::Spans;
-use super::decode::{Run, Runs};
 use super::pair::Part;
 use super::rule::pattern::Found;
 use super::rule::{Kind, Rule, RuleSet};
+use super::search::Search;
 use super::{
     Dropped, Encoding, Match, Scanner, SecretKind, account_of, beside, boundary, judged, part, plausible, structure,
     window,
@@ -143,13 +143,22 @@ impl Scanner {
     pub fn explain(&self, bytes: &[u8]) -> Vec<Candidate> {
         let matches = self.scan(bytes);
         let mut seen = Vec::new();
-        for text in self.texts(bytes) {
-            let mut here = self.matched(text.bytes());
-            here.extend(unique_ids::find(text.bytes()).map(|(span, what)| Seen::unique_id(text.bytes(), span, what)));
-            let runs = self.unlabelled(text.bytes(), &here);
+        let mut look = |text: &[u8], place: &dyn Fn(Span) -> (Span, Vec<Encoding>)| {
+            let mut here = self.matched(text);
+            here.extend(unique_ids::find(text).map(|(span, what)| Seen::unique_id(text, span, what)));
+            let runs = self.unlabelled(text, &here);
             here.extend(runs);
-            here.iter_mut().for_each(|seen| (seen.span, seen.encoding) = text.place(seen.span));
+            here.iter_mut().for_each(|seen| (seen.span, seen.encoding) = place(seen.span));
             seen.extend(here);
+        };
+        look(bytes, &|span| (span, Vec::new()));
+        for (region, view) in Search::new(self, bytes).views() {
+            for (step, text) in view.texts().enumerate() {
+                look(text, &|span| {
+                    let (span, encoding) = view.raw(step, span);
+                    (span.shifted(region.start), encoding)
+                });
+            }
         }
         // As the scan does where several rules find the same.
         seen.sort_by_key(|seen| (seen.span.start, seen.verdict == Ok(Need::Id), seen.rule));
@@ -173,14 +182,6 @@ impl Scanner {
             .collect()
     }
 
-    /// The bytes as they are, and each stretch of them that is written in another encoding.
-    fn texts<'a>(&self, bytes: &'a [u8]) -> Vec<Text<'a>> {
-        let mut runs = Runs::new(bytes);
-        let wide = self.prefilter.hits(bytes).filter(|hit| hit.literal.wide);
-        let decoded: Vec<_> = wide.filter_map(|hit| runs.around(hit.at, hit.literal.len())).map(Text::Wide).collect();
-        std::iter::once(Text::Raw(bytes)).chain(decoded).collect()
-    }
-
     /// What the regexes match.
     fn matched(&self, text: &[u8]) -> Vec<Seen> {
         let mut all = Vec::new();
@@ -199,7 +200,7 @@ impl Scanner {
         };
         let (secrets, ids): (Vec<&Seen>, _) = seen.iter().partition(|seen| matches!(seen.value, Looked::Secret(..)));
         let labels = self.prefilter.hits(text).filter(|hit| hit.literal.rules.contains(&index));
-        let labels = labels.map(|hit| Span { start: hit.at, end: hit.at + hit.literal.len() });
+        let labels = labels.map(|hit| Span { start: hit.at, end: hit.at + hit.literal.text().len() });
         let labelled = Spans::new(secrets.iter().map(|secret| secret.span));
         let good = Spans::new(secrets.iter().filter(|secret| secret.verdict.is_ok()).map(|secret| secret.span));
         let mut all: BTreeMap<Span, Seen> = BTreeMap::new();
@@ -306,29 +307,6 @@ impl Seen {
             Err(why) => Err(why),
         };
         seen
-    }
-}
-
-/// A text in which candidates are looked for.
-enum Text<'a> {
-    Raw(&'a [u8]),
-    Wide(Run),
-}
-
-impl Text<'_> {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Raw(bytes) => bytes,
-            Self::Wide(run) => &run.text,
-        }
-    }
-
-    /// Where a piece of it stands in the bytes as they are, and what it was decoded from.
-    fn place(&self, piece: Span) -> (Span, Vec<Encoding>) {
-        match self {
-            Self::Raw(_) => (piece, Vec::new()),
-            Self::Wide(run) => (run.raw(piece), vec![run.encoding]),
-        }
     }
 }
 
@@ -496,9 +474,9 @@ mod tests {
     #[test]
     fn keywords_say_where_the_scanner_looked() {
         let scanner = Scanner::new(RuleSet::builtin());
-        let keywords = scanner.keywords(b"a secret AKIA, A\0S\0I\0A\0");
+        let keywords = scanner.keywords(b"a secret AKIA, QVNJQ");
         let told: Vec<_> = keywords.iter().map(|k| (k.at, &*k.text, k.wide)).collect();
-        assert_eq!(told, [(3, "ecret", false), (9, "AKIA", false), (15, "ASIA", true)]);
+        assert_eq!(told, [(3, "ecret", false), (9, "AKIA", false), (15, "QVNJQ", false)]);
         assert!(keywords[1].rules.contains(&"aws-access-key-id") && keywords[2].rules.is_empty());
     }
 

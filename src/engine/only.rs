@@ -31,7 +31,7 @@ impl Only {
             true => wide(text, hit.at),
         }?;
         let rule = *self.0.get(&id)?;
-        Some(Part { rule, value: Value::Id(id), span, encoding, needs_id: false })
+        Some(Part { rule, value: Value::Id(id), span, raw: span, encoding, needs_id: false })
     }
 }
 

@@ -31,8 +31,10 @@ pub(super) struct Part {
     /// Index of the rule.
     pub(super) rule: usize,
     pub(super) value: Value,
-    /// Where it stands in the blob.
+    /// Where it stands in the text in which it was found and is paired.
     pub(super) span: Span,
+    /// Where it stands in the blob, before decoding.
+    pub(super) raw: Span,
     /// What it was decoded from.
     pub(super) encoding: Vec<Encoding>,
     /// Counts only with an id nearby.
@@ -51,16 +53,15 @@ struct Owner {
     secrets: Vec<FoundSecret>,
 }
 
-/// All credentials in `parts`, sorted by span. Parts must not overlap.
-pub(super) fn join(bytes: &[u8], rules: &RuleSet, mut parts: Vec<Part>) -> Vec<Match> {
-    parts.sort_by(|a, b| (&a.encoding, a.span).cmp(&(&b.encoding, b.span)));
+/// All credentials in `parts`, sorted by where they stand in the blob. Parts must not overlap in `text`.
+pub(super) fn join(text: &[u8], rules: &RuleSet, mut parts: Vec<Part>) -> Vec<Match> {
+    parts.sort_by_key(|part| part.span);
     let names: Vec<_> = rules.iter().map(|rule| &rule.id).collect();
-    let mut matches: Vec<Match> = parts
-        .chunk_by(|a, b| a.encoding == b.encoding)
-        .flat_map(|written_alike| joined(bytes, written_alike))
+    let mut matches: Vec<Match> = joined(text, &parts)
+        .into_iter()
         .map(|owner| Match {
             rule: names[owner.part.rule].clone(),
-            span: owner.part.span,
+            span: owner.part.raw,
             access_key_id: match owner.part.value {
                 Value::Id(id) => Some(id),
                 Value::Secret(_) => None,
@@ -69,7 +70,8 @@ pub(super) fn join(bytes: &[u8], rules: &RuleSet, mut parts: Vec<Part>) -> Vec<M
             encoding: owner.part.encoding,
         })
         .collect();
-    matches.sort_by(|a, b| (a.span, &a.encoding).cmp(&(b.span, &b.encoding)));
+    // All that was deflated together has the same span.
+    matches.sort_by_key(|found| (found.span, found.access_key_id));
     matches
 }
 

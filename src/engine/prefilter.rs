@@ -1,8 +1,7 @@
-//! Finds the places worth a look, at the speed of memory: every keyword of every rule, and what betrays one in UTF-16.
-//! What a place is worth is for the regexes to say.
+//! Finds the places worth a look, at the speed of memory: every keyword of every rule, and what betrays an access key id that is
+//! written in another way, where it is so short that `decode::probe` may not see it. What a place is worth is for the regexes to say.
 //!
-//! The fewer the literals, the faster the search; up to 32 of them go through the fast one of its two loops. So UTF-16 does not
-//! double them: around a hit the whole text is decoded and searched again, for which a few letters that keywords share will do.
+//! The fewer the literals, the faster the search; up to 64 of them go through its vectorised loops.
 
 use aho_corasick::{AhoCorasick, MatchKind, packed};
 
@@ -13,13 +12,21 @@ pub(super) struct Prefilter {
     literals: Vec<Literal>,
 }
 
+/// The first letters of ids, or the last of those, as they are encoded.
+const ENCODED: [&str; 14] = [
+    // Base64, of AKIA and ASIA, by how many bytes stand before them in their group.
+    "QUtJQ", "FLSU", "BS0lB", "QVNJQ", "FTSU", "BU0lB", // Hexadecimal.
+    "4b4941", "4B4941", "534941", // Escape sequences, character references, percent.
+    "u0041", "x49\\x41", "&#65;", "&#x41;", "%41%",
+];
+
 /// What to do at a hit.
 #[derive(Clone, Debug)]
 pub(super) struct Literal {
     bytes: Vec<u8>,
-    /// Indices of the rules whose keyword it is; none if it is wide.
+    /// Indices of the rules whose keyword it is; none if it is only a sign of something encoded.
     pub(super) rules: Vec<usize>,
-    /// A piece of keywords in UTF-16, without the zero byte at its end, or in big endian at its start.
+    /// In UTF-16, without the zero byte at its end, or in big endian at its start.
     pub(super) wide: bool,
 }
 
@@ -40,22 +47,16 @@ enum Search {
 impl Prefilter {
     /// `keywords` of each rule, in the order of the rules.
     pub(super) fn new<'a>(keywords: impl Iterator<Item = &'a [String]>) -> Self {
-        let mut literals = Vec::new();
-        let mut all = Vec::new();
-        for (rule, keywords) in keywords.enumerate() {
-            all.extend(keywords.iter().map(String::as_bytes));
-            literals.extend(keywords.iter().map(|keyword| Literal {
-                bytes: keyword.clone().into_bytes(),
-                rules: vec![rule],
-                wide: false,
-            }));
-        }
-        literals.extend(shared_pieces(all).into_iter().map(|piece| Literal {
-            bytes: widened(piece),
-            rules: Vec::new(),
-            wide: true,
-        }));
-        Self::of(without_prefixes(literals))
+        Self::of(without_prefixes(literals(keywords)))
+    }
+
+    /// One that finds keywords in UTF-16 too, wherever they are.
+    pub(super) fn wide<'a>(keywords: impl Iterator<Item = &'a [String]>) -> Self {
+        let mut all = literals(keywords);
+        let keywords = all.iter().filter(|literal| !literal.rules.is_empty());
+        let widened = keywords.map(|l| Literal { bytes: widened(&l.bytes), rules: l.rules.clone(), wide: true });
+        all.extend(widened.collect::<Vec<_>>());
+        Self::of(without_prefixes(all))
     }
 
     fn of(literals: Vec<Literal>) -> Self {
@@ -100,19 +101,7 @@ impl Prefilter {
     }
 }
 
-fn automaton(literals: &[Literal]) -> AhoCorasick {
-    AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostFirst)
-        .build(literals.iter().map(|literal| &literal.bytes))
-        .expect("a few hundred short literals fit an automaton")
-}
-
 impl Literal {
-    /// Length in bytes.
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Its letters.
     pub(super) fn text(&self) -> String {
         let letters: Vec<u8> = self.bytes.iter().step_by(if self.wide { 2 } else { 1 }).copied().collect();
@@ -120,22 +109,10 @@ impl Literal {
     }
 }
 
-/// Letters that are enough to suspect a keyword in UTF-16; shorter keywords are taken whole.
-const PIECE: usize = 4;
-
-/// A few pieces of keywords, so that each keyword contains one: again and again the piece that the most others contain.
-fn shared_pieces(mut keywords: Vec<&[u8]>) -> Vec<&[u8]> {
-    let contains = |keyword: &[u8], piece: &[u8]| memchr::memmem::find(keyword, piece).is_some();
-    let mut chosen = Vec::new();
-    loop {
-        let spread = |piece: &[u8]| keywords.iter().filter(|k| contains(k, piece)).count();
-        let pieces = keywords.iter().flat_map(|k| k.windows(PIECE.min(k.len())));
-        let Some(best) = pieces.max_by_key(|piece| (spread(piece), *piece)) else {
-            return chosen;
-        };
-        keywords.retain(|keyword| !contains(keyword, best));
-        chosen.push(best);
-    }
+fn literals<'a>(keywords: impl Iterator<Item = &'a [String]>) -> Vec<Literal> {
+    let literal = |text: &str, rules| Literal { bytes: text.as_bytes().to_vec(), rules, wide: false };
+    let keywords = keywords.enumerate().flat_map(|(rule, all)| all.iter().map(move |k| literal(k, vec![rule])));
+    ENCODED.iter().map(|text| literal(text, Vec::new())).chain(keywords).collect()
 }
 
 /// `A`, `B`, `C` with a zero between any two: part of the little and of the big endian spelling alike.
@@ -143,6 +120,13 @@ fn widened(piece: &[u8]) -> Vec<u8> {
     let mut bytes: Vec<u8> = piece.iter().flat_map(|&c| [c, 0]).collect();
     bytes.pop();
     bytes
+}
+
+fn automaton(literals: &[Literal]) -> AhoCorasick {
+    AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(literals.iter().map(|literal| &literal.bytes))
+        .expect("a few hundred short literals fit an automaton")
 }
 
 /// Joins equal literals, and literals with those that begin them: where the longer one stands, the shorter does.
@@ -172,43 +156,53 @@ mod tests {
         Prefilter::new(owned.iter().map(Vec::as_slice))
     }
 
-    fn hits(prefilter: &Prefilter, text: &[u8]) -> Vec<(usize, Vec<usize>, bool)> {
-        prefilter.hits(text).map(|hit| (hit.at, hit.literal.rules.clone(), hit.literal.wide)).collect()
+    fn hits(prefilter: &Prefilter, text: &[u8]) -> Vec<(usize, Vec<usize>)> {
+        prefilter.hits(text).map(|hit| (hit.at, hit.literal.rules.clone())).collect()
     }
 
     #[test]
     fn every_place_is_found_overlapping_ones_too() {
         let prefilter = prefilter(&[&["AKIA"], &["secret"]]);
-        assert_eq!(
-            hits(&prefilter, b"AKIAKIA secret"),
-            [(0, vec![0], false), (3, vec![0], false), (8, vec![1], false)]
-        );
+        assert_eq!(hits(&prefilter, b"AKIAKIA secret"), [(0, vec![0]), (3, vec![0]), (8, vec![1])]);
     }
 
     #[test]
     fn a_keyword_that_begins_another_stands_for_both() {
         let prefilter = prefilter(&[&["secretkey"], &["secret"], &["secret"]]);
-        assert_eq!(hits(&prefilter, b"a secretkey"), [(2, vec![0, 1, 2], false)]);
+        assert_eq!(hits(&prefilter, b"a secretkey"), [(2, vec![0, 1, 2])]);
     }
 
     #[test]
-    fn both_spellings_of_utf16_are_found() {
-        let prefilter = prefilter(&[&["AKIA"]]);
-        let little: Vec<u8> = "xAKIA".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let big: Vec<u8> = "xAKIA".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        assert_eq!(hits(&prefilter, &little), [(2, vec![], true)]);
-        assert_eq!(hits(&prefilter, &big), [(3, vec![], true)]);
+    fn ids_are_betrayed_in_the_ways_they_are_encoded() {
+        let prefilter = prefilter(&[&["secret"]]);
+        let base64 = |text: &str| {
+            let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let bits: String = text.bytes().map(|c| format!("{c:08b}")).collect();
+            let sextets = bits.as_bytes().chunks_exact(6).map(|six| std::str::from_utf8(six).unwrap());
+            sextets.map(|six| alphabet[usize::from_str_radix(six, 2).unwrap()]).collect::<Vec<u8>>()
+        };
+        for id in ["AKIA", "ASIA"] {
+            let id = format!("{id}SP2TPHJSQH3FJRUX");
+            let each = |spell: fn(u8) -> String| id.bytes().map(spell).collect::<String>().into_bytes();
+            for text in [
+                base64(&id),
+                base64(&format!("x{id}")),
+                base64(&format!("xy{id}")),
+                each(|c| format!("{c:02x}")),
+                each(|c| format!("{c:02X}")),
+                each(|c| format!("\\u{c:04x}")),
+                each(|c| format!("\\x{c:02x}")),
+                each(|c| format!("&#{c};")),
+                each(|c| format!("&#x{c:x};")),
+                each(|c| format!("%{c:X}")),
+            ] {
+                assert!(!hits(&prefilter, &text).is_empty(), "{}", text.escape_ascii());
+            }
+        }
     }
 
     #[test]
-    fn each_keyword_contains_a_chosen_piece_and_they_are_few() {
-        let keywords: Vec<&[u8]> = vec![b"session_token", b"SessionToken", b"AKIA", b"key", b"x_token"];
-        let pieces = shared_pieces(keywords);
-        assert_eq!(pieces, [&b"oken"[..], b"key", b"AKIA"]);
-    }
-
-    #[test]
-    fn the_built_in_keywords_go_through_the_fast_loop() {
+    fn the_built_in_keywords_go_through_the_vectorised_loops() {
         let rules = crate::engine::rule::RuleSet::builtin();
         let prefilter = Prefilter::new(rules.iter().map(|rule| rule.keywords.as_slice()));
         assert!(prefilter.literals.len() <= 64, "{}", prefilter.literals.len());
@@ -220,9 +214,8 @@ mod tests {
         assert!(matches!(packed.search, Search::Packed(_)) || cfg!(not(target_arch = "x86_64")));
         let automaton =
             Prefilter { search: Search::Automaton(automaton(&packed.literals)), literals: packed.literals.clone() };
-        let text = b"secretAKIAKIAkeysecretkey ecrekeykeyA\0K\0I\0A\0k\0e\0y".repeat(20);
-        let slow: Vec<_> =
-            packed.hits_slowly(&text).map(|hit| (hit.at, hit.literal.rules.clone(), hit.literal.wide)).collect();
+        let text = b"secretAKIAKIAkeysecretkey ecrekeykeyQUtJQ&#65;".repeat(20);
+        let slow: Vec<_> = packed.hits_slowly(&text).map(|hit| (hit.at, hit.literal.rules.clone())).collect();
         assert_eq!(hits(&packed, &text), slow);
         assert_eq!(hits(&automaton, &text), slow);
     }

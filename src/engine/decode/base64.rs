@@ -1,0 +1,246 @@
+//! Base64 with either alphabet (RFC 4648) and, because a run of hexadecimal digits looks like one of base64, hexadecimal numbers
+//! too. Only the head of a run is decoded to see whether there is text in it: images, keys and hashes cost no more than that.
+
+use std::ops::Range;
+
+use super::map::{Builder, Spent};
+use super::{Budget, deflate, run};
+use crate::engine::Encoding;
+
+/// How much of a run tells what is in it, in letters.
+const HEAD: usize = 96;
+/// Fewer bytes than this may look like text by chance.
+const SHORTEST_TEXT: usize = 16;
+/// So many digits are the twenty characters of an access key id.
+const SHORTEST_HEX: usize = 40;
+/// A run may begin with a word that belongs to something else and is joined by one of its letters that is a sign.
+const LONGEST_PREFIX: usize = 64;
+/// How many such signs are looked behind.
+const PREFIXES: usize = 6;
+
+/// How the letters of a run are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alphabet {
+    Base64,
+    Hex,
+}
+
+/// What the head of a run holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Text,
+    Deflated,
+}
+
+/// A run that decodes to something.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    alphabet: Alphabet,
+    content: Content,
+    lines: Vec<Range<usize>>,
+}
+
+impl Encoded {
+    /// The run that has `line` for its first line, if there is text in it.
+    pub(super) fn at(text: &[u8], line: Range<usize>) -> Option<Self> {
+        let letters = &text[line.clone()];
+        let (skipped, alphabet, content) = starts(letters).find_map(|start| {
+            let rest = &letters[start..];
+            let (alphabet, content) = content(rest)?;
+            Some((start, alphabet, content))
+        })?;
+        let mut lines = run::lines(text, line);
+        lines[0].start += skipped;
+        if alphabet == Alphabet::Hex {
+            cut_to_digits(text, &mut lines);
+        }
+        Some(Self { alphabet, content, lines })
+    }
+
+    /// The end of its last line.
+    pub(super) fn end(&self) -> usize {
+        self.lines.last().map_or(0, |line| line.end)
+    }
+
+    /// Replaces it by what it decodes to.
+    pub(super) fn decode(&self, text: &[u8], builder: &mut Builder<'_>, budget: &mut Budget) -> Result<(), Spent> {
+        let how: &'static [Encoding] = match (self.alphabet, self.content) {
+            (Alphabet::Base64, Content::Text) => &[Encoding::Base64],
+            (Alphabet::Hex, Content::Text) => &[Encoding::Hex],
+            (Alphabet::Base64, Content::Deflated) => &[Encoding::Base64, Encoding::Gzip],
+            (Alphabet::Hex, Content::Deflated) => &[Encoding::Hex, Encoding::Gzip],
+        };
+        if self.content == Content::Text {
+            return self.groups(text, |range, bytes, steps| builder.replace(range, bytes, steps, how, budget));
+        }
+        let mut deflated = Vec::new();
+        let mut range = self.lines[0].start..self.lines[0].start;
+        self.groups(text, |group, bytes, _| {
+            budget.take(bytes.len())?;
+            deflated.extend_from_slice(bytes);
+            range.end = group.end;
+            Ok(())
+        })?;
+        let inflated = deflate::inflated(&deflated, budget.left());
+        if inflated.is_empty() {
+            return Ok(());
+        }
+        let steps = (range.len(), inflated.len());
+        builder.replace(range, &inflated, steps, how, budget)
+    }
+
+    /// Its groups, and what stands between its lines: where they stand, what they decode to and the steps between them.
+    fn groups(
+        &self,
+        text: &[u8],
+        mut give: impl FnMut(Range<usize>, &[u8], (usize, usize)) -> Result<(), Spent>,
+    ) -> Result<(), Spent> {
+        let (letters, bytes) = self.alphabet.group();
+        // A group that goes on in the next line.
+        let mut broken: Vec<u8> = Vec::new();
+        let mut done = self.lines[0].start;
+        for line in &self.lines {
+            let missing = if broken.is_empty() { 0 } else { letters - broken.len() };
+            let rest = (line.start + missing).min(line.end);
+            broken.extend_from_slice(&text[line.start..rest]);
+            if missing > 0 && broken.len() == letters {
+                give(done..rest, &self.alphabet.decoded(&broken), (rest - done, bytes))?;
+                (done, broken) = (rest, Vec::new());
+            }
+            if !broken.is_empty() {
+                continue;
+            }
+            if done < rest {
+                give(done..rest, b"", (rest - done, 0))?;
+            }
+            let whole = rest + (line.end - rest) / letters * letters;
+            if rest < whole {
+                give(rest..whole, &self.alphabet.decoded(&text[rest..whole]), (letters, bytes))?;
+            }
+            broken.extend_from_slice(&text[whole..line.end]);
+            done = whole;
+        }
+        let last = self.alphabet.decoded(&broken);
+        if last.is_empty() {
+            return Ok(());
+        }
+        let padding = text[self.end()..].iter().take(letters - broken.len()).take_while(|&&c| c == b'=').count();
+        let range = done..self.end() + padding;
+        let steps = (range.len(), last.len());
+        give(range, &last, steps)
+    }
+}
+
+/// Where in a line the run may begin: at its start, at most three letters further, or behind a sign that joins it to a word.
+fn starts(letters: &[u8]) -> impl Iterator<Item = usize> {
+    let head = &letters[..letters.len().min(LONGEST_PREFIX)];
+    let behind_signs = head.iter().enumerate().filter(|(_, c)| !c.is_ascii_alphanumeric()).map(|(at, _)| at + 1);
+    (0..4)
+        .chain(behind_signs.filter(|&at| at > 3).take(PREFIXES))
+        .filter(|&start| letters.len() >= start + run::SHORTEST)
+}
+
+/// What the letters hold, if it is anything that could have a credential in it.
+fn content(letters: &[u8]) -> Option<(Alphabet, Content)> {
+    let digits = letters.iter().take(HEAD).take_while(|c| c.is_ascii_hexdigit()).count();
+    let ways = [(Alphabet::Hex, digits), (Alphabet::Base64, letters.len().min(HEAD))];
+    ways.into_iter().filter(|&(alphabet, length)| length >= alphabet.shortest()).find_map(|(alphabet, length)| {
+        let length = length / alphabet.group().0 * alphabet.group().0;
+        // Most runs are no text from their first bytes on.
+        let may_begin_text = |c: &u8| is_text_byte(*c) || matches!(c, 0 | 0xFE | 0xFF | 0x1F | 0x8B | 8);
+        if !alphabet.decoded(&letters[..4]).iter().all(may_begin_text) {
+            return None;
+        }
+        let head = alphabet.decoded(&letters[..length]);
+        let content = if deflate::is_deflated(&head) {
+            Content::Deflated
+        } else if head.len() >= SHORTEST_TEXT && (is_text(&head) || is_wide_text(&head)) {
+            Content::Text
+        } else {
+            return None;
+        };
+        Some((alphabet, content))
+    })
+}
+
+fn is_text_byte(c: u8) -> bool {
+    matches!(c, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B | 0x20..=0x7E | 0x80..)
+}
+
+/// Whether the bytes are UTF-8, mostly ASCII, perhaps cut off within a character.
+fn is_text(bytes: &[u8]) -> bool {
+    let cut_off = |error: std::str::Utf8Error| error.error_len().is_none();
+    bytes.iter().all(|&c| is_text_byte(c))
+        && std::str::from_utf8(bytes).map_or_else(cut_off, |_| true)
+        && 4 * bytes.iter().filter(|c| c.is_ascii()).count() >= 3 * bytes.len()
+}
+
+/// Whether the bytes are ASCII in UTF-16, of either order, perhaps with its mark.
+fn is_wide_text(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xFF\xFE").or(bytes.strip_prefix(b"\xFE\xFF")).unwrap_or(bytes);
+    let ascii = |c: u8| is_text_byte(c) && c.is_ascii();
+    let mut pairs = bytes.chunks_exact(2);
+    pairs.clone().all(|pair| ascii(pair[0]) && pair[1] == 0) || pairs.all(|pair| pair[0] == 0 && ascii(pair[1]))
+}
+
+/// Ends a run of hexadecimal digits where the digits end.
+fn cut_to_digits(text: &[u8], lines: &mut Vec<Range<usize>>) {
+    for i in 0..lines.len() {
+        let line = lines[i].clone();
+        if let Some(other) = text[line.clone()].iter().position(|c| !c.is_ascii_hexdigit()) {
+            lines.truncate(i + 1);
+            lines[i].end = line.start + other;
+            return;
+        }
+    }
+}
+
+impl Alphabet {
+    /// How many letters make how many bytes.
+    fn group(self) -> (usize, usize) {
+        match self {
+            Self::Base64 => (4, 3),
+            Self::Hex => (2, 1),
+        }
+    }
+
+    fn shortest(self) -> usize {
+        match self {
+            Self::Base64 => run::SHORTEST,
+            Self::Hex => SHORTEST_HEX,
+        }
+    }
+
+    /// What letters stand for, the last group perhaps without its padding; the letter of a byte that is not whole is left out.
+    fn decoded(self, letters: &[u8]) -> Vec<u8> {
+        let bits = match self {
+            Self::Base64 => 6,
+            Self::Hex => 4,
+        };
+        let mut bytes = Vec::with_capacity(letters.len() * bits / 8 + 1);
+        let (mut held, mut count) = (0_u32, 0_usize);
+        for &letter in letters {
+            held = held << bits | u32::from(self.value(letter));
+            count += bits;
+            if count >= 8 {
+                count -= 8;
+                bytes.push((held >> count) as u8);
+            }
+        }
+        bytes
+    }
+
+    fn value(self, letter: u8) -> u8 {
+        match (self, letter) {
+            (Self::Hex, b'0'..=b'9') => letter - b'0',
+            (Self::Hex, b'a'..=b'f') => letter - b'a' + 10,
+            (Self::Hex, b'A'..=b'F') => letter - b'A' + 10,
+            (Self::Hex, _) => 0,
+            (Self::Base64, b'A'..=b'Z') => letter - b'A',
+            (Self::Base64, b'a'..=b'z') => letter - b'a' + 26,
+            (Self::Base64, b'0'..=b'9') => letter - b'0' + 52,
+            (Self::Base64, b'+' | b'-') => 62,
+            (Self::Base64, _) => 63,
+        }
+    }
+}

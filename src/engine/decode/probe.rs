@@ -1,0 +1,140 @@
+//! Finds long runs of base64, of hexadecimal digits and of UTF-16 at the speed of memory, wherever no keyword betrays them: it looks
+//! at blocks at fixed places, one of which every long run covers.
+
+use std::ops::Range;
+
+use super::base64::Encoded;
+use super::map::Builder;
+use super::{Budget, run, utf16};
+use crate::engine::Encoding;
+
+/// A run of letters covers such a block if it has twice as many, less one.
+const BLOCK: usize = 32;
+/// The same for UTF-16, in bytes: an access key id has forty.
+const WIDE_BLOCK: usize = 16;
+/// The bytes at odd places of eight.
+const ODD: u64 = 0xFF00_FF00_FF00_FF00;
+
+/// What a block may belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    Letters,
+    /// The first character of UTF-16 is at this offset in the block.
+    Wide(usize),
+}
+
+/// A stretch in which something long is encoded, with what it decodes to.
+#[derive(Debug)]
+pub(in crate::engine) struct Stretch {
+    pub(in crate::engine) range: Range<usize>,
+    pub(in crate::engine) text: Vec<u8>,
+}
+
+/// Gives the stretches of a text one after the other.
+#[derive(Debug)]
+pub(in crate::engine) struct Probe<'a> {
+    text: &'a [u8],
+    marked: Option<Encoding>,
+    /// Looks at every byte instead of many at once, which gives the same.
+    slowly: bool,
+    /// What comes before this is settled.
+    at: usize,
+}
+
+impl<'a> Probe<'a> {
+    pub(in crate::engine) fn new(text: &'a [u8], slowly: bool) -> Self {
+        Self { text, marked: utf16::mark(text), slowly, at: 0 }
+    }
+
+    /// The next stretch. Its text is left empty when the budget does not allow for it.
+    pub(in crate::engine) fn next(&mut self, budget: &mut Budget) -> Option<Stretch> {
+        loop {
+            let (at, block) = if self.slowly { self.block_slowly() } else { self.block() }?;
+            let floor = self.at;
+            match block {
+                Block::Wide(first) => {
+                    let run = utf16::around(self.text, at + first, WIDE_BLOCK - 1, floor, self.marked);
+                    self.at = run.range.end.max(at + WIDE_BLOCK);
+                    let text = if budget.take(run.range.len() / 2).is_ok() { run.text(self.text) } else { Vec::new() };
+                    return Some(Stretch { range: run.range, text });
+                }
+                Block::Letters => {
+                    let line = run::start(self.text, at, floor)..run::end(self.text, at);
+                    self.at = line.end;
+                    let start = line.start;
+                    let rest = &self.text[start..];
+                    if let Some(encoded) = Encoded::at(rest, 0..line.len()) {
+                        self.at = start + encoded.end();
+                        let mut builder = Builder::new(rest);
+                        let _spent = encoded.decode(rest, &mut builder, budget);
+                        return Some(Stretch { range: start..self.at, text: builder.into_text() });
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next block of a run, from where the probe has come to.
+    fn block(&self) -> Option<(usize, Block)> {
+        let first = self.at.next_multiple_of(WIDE_BLOCK);
+        let mut at = first;
+        // Down to the larger of the two sizes.
+        if at % BLOCK != 0 {
+            if let Some(found) = self.wide(at) {
+                return Some(found);
+            }
+            at += WIDE_BLOCK;
+        }
+        let blocks = self.text.get(at..)?.chunks_exact(BLOCK);
+        let rest = blocks.remainder().len();
+        for block in blocks {
+            let found = if has_space(block) {
+                self.wide(at).or_else(|| self.wide(at + WIDE_BLOCK))
+            } else {
+                block.iter().all(|&c| run::is_letter(c)).then_some((at, Block::Letters))
+            };
+            if found.is_some() {
+                return found;
+            }
+            at += BLOCK;
+        }
+        if rest >= WIDE_BLOCK { self.wide(at) } else { None }
+    }
+
+    #[inline]
+    fn wide(&self, at: usize) -> Option<(usize, Block)> {
+        let block = self.text.get(at..at + WIDE_BLOCK)?;
+        let (halves, _) = block.as_chunks::<8>();
+        let both = halves.iter().fold(0, |both, half| both | u64::from_le_bytes(*half));
+        let first = if both & ODD == 0 {
+            0
+        } else if both & !ODD == 0 {
+            1
+        } else {
+            return None;
+        };
+        let ascii = block[first..].iter().step_by(2).all(|&c| utf16::is_ascii(c));
+        ascii.then_some((at, Block::Wide(first)))
+    }
+
+    fn block_slowly(&self) -> Option<(usize, Block)> {
+        let is_wide = |block: &[u8], first: usize| {
+            block.iter().enumerate().all(|(i, &c)| if i % 2 == first { utf16::is_ascii(c) } else { c == 0 })
+        };
+        (self.at..self.text.len()).filter(|at| at % WIDE_BLOCK == 0).find_map(|at| {
+            let long = self.text.get(at..at + BLOCK).filter(|_| at % BLOCK == 0);
+            if long.is_some_and(|block| block.iter().all(|&c| run::is_letter(c))) {
+                return Some((at, Block::Letters));
+            }
+            let block = self.text.get(at..at + WIDE_BLOCK)?;
+            [0, 1].into_iter().find(|&first| is_wide(block, first)).map(|first| (at, Block::Wide(first)))
+        })
+    }
+}
+
+/// Whether a byte of the block is white space or a control character. Without a branch for each byte, so that they are looked at
+/// all at once.
+#[inline]
+fn has_space(block: &[u8]) -> bool {
+    block.iter().fold(false, |any, &c| any | (c <= b' '))
+}

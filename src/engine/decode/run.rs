@@ -1,0 +1,156 @@
+//! Runs of the letters that base64 and hexadecimal numbers are written with, also over several lines. Whether a run decodes to
+//! anything is for the decoders to say.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+/// Shorter runs are not looked at: a word may be as long.
+pub(super) const SHORTEST: usize = 24;
+/// Lines of a wrapped run have at least this many letters.
+const NARROWEST: usize = 32;
+/// A line begins no further behind the end of the one before.
+const FARTHEST: usize = 80;
+
+/// Whether base64 is written with it, in either alphabet (RFC 4648), padding aside.
+#[inline]
+pub(super) fn is_letter(c: u8) -> bool {
+    LETTER[usize::from(c)]
+}
+
+static LETTER: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut c = 0;
+    while c < 256 {
+        let byte = c as u8;
+        table[c] = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        c += 1;
+    }
+    table
+};
+
+/// Where the letters end that begin at `at`.
+pub(super) fn end(text: &[u8], at: usize) -> usize {
+    text[at..].iter().position(|&c| !is_letter(c)).map_or(text.len(), |length| at + length)
+}
+
+/// Where the letters begin that end at `at`, not before `floor`.
+pub(super) fn start(text: &[u8], at: usize, floor: usize) -> usize {
+    text[floor..at].iter().rposition(|&c| !is_letter(c)).map_or(floor, |other| floor + other + 1)
+}
+
+/// The first line at `from` or behind it that is long enough for a run.
+pub(super) fn next(text: &[u8], mut from: usize) -> Option<Range<usize>> {
+    // A run covers one of any so many places in a row, so that most bytes need no look.
+    let mut at = from + SHORTEST - 1;
+    while at < text.len() {
+        if !is_letter(text[at]) {
+            at += SHORTEST;
+            continue;
+        }
+        let line = start(text, at, from)..end(text, at);
+        if line.len() >= SHORTEST {
+            return Some(line);
+        }
+        from = line.end;
+        at = from + SHORTEST;
+    }
+    None
+}
+
+/// The run that begins with `first`, line by line: all are as wide as the first, but for the last.
+pub(super) fn lines(text: &[u8], first: Range<usize>) -> Vec<Range<usize>> {
+    let width = first.len();
+    let mut lines = vec![first];
+    if width < NARROWEST {
+        return lines;
+    }
+    let mut at = lines[0].end;
+    while let Some(start) = next_line(text, at) {
+        let within = &text[..text.len().min(start + width + 1)];
+        let line = start..end(within, start);
+        if line.is_empty() || line.len() > width {
+            break;
+        }
+        let is_last = line.len() < width;
+        at = line.end;
+        lines.push(line);
+        if is_last {
+            break;
+        }
+    }
+    lines
+}
+
+/// What stands between two lines: a line break, which may be spelled out, what ends a string literal before it, and what indents
+/// the next line or marks it as a comment, a quotation or a string.
+static BREAK: LazyLock<Regex> = LazyLock::new(|| {
+    let text = r#"(?x-u) \A
+        (?: (?:["'`][\x20\t]{0,8}[+,.]?)? [\x20\t]{0,8} \\? \r?\n | ["']? (?:\\{1,4}r)? \\{1,4}n )
+        [\x20\t]{0,40} (?: [\#*>;"'`]{1,3} | //[\x20\t] )? [\x20\t]{0,8}"#;
+    Regex::new(text).expect("a constant pattern compiles")
+});
+
+/// Where the next line begins if one ends at `at`.
+fn next_line(text: &[u8], at: usize) -> Option<usize> {
+    let rest = &text[at..text.len().min(at + FARTHEST)];
+    BREAK.find(rest).map(|found| at + found.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str) -> Vec<&str> {
+        let first = next(text.as_bytes(), 0);
+        first.map_or(vec![], |first| lines(text.as_bytes(), first).into_iter().map(|line| &text[line]).collect())
+    }
+
+    #[test]
+    fn the_first_long_run_is_found_wherever_it_begins() {
+        let run = "aB3-_/+x".repeat(3);
+        for gap in 0..60 {
+            let text = format!("{} {run}= {run}", "word ".repeat(gap));
+            assert_eq!(all(&text), [&run], "{gap}");
+            assert_eq!(next(text.as_bytes(), text.len() - 24), Some(text.len() - 24..text.len()));
+            assert_eq!(next(text.as_bytes(), text.len() - 23), None);
+        }
+        assert_eq!(next(b"", 0), None);
+        assert_eq!(next(run[1..].as_bytes(), 0), None);
+    }
+
+    #[test]
+    fn lines_of_one_width_are_one_run_however_they_end() {
+        let (line, last) = ("aB3/".repeat(16), "cD4+".repeat(3));
+        for between in [
+            "\n",
+            "\r\n",
+            "\n    ",
+            "\\n",
+            "\\r\\n",
+            "\\\\n",
+            "\"\n  \"",
+            "\" +\n\t\"",
+            "\" \\\n\"",
+            "\n# ",
+            "\n// ",
+            "\n > ",
+        ] {
+            let text = format!("{line}{between}{line}{between}{last}==");
+            assert_eq!(all(&text), [&line, &line, &last], "{between:?}");
+        }
+    }
+
+    #[test]
+    fn other_lines_are_none_of_a_run() {
+        let line = "aB3/".repeat(16);
+        for between in [" ", "\n\n", "\n: ", ", ", "==\n"] {
+            assert_eq!(all(&format!("{line}{between}{line}")), [&line], "{between:?}");
+        }
+        assert_eq!(all(&format!("{line}\n{line}x")), [&line]);
+        assert_eq!(all(&format!("{line}\nab\n{line}")), [line.as_str(), "ab"]);
+        let short = &line[..28];
+        assert_eq!(all(&format!("{short}\n{short}")), [short]);
+    }
+}

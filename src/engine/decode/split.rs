@@ -1,0 +1,154 @@
+//! What stands between the pieces of a word that a program or a parser puts together: signs that add strings, the ends of string
+//! literals and of lines, tags that only change how text looks, characters that nobody sees. All of it counts only where both its
+//! neighbours are letters, digits or the signs of base64: elsewhere it does no harm.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+use super::Character;
+use crate::engine::Encoding;
+
+/// What stands between two pieces is no longer.
+const FARTHEST: usize = 256;
+
+/// A string ends, perhaps there is a sign that adds, perhaps the line ends, and the next string begins. The signs of Java and
+/// JavaScript, PHP, Visual Basic, Lua, Elixir, SQL, Haskell.
+static ADDED: LazyLock<Regex> = LazyLock::new(|| {
+    let text = r#"(?x-u) \A ["'`]
+        [\x20\t\r\n]{0,80} (?: \+\+? | \.\.? | & | <> | \|\| ) (?:[\x20\t]{0,8}[_\\])? [\x20\t\r\n]{0,120}
+        [A-Za-z@$]{0,2} ["'`]"#;
+    Regex::new(text).expect("a constant pattern compiles")
+});
+
+/// A string ends, and the next line begins with another one.
+static FOLLOWED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?-u)\A(?:"[ \t]{0,8}\\?\r?\n[ \t]{0,120}"|'[ \t]{0,8}\\?\r?\n[ \t]{0,120}')"#)
+        .expect("a constant pattern compiles")
+});
+
+/// Tags that don't end a word.
+static TAGS: LazyLock<Regex> = LazyLock::new(|| {
+    let text = r"(?ix-u) \A (?: </? (?: span | b | i | u | s | em | strong | code | tt | font | mark | small | big | wbr | a | kbd | samp | var | bdi )
+        (?: [\x20\t] [^<>\r\n]{0,200} )? /? > ){1,8}";
+    Regex::new(text).expect("a constant pattern compiles")
+});
+
+/// A backslash at the end of a line, and what indents the next one.
+static CONTINUED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?-u)\A\\\r?\n[ \t]{0,120}").expect("a constant pattern compiles"));
+
+/// Zero-width space, non-joiner, joiner, word joiner, byte order mark and soft hyphen, in UTF-8.
+static UNSEEN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?-u)\A(?:\xE2\x80[\x8B-\x8D]|\xE2\x81\xA0|\xEF\xBB\xBF|\xC2\xAD){1,8}")
+        .expect("a constant pattern compiles")
+});
+
+/// What stands at `at` between two pieces of a word.
+pub(super) fn split(text: &[u8], at: usize) -> Option<Character> {
+    let is_piece = |c: &&u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=' | b'_' | b'-');
+    at.checked_sub(1).and_then(|before| text.get(before)).filter(is_piece)?;
+    let rest = &text[at..text.len().min(at + FARTHEST)];
+    let length = between(text, at, rest)?;
+    text.get(at + length).filter(is_piece)?;
+    Some(Character { length, byte: None, encoding: Encoding::Split })
+}
+
+fn between(text: &[u8], at: usize, rest: &[u8]) -> Option<usize> {
+    let whole = |regex: &Regex| regex.find(rest).map(|found| found.end());
+    match rest[0] {
+        b'"' | b'\'' | b'`' if !may_go_on(&rest[1..]) => None,
+        b'"' | b'\'' | b'`' => {
+            whole(&ADDED).or_else(|| whole(&FOLLOWED).filter(|&length| are_alone(text, at, at + length)))
+        }
+        b'<' => whole(&TAGS),
+        b'\\' => whole(&CONTINUED),
+        _ => whole(&UNSEEN),
+    }
+}
+
+/// Whether a sign that adds or a line end comes behind a string, which is seldom so.
+fn may_go_on(behind: &[u8]) -> bool {
+    behind.iter().find(|c| !matches!(c, b' ' | b'\t')).is_some_and(|c| b"+.&<|\\\r\n".contains(c))
+}
+
+/// Whether the string that ends at `end` and the one whose inside begins at `start` are the only ones on their lines: others are
+/// rows of a table.
+fn are_alone(text: &[u8], end: usize, start: usize) -> bool {
+    let quote = text[end];
+    let before = text[end.saturating_sub(FARTHEST)..end].rsplit(|&c| c == b'\n').next().unwrap_or_default();
+    let after = text[start..text.len().min(start + FARTHEST)].split(|&c| c == b'\n').next().unwrap_or_default();
+    let quotes = |line: &[u8]| line.iter().filter(|&&c| c == quote).count();
+    quotes(before) == 1 && quotes(after) == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of a text in which the first thing that could be between pieces is taken out.
+    fn joined(text: &str) -> String {
+        let at = text.find(|c: char| "\"'`<\\\u{200B}\u{AD}\u{2060}\u{FEFF}".contains(c)).unwrap();
+        // The first quote opens the first string.
+        let at = if text[at..].starts_with(['"', '\'', '`']) {
+            at + 1 + text[at + 1..].find(['"', '\'', '`']).unwrap()
+        } else {
+            at
+        };
+        match split(text.as_bytes(), at) {
+            Some(found) => [&text[..at], &text[at + found.length..]].concat(),
+            None => "-".to_owned(),
+        }
+    }
+
+    #[test]
+    fn strings_that_are_added_are_one() {
+        for text in [
+            r#""AK" + "IA""#,
+            "\"AK\"+\n    \"IA\"",
+            "\"AK\"\n    + \"IA\"",
+            r#""AK" . 'IA""#,
+            "\"AK\" & _\r\n  \"IA\"",
+            r#""AK" .. "IA""#,
+            r#""AK" <> "IA""#,
+            r#""AK" || "IA""#,
+            "\"AK\"\n  \"IA\"",
+            "\"AK\" \\\n  \"IA\"",
+            r#""AK" + f"IA""#,
+        ] {
+            assert_eq!(joined(text).trim_matches(['"', '\'']), "AKIA", "{text}");
+        }
+    }
+
+    #[test]
+    fn strings_that_only_follow_each_other_stay_apart() {
+        for text in [
+            r#""AK", "IA""#,
+            r#""AK" "IA""#,
+            r#""AK": "IA""#,
+            "\"AK\",\n\"IA\"",
+            "\"AK\"\n\"IA\",\"x\"",
+            r#""AK " + "IA""#,
+        ] {
+            assert_eq!(joined(text), "-", "{text}");
+        }
+        assert!(split(b"\"x\",\"AK\"\n\"IA\"", 7).is_none());
+    }
+
+    #[test]
+    fn tags_within_a_word_are_taken_out() {
+        assert_eq!(joined("AK</span><span class=\"x\">IA"), "AKIA");
+        assert_eq!(joined("AK<wbr/>IA"), "AKIA");
+        for text in ["AK</td><td>IA", "AK <b>IA", "AK</b> IA", "AK<br>IA", "AK<b", "AK<bold>IA", "AK<b\n>IA"] {
+            assert_eq!(joined(text), "-", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_and_lines_that_go_on_are_taken_out() {
+        for unseen in ["\u{200B}", "\u{AD}", "\u{2060}", "\u{FEFF}", "\u{200B}\u{200B}", "\\\n", "\\\r\n\t  "] {
+            assert_eq!(joined(&format!("AK{unseen}IA")), "AKIA", "{unseen:?}");
+            assert_eq!(joined(&format!("A {unseen}IA")), "-", "{unseen:?}");
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Finds what rules look for, in a text as it stands and in what is encoded in it. Which parts belong together is `pair`'s business.
+//!
+//! Around every keyword, and around every long run that has one in it when it is decoded, a view is made of the text: the same text
+//! with what is encoded replaced by what it means. The rules run on the text and on each step of its views. What stands in a text
+//! goes before what stands in its view, for credentials may be made of others; unless the view has the same thing in plainer form.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::decode::probe::Probe;
+use super::decode::{self, Budget, View};
+use super::pair::{Part, Value};
+use super::prefilter::Hit;
+use super::window::{self, Cursor};
+use super::{Candidates, Encoding, Scanner};
+use crate::location::Span;
+
+/// How far around a keyword or an encoded run the text is decoded: further than pairs are apart.
+const MARGIN: usize = 8 << 10;
+
+/// One search of one text.
+pub(super) struct Search<'a> {
+    scanner: &'a Scanner,
+    bytes: &'a [u8],
+    /// Whether every byte is looked at and every regex run over everything.
+    slowly: bool,
+    budget: Budget,
+}
+
+/// What was found.
+pub(super) struct Parts<'a> {
+    /// In order of place.
+    pub(super) parts: Vec<Part>,
+    /// The text in which the parts have their places: that of the blob, with views in the place of what they are made from.
+    pub(super) text: Cow<'a, [u8]>,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(scanner: &'a Scanner, bytes: &'a [u8]) -> Self {
+        Self { scanner, bytes, slowly: false, budget: Budget::of(bytes.len()) }
+    }
+
+    /// One that takes long and finds the same.
+    pub(super) fn slowly(scanner: &'a Scanner, bytes: &'a [u8]) -> Self {
+        Self { slowly: true, ..Self::new(scanner, bytes) }
+    }
+
+    pub(super) fn run(mut self) -> Parts<'a> {
+        let mut regions = Regions::of(self.bytes.len());
+        let parts = self.in_text(self.bytes, |hit| regions.add(hit..hit + 1));
+        self.add_encoded(&mut regions);
+        let mut parts = parts.into_iter().peekable();
+        let mut joint = Joint::new(self.bytes);
+        for region in regions.merged() {
+            let inside: Vec<Part> = std::iter::from_fn(|| parts.next_if(|part| part.raw.start < region.end)).collect();
+            let view = View::of(region.of(self.bytes), decode::mark(self.bytes), &mut self.budget);
+            match view {
+                Some(view) => joint.add_view(region, &view, self.in_view(&view, region, inside)),
+                None => joint.add(inside),
+            }
+        }
+        joint.add(parts);
+        joint.finish()
+    }
+
+    /// Every view that is made of the text, with the region of which it is one.
+    pub(super) fn views(mut self) -> Vec<(Span, View)> {
+        let mut regions = Regions::of(self.bytes.len());
+        self.each_hit(self.bytes, |hit| regions.add(hit.at..hit.at + 1));
+        self.add_encoded(&mut regions);
+        let view = |region: Span| {
+            let view = View::of(region.of(self.bytes), decode::mark(self.bytes), &mut self.budget);
+            view.map(|view| (region, view))
+        };
+        regions.merged().into_iter().filter_map(view).collect()
+    }
+
+    fn add_encoded(&mut self, regions: &mut Regions) {
+        let mut probe = Probe::new(self.bytes, self.slowly);
+        while let Some(stretch) = self.next_of_interest(&mut probe, decode::DEPTH) {
+            regions.add(stretch);
+        }
+    }
+
+    /// What stands in a text as it is, in order of place.
+    fn in_text(&self, text: &[u8], mut at_hit: impl FnMut(usize)) -> Vec<Part> {
+        let rules = &self.scanner.rules;
+        let mut candidates = Candidates::default();
+        let mut cursors = Vec::new();
+        self.each_hit(text, |hit| {
+            at_hit(hit.at);
+            if let Some(only) = &self.scanner.only {
+                candidates.parts.extend(only.at(text, hit));
+            } else if !self.slowly {
+                cursors.resize(rules.iter().count(), Cursor::default());
+                for &index in &hit.literal.rules {
+                    let rule = rules.at(index);
+                    let add = |found| candidates.add(index, rule, text, &found);
+                    cursors[index].advance(&rule.pattern, text, hit.at, add);
+                }
+            }
+        });
+        if self.scanner.only.is_some() {
+            return candidates.parts;
+        }
+        if self.slowly {
+            for (index, rule) in rules.iter().enumerate() {
+                for found in window::find_slowly(&rule.pattern, text) {
+                    candidates.add(index, rule, text, &found);
+                }
+            }
+        }
+        candidates.finish(rules, text)
+    }
+
+    /// What stands in a view of a region, together with what was found in the region before. Places are those in the view's last
+    /// text.
+    fn in_view(&self, view: &View, region: Span, mut parts: Vec<Part>) -> Vec<Part> {
+        for part in &mut parts {
+            // A part has a keyword in it or very near, and so it is well within the region.
+            let within = |at: usize| at.clamp(region.start, region.end) - region.start;
+            part.span = Span { start: within(part.raw.start), end: within(part.raw.end) };
+        }
+        for (index, text) in view.texts().enumerate() {
+            for part in &mut parts {
+                part.span = view.forward(index, part.span);
+            }
+            let mut found = self.in_text(text, |_| ());
+            for part in &mut found {
+                let (span, encoding) = view.raw(index, part.span);
+                part.place(span.shifted(region.start), encoding);
+            }
+            parts = match self.scanner.only {
+                Some(_) => with_all(parts, found),
+                None => with_new(parts, found),
+            };
+        }
+        parts
+    }
+
+    /// The next stretch that has a keyword in it when it is decoded, at most `depth` times.
+    fn next_of_interest(&mut self, probe: &mut Probe<'_>, depth: usize) -> Option<Range<usize>> {
+        while let Some(stretch) = probe.next(&mut self.budget) {
+            let text = &stretch.text;
+            if self.has_hit(text)
+                || depth > 1 && self.next_of_interest(&mut Probe::new(text, self.slowly), depth - 1).is_some()
+            {
+                return Some(stretch.range);
+            }
+        }
+        None
+    }
+
+    fn has_hit(&self, text: &[u8]) -> bool {
+        let prefilter = &self.scanner.prefilter;
+        if self.slowly { prefilter.hits_slowly(text).next().is_some() } else { prefilter.hits(text).next().is_some() }
+    }
+
+    fn each_hit(&self, text: &[u8], report: impl FnMut(Hit<'_>)) {
+        let prefilter = &self.scanner.prefilter;
+        if self.slowly { prefilter.hits_slowly(text).for_each(report) } else { prefilter.hits(text).for_each(report) }
+    }
+}
+
+impl Part {
+    /// Says where it stands in the blob.
+    fn place(&mut self, raw: Span, mut encoding: Vec<Encoding>) {
+        self.raw = raw;
+        encoding.append(&mut self.encoding);
+        self.encoding = encoding;
+        if let Value::Secret(secret) = &mut self.value {
+            secret.span = raw;
+        }
+    }
+
+    /// Whether it is what the other is, in plainer form.
+    fn replaces(&self, other: &Self) -> bool {
+        let (is_plainer, is_alike) = match (&self.value, &other.value) {
+            (Value::Id(a), Value::Id(b)) => (a != b, true),
+            (Value::Secret(a), Value::Secret(b)) => (a.secret != b.secret, a.kind == b.kind),
+            _ => (false, false),
+        };
+        let covers = self.span.start <= other.span.start && other.span.end <= self.span.end;
+        is_alike && covers && (is_plainer || other.needs_id && !self.needs_id)
+    }
+
+    fn has_id_of(&self, other: &Self) -> bool {
+        matches!((&self.value, &other.value), (Value::Id(a), Value::Id(b)) if a == b)
+    }
+}
+
+/// Those of `sorted` that share bytes with `span`.
+fn overlapping(sorted: &[Part], span: Span) -> Range<usize> {
+    let first = sorted.partition_point(|part| part.span.end <= span.start);
+    let behind = sorted.partition_point(|part| part.span.start < span.end);
+    first..behind.max(first)
+}
+
+/// `parts` with those of `found` that stand elsewhere, or in the place of the same in less plain form.
+fn with_new(mut parts: Vec<Part>, found: Vec<Part>) -> Vec<Part> {
+    let mut replaced = vec![false; parts.len()];
+    let mut new = Vec::new();
+    for part in found {
+        let there = overlapping(&parts, part.span);
+        if parts[there.clone()].iter().all(|other| part.replaces(other)) {
+            replaced[there].fill(true);
+            new.push(part);
+        }
+    }
+    let mut replaced = replaced.into_iter();
+    parts.retain(|_| replaced.next() == Some(false));
+    parts.extend(new);
+    parts.sort_by_key(|part| part.span);
+    parts
+}
+
+/// `parts` and whatever of `found` is not among them.
+fn with_all(mut parts: Vec<Part>, found: Vec<Part>) -> Vec<Part> {
+    let is_new = |part: &Part| !parts[overlapping(&parts, part.span)].iter().any(|other| part.has_id_of(other));
+    let new: Vec<Part> = found.into_iter().filter(is_new).collect();
+    parts.extend(new);
+    parts.sort_by_key(|part| part.span);
+    parts
+}
+
+/// Stretches of a text of which views are made, in order of place and apart from each other.
+struct Regions {
+    length: usize,
+    all: Vec<Span>,
+}
+
+impl Regions {
+    fn of(length: usize) -> Self {
+        Self { length, all: Vec::new() }
+    }
+
+    fn add(&mut self, trigger: Range<usize>) {
+        // At an even offset, for the sake of UTF-16.
+        let start = trigger.start.saturating_sub(MARGIN) & !1;
+        let region = Span { start, end: self.length.min(trigger.end + MARGIN) };
+        match self.all.last_mut() {
+            Some(last) if last.start <= region.start && region.start <= last.end => last.end = last.end.max(region.end),
+            _ => self.all.push(region),
+        }
+    }
+
+    fn merged(mut self) -> Vec<Span> {
+        self.all.sort();
+        self.all.dedup_by(|later, first| {
+            let touches = later.start <= first.end;
+            if touches {
+                first.end = first.end.max(later.end);
+            }
+            touches
+        });
+        self.all
+    }
+}
+
+/// The text in which parts are joined, and their places in it.
+struct Joint<'a> {
+    bytes: &'a [u8],
+    text: Vec<u8>,
+    /// What comes before this in the bytes is in the text.
+    copied: usize,
+    parts: Vec<Part>,
+}
+
+impl<'a> Joint<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, text: Vec::new(), copied: 0, parts: Vec::new() }
+    }
+
+    /// Adds parts that stand in the bytes as they are.
+    fn add(&mut self, parts: impl IntoIterator<Item = Part>) {
+        for mut part in parts {
+            let start = part.raw.start - self.copied + self.text.len();
+            part.span = Span { start, end: start + part.raw.end - part.raw.start };
+            self.parts.push(part);
+        }
+    }
+
+    /// Adds parts that stand in a view of a region; without any, the region as it is will do.
+    fn add_view(&mut self, region: Span, view: &View, parts: Vec<Part>) {
+        if parts.is_empty() {
+            return;
+        }
+        self.text.extend_from_slice(&self.bytes[self.copied..region.start]);
+        let start = self.text.len();
+        self.text.extend_from_slice(view.text());
+        self.copied = region.end;
+        self.parts.extend(parts.into_iter().map(|part| Part { span: part.span.shifted(start), ..part }));
+    }
+
+    fn finish(mut self) -> Parts<'a> {
+        let text = if self.text.is_empty() {
+            Cow::Borrowed(self.bytes)
+        } else {
+            self.text.extend_from_slice(&self.bytes[self.copied..]);
+            Cow::Owned(self.text)
+        };
+        Parts { parts: self.parts, text }
+    }
+}
