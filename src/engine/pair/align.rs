@@ -88,7 +88,7 @@ fn worth(id: &Seat, secret: &Seat, reach: Reach) -> u64 {
 
 /// For each secret the index of its id. Both are sorted by place, and so are the pairs.
 pub(super) fn align(ids: &[&Seat], secrets: &[&Seat], reach: Reach) -> Vec<Option<usize>> {
-    if are_two_lists(ids, secrets, reach) {
+    if are_long_lists(ids, secrets, reach) {
         return (0..secrets.len()).map(Some).collect();
     }
     let rows = rows(ids, secrets, reach);
@@ -111,20 +111,23 @@ pub(super) fn align(ids: &[&Seat], secrets: &[&Seat], reach: Reach) -> Vec<Optio
     partner
 }
 
-/// All of one kind and then as many of the other, close behind: the n-th goes with the n-th however long the lists are.
-fn are_two_lists(ids: &[&Seat], secrets: &[&Seat], reach: Reach) -> bool {
-    let (Some(first_id), Some(last_id), Some(first), Some(last)) =
-        (ids.first(), ids.last(), secrets.first(), secrets.last())
-    else {
-        return false;
+/// All of one kind and then as many of the other: the n-th goes with the n-th.
+pub(super) fn are_two_lists(ids: &[&Seat], secrets: &[&Seat]) -> bool {
+    let is_before = |a: &[&Seat], b: &[&Seat]| match (a.last(), b.first()) {
+        (Some(last), Some(first)) => last.span < first.span,
+        _ => false,
     };
-    let joint = match () {
-        () if last_id.span < first.span => cost(last_id, first, reach),
-        () if last.span < first_id.span => cost(first_id, last, reach),
-        () => None,
-    };
-    let settled = |seats: &[&Seat]| seats.iter().any(|seat| seat.settled != first_id.settled);
-    ids.len() == secrets.len() && ids.len() > BAND && joint.is_some() && !settled(ids) && !settled(secrets)
+    ids.len() == secrets.len() && (is_before(ids, secrets) || is_before(secrets, ids))
+}
+
+/// Two lists, one close behind the other, that are too long to be aligned, and nothing paired between.
+fn are_long_lists(ids: &[&Seat], secrets: &[&Seat], reach: Reach) -> bool {
+    let is_long = ids.len() > BAND && are_two_lists(ids, secrets);
+    is_long && {
+        let (id, secret) = if ids[0].span < secrets[0].span { (ids.len() - 1, 0) } else { (0, secrets.len() - 1) };
+        let is_settled = |seat: &&Seat| seat.settled != ids[0].settled;
+        cost(ids[id], secrets[secret], reach).is_some() && !ids.iter().chain(secrets).any(is_settled)
+    }
 }
 
 /// The best total for the first i ids and the first j secrets: row i at j. A row holds only the secrets around its id;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::align::{Distance, Reach, Seat, align, cost};
+use super::align::{Distance, Reach, Seat, align, are_two_lists, cost};
 use super::layout::{Kind, Layout};
 use super::{neighbours, spent};
 
@@ -39,6 +39,9 @@ pub(super) struct Levels<'a> {
     /// Parts with a partner.
     settled: Vec<bool>,
     waiting: Vec<Waiting>,
+    /// How many there are.
+    ids: usize,
+    secrets: usize,
 }
 
 /// Parts in a container that look for partners.
@@ -61,7 +64,7 @@ impl<'a> Levels<'a> {
             (seat.wrapped, seat.settled) = (false, 0);
         }
         let settled = vec![false; seats.len()];
-        Self { layout, seats, ties, settled, waiting: vec![Waiting::default(); layout.nodes.len()] }
+        Self { layout, seats, ties, settled, waiting: vec![Waiting::default(); layout.nodes.len()], ids: 0, secrets: 0 }
     }
 
     /// Ties `secrets` to `ids`; both are indices of parts, in order.
@@ -69,6 +72,7 @@ impl<'a> Levels<'a> {
         if ids.is_empty() || secrets.is_empty() {
             return;
         }
+        (self.ids, self.secrets) = (ids.len(), secrets.len());
         for &id in ids {
             self.waiting[self.layout.places[id].node].ids.push(id);
         }
@@ -199,7 +203,13 @@ impl<'a> Levels<'a> {
 
     fn pair(&mut self, ids: &[usize], secrets: &[usize], reach: Reach) {
         let seats = |parts: &[usize]| -> Vec<&Seat> { parts.iter().map(|&part| &self.seats[part]).collect() };
-        let partners = align(&seats(ids), &seats(secrets), reach);
+        let (own, others) = (seats(ids), seats(secrets));
+        // When there is nothing else in the text, distance says nothing.
+        let is_everything = ids.len() == self.ids && secrets.len() == self.secrets;
+        let partners = match is_everything && are_two_lists(&own, &others) {
+            true => (0..secrets.len()).map(Some).collect(),
+            false => align(&own, &others, reach),
+        };
         for (&secret, partner) in secrets.iter().zip(partners) {
             if let Some(id) = partner {
                 self.ties[secret] = Some(Tie { id: ids[id], is_spare: false, cost: 0 });

@@ -103,11 +103,21 @@ fn the_only_id_and_the_only_secret_of_a_text_may_be_anywhere() {
     let far = "-\n".repeat(100_000);
     assert_eq!(pairs(&format!("A{far}b")), "Ab");
     assert_eq!(pairs(&format!("b{far}A")), "Ab");
-    assert_eq!(pairs(&format!("A\nA{far}b\nb")), "A Ab -b");
+    assert_eq!(pairs(&format!("A\nA{far}b")), "A Ab");
     assert_eq!(pairs(&format!("A\nC{far}b")), "A C -b");
     assert_eq!(pairs(&format!("A{far}b\nd")), "A -b -d");
     assert_eq!(pairs(&format!("@{far}b{far}1")), "@b1");
     assert_eq!(pairs(&format!("A{far}?")), "A");
+}
+
+#[test]
+fn as_many_secrets_as_ids_in_two_lists_are_paired_in_order_wherever_they_are() {
+    let far = "-\n".repeat(100);
+    assert_eq!(pairs(&format!("A{far}B{far}c{far}d")), "Ac Bd");
+    assert_eq!(pairs(&format!("a\n{far}b{far}\n\nC\nD")), "Ca Db");
+    assert_eq!(pairs(&format!("A{far}B{far}c{far}d{far}e")), "A B -c -d -e");
+    assert_eq!(pairs(&format!("A{far}b{far}c{far}D")), "A -b -c D");
+    assert_eq!(pairs(&format!("{}{far}{}", "A\n".repeat(40), "b\n".repeat(40))), ["Ab"; 40].join(" "));
 }
 
 #[test]
