@@ -10,6 +10,7 @@ use clap::Parser;
 mod accounts;
 mod args;
 mod exit;
+mod explain;
 #[cfg(feature = "git")]
 mod interrupt;
 mod lists;
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Scan(args) => scan::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
     };
     match done {

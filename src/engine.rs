@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 pub use self::dropped::Dropped;
 use self::only::Only;
+pub(crate) use self::pair::label_stem;
 use self::pair::{Part, Value};
 use self::prefilter::Prefilter;
 use self::rule::pattern::Found;
@@ -24,6 +25,7 @@ mod beside;
 mod boundary;
 mod decode;
 mod dropped;
+pub mod explain;
 mod only;
 mod pair;
 mod plausible;
@@ -246,7 +248,7 @@ impl Scanner {
 
     fn joined(&self, search: Search<'_>) -> Vec<Match> {
         let found = search.run();
-        if found.parts.is_empty() { Vec::new() } else { pair::join(&found.text, &self.rules, &found.parts) }
+        if found.parts.is_empty() { Vec::new() } else { pair::join(&found.text, &self.rules, found.parts) }
     }
 
     /// Every value that some rule finds.
@@ -278,13 +280,15 @@ impl Candidates {
         let mut parts = without_overlaps(self.parts);
         let labelled = rules.iter().enumerate().filter(|(_, rule)| rule.pattern.needs_no_label());
         for (index, rule) in labelled {
-            let known: Vec<_> =
-                parts.iter().filter(|part| part.goes_with_id()).map(|part| part.span.start..part.span.end).collect();
-            let found = beside::unlabelled(text, &self.ids, &known, &rule.pattern);
-            let found = found.into_iter().map(|value| Found { start: value.start, next: value.end, value });
-            parts.extend(found.filter_map(|found| judged(index, rule, text, &found).ok()));
+            for look in [beside::unlabelled, beside::siblings] {
+                let known: Vec<_> = parts.iter().filter(|part| part.goes_with_id()).map(Part::range).collect();
+                let found = look(text, &self.ids, &known, &rule.pattern);
+                let found = found.into_iter().map(|value| Found { start: value.start, next: value.end, value });
+                parts.extend(found.filter_map(|found| judged(index, rule, text, &found).ok()));
+                parts = without_overlaps(parts);
+            }
         }
-        without_overlaps(parts)
+        parts
     }
 }
 

@@ -10,6 +10,7 @@ use crate::provenance::Provenance;
 
 pub mod accounts;
 pub mod group;
+mod neighbours;
 pub mod redact;
 pub mod snippet;
 
@@ -60,7 +61,7 @@ impl Finding {
 pub struct Occurrence {
     /// The blob.
     pub provenance: Provenance,
-    /// Line and column of the id (of the secret, if there is no id).
+    /// Line and column of the id (of the secret, where that was found alone).
     pub point: Point,
     /// Offset of the same in the blob, in bytes from 0.
     pub offset: u64,

@@ -53,6 +53,37 @@ impl Point {
     }
 }
 
+/// Lines and columns of places that come in rising order: every byte is counted once.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    bytes: &'a [u8],
+    start: Point,
+    counted: usize,
+    point: Point,
+}
+
+impl<'a> Lines<'a> {
+    /// For `bytes`, the first of which stands at `start`.
+    pub fn new(bytes: &'a [u8], start: Point) -> Self {
+        Self { bytes, start, counted: 0, point: start }
+    }
+
+    /// The point of the byte at `offset`. `wide` text has two bytes a character.
+    pub fn point(&mut self, offset: usize, wide: bool) -> Point {
+        if offset < self.counted {
+            (self.counted, self.point) = (0, self.start);
+        }
+        self.point = self.point.after(&self.bytes[self.counted..offset]);
+        self.counted = offset;
+        let mut point = self.point;
+        if wide {
+            let line_start = self.bytes[..offset].rfind_byte(b'\n').map_or(0, |newline| newline + 1);
+            point.column = (offset - line_start) as u64 / 2 + 1;
+        }
+        point
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +101,15 @@ mod tests {
             let first = Point::START.after(&text[..cut]);
             assert_eq!(first.after(&text[cut..]), Point::START.after(text));
         }
+    }
+
+    #[test]
+    fn places_are_told_in_any_order_and_in_wide_text() {
+        let text = b"a\0\n\0b\0\nxyz";
+        let mut lines = Lines::new(text, Point { line: 7, column: 1 });
+        assert_eq!(lines.point(8, false), Point { line: 9, column: 2 });
+        assert_eq!(lines.point(4, true), Point { line: 8, column: 1 });
+        assert_eq!(lines.point(0, false), Point { line: 7, column: 1 });
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::provenance::Timestamp;
 use crate::sweep::Tally;
 
 mod csv;
+pub mod explain;
 mod json;
 mod places;
 #[cfg(test)]
@@ -198,8 +199,12 @@ impl Report<'_> {
 
     /// The secret itself, if it is to be shown.
     fn value<'s>(&self, secret: &'s Secret) -> Option<Cow<'s, str>> {
-        self.show_secrets.then(|| sanitize::lossless(secret.expose()))
+        bared(secret, self.show_secrets)
     }
+}
+
+fn bared(secret: &Secret, show: bool) -> Option<Cow<'_, str>> {
+    show.then(|| sanitize::lossless(secret.expose()))
 }
 
 /// RFC 3339 with the offset from UTC; `None` for a moment before the year 0 or after 9999, which RFC 3339 can't say.

@@ -6,13 +6,11 @@ use std::io::{Read, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use bstr::ByteSlice;
-
 use crate::blob::{Blob, Content, ObjectId, ReadSeek};
 use crate::engine::{Match, Scanner};
 use crate::finding::redact::Redactor;
 use crate::finding::{Finding, Hit, Occurrence, group, snippet};
-use crate::location::Point;
+use crate::location::{Lines, Point};
 use crate::provenance::{Origin, Provenance};
 use crate::source::archive::{self, Budget, Member};
 use crate::source::{Sink, Skipped, Source};
@@ -311,12 +309,13 @@ impl Sweep<'_> {
             return Vec::new();
         }
         let secrets = snippet::secrets_of(&matches);
-        let mut lines = Lines::new(window);
+        let mut lines = Lines::new(window.bytes, window.start);
         let hits: Vec<Hit> = matches
             .iter()
             .filter(|found| window.owns(found))
             .map(|found| {
-                let point = lines.point(found);
+                let wide = found.encoding.first().is_some_and(|encoding| encoding.is_wide());
+                let point = lines.point(found.span.start, wide);
                 Hit {
                     rule: found.rule.clone(),
                     access_key_id: found.access_key_id,
@@ -424,34 +423,6 @@ struct Failed(Option<std::io::Error>);
 impl Read for Failed {
     fn read(&mut self, _buffer: &mut [u8]) -> std::io::Result<usize> {
         self.0.take().map_or(Ok(0), Err)
-    }
-}
-
-/// Lines and columns of matches that come in rising order: every byte is counted once.
-struct Lines<'a> {
-    window: &'a Window<'a>,
-    counted: usize,
-    point: Point,
-}
-
-impl<'a> Lines<'a> {
-    fn new(window: &'a Window<'a>) -> Self {
-        Self { window, counted: 0, point: window.start }
-    }
-
-    fn point(&mut self, found: &Match) -> Point {
-        let at = found.span.start;
-        if at < self.counted {
-            (self.counted, self.point) = (0, self.window.start);
-        }
-        self.point = self.point.after(&self.window.bytes[self.counted..at]);
-        self.counted = at;
-        let mut point = self.point;
-        if found.encoding.first().is_some_and(|encoding| encoding.is_wide()) {
-            let line_start = self.window.bytes[..at].rfind_byte(b'\n').map_or(0, |newline| newline + 1);
-            point.column = (at - line_start) as u64 / 2 + 1;
-        }
-        point
     }
 }
 

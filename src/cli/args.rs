@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::accounts::AccountArg;
 use crate::report::Format;
@@ -22,6 +22,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Scan directories, files, git repositories, git URLs or standard input
     Scan(ScanArgs),
+    /// Say of everything in a file that looks like a credential why it is reported or not
+    Explain(ExplainArgs),
     /// Show or check the rules that say what a credential looks like
     Rules(RulesArgs),
 }
@@ -113,6 +115,32 @@ impl ScanArgs {
         let keys = self.only_keys.iter().filter(|file| is_stdin(file));
         targets.chain(accounts.map(|_| "--account")).chain(keys.map(|_| "--only-keys")).collect()
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// A file, perhaps with a line of it, or - for standard input
+    ///
+    /// The file is looked at as it stands: archives are not opened and the objects of git not read.
+    #[arg(value_name = "FILE[:LINE]", allow_hyphen_values = true)]
+    pub(super) target: PathBuf,
+
+    /// How to tell it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Shape,
+
+    /// Show the secrets themselves
+    #[arg(long)]
+    pub(super) show_secrets: bool,
+}
+
+/// How an explanation is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Shape {
+    /// For people
+    Text,
+    /// For programs, one JSON document
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -19,6 +19,8 @@ const VALUES: [&[u8]; 5] = [b"value", b"content", b"default", b"data", b"text"];
 const GAP: usize = 24;
 const LONGEST_LABEL: usize = 64;
 const SECRET: usize = 40;
+/// From one value of a list to the next.
+const STEP: usize = 160;
 
 /// Stretches of forty characters near some of `ids`, in order of place, that may be their secrets. `known` are the secrets found by
 /// their labels: where each id has one, nothing more is looked for. Both must be in order of place.
@@ -31,15 +33,14 @@ pub(super) fn unlabelled(
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut from = 0;
     for id in ids.iter().filter(|id| !signs_a_request(text, id)) {
-        let window = id.start.saturating_sub(REACH)..text.len().min(id.end + REACH);
+        let window = window(text, id);
         if count_in(ids, &window) <= count_in(known, &window) {
             continue;
         }
         // What an earlier id has looked at need not be looked at again, but for values that were too far from that one.
-        for run in runs(text, window.start..id.start).chain(runs(text, id.end..window.end)) {
+        for run in near(text, id) {
             let is_new = run.start >= from && !overlaps(known, &run);
-            if is_new && is_near(text, id, &run) && stands_alone(text, id, &run) && !is_called_else(text, &run, pattern)
-            {
+            if is_new && stands_alone(text, id, &run) && !is_called_else(text, &run, pattern) {
                 from = run.end;
                 found.push(run);
             }
@@ -48,15 +49,57 @@ pub(super) fn unlabelled(
     found
 }
 
+/// Where around an id a secret without a label may begin.
+fn window(text: &[u8], id: &Range<usize>) -> Range<usize> {
+    id.start.saturating_sub(REACH)..text.len().min(id.end + REACH)
+}
+
+/// Stretches of forty characters that are as near to an id as a secret without a label may stand, in order of place.
+pub(super) fn near(text: &[u8], id: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let window = window(text, id);
+    let all = runs(text, window.start..id.start).chain(runs(text, id.end..window.end));
+    all.filter(|run| is_near(text, id, run))
+}
+
+/// Stretches of forty characters that follow each other in a list or a column of which one is known to be a secret, as long as there
+/// are more ids than secrets. All must be in order of place.
+pub(super) fn siblings(
+    text: &[u8],
+    ids: &[Range<usize>],
+    known: &[Range<usize>],
+    pattern: &Pattern,
+) -> Vec<Range<usize>> {
+    let wanted = ids.iter().filter(|id| !signs_a_request(text, id)).count().saturating_sub(known.len());
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for (index, first) in known.iter().enumerate() {
+        let next_known = known.get(index + 1).map_or(text.len(), |next| next.start);
+        let mut last = first.end;
+        while found.len() < wanted
+            && let Some(run) = runs(text, last..next_known.min(last + STEP + SECRET + 1)).next()
+            && boundary::secret_stands_alone(text, &run)
+            && !is_called_else(text, &run, pattern)
+        {
+            last = run.end;
+            found.push(run);
+        }
+    }
+    found
+}
+
+/// Whether the plus of a patch stands before a value.
+fn is_added(text: &[u8], start: usize) -> bool {
+    matches!(text[..start], [.., b'\n', b'+'] | [b'+'])
+}
+
 /// A slash between an id and its secret is none of the secret's own.
-fn stands_alone(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
-    let from = if run.start == id.end + 1 { run.start } else { 0 };
+pub(super) fn stands_alone(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
+    let from = if run.start == id.end + 1 || is_added(text, run.start) { run.start } else { 0 };
     let to = if run.end + 1 == id.start { run.end } else { text.len() };
     boundary::secret_stands_alone(&text[from..to], &(run.start - from..run.end - from))
 }
 
 /// Whether the label of a run says that it is something else; what is just the value of something is what that is called.
-fn is_called_else(text: &[u8], run: &Range<usize>, pattern: &Pattern) -> bool {
+pub(super) fn is_called_else(text: &[u8], run: &Range<usize>, pattern: &Pattern) -> bool {
     let name = label(text, run.start);
     let is_value = VALUES.iter().any(|value| text[name.clone()].eq_ignore_ascii_case(value));
     let outer = if is_value { label(text, name.start) } else { name.clone() };
@@ -96,6 +139,9 @@ fn runs(text: &[u8], window: Range<usize>) -> impl Iterator<Item = Range<usize>>
             let start = at + text[at..window.end].iter().position(is_base64)?;
             at = start + text[start..window.end].iter().take_while(|c| is_base64(c)).count();
             let mut run = start + foreign_start(text, start, at - start)..at;
+            if run.len() > SECRET && boundary::announces_secret(text, run.start) {
+                run.end = run.start + SECRET;
+            }
             if touches_id && run.start == first && text[first] == b'/' {
                 run.start += 1;
             }
@@ -115,6 +161,8 @@ fn foreign_start(text: &[u8], run: usize, length: usize) -> usize {
     match text[..run].last() {
         Some(b'\\') => 1.min(length),
         Some(b'%') => 2.min(length),
+        // What a patch adds begins with a plus.
+        None | Some(b'\n') if length == SECRET + 1 && text[run] == b'+' => 1,
         _ => 0,
     }
 }
@@ -173,6 +221,8 @@ mod tests {
             "s3://ID:SECRET@bucket",
             "ID/SECRET",
             "SECRET/ID",
+            "+ID\n+SECRET\n+x",
+            "z\x14\0\0\0IDz(SECRETZ",
             "id%3DID%26key%3DSECRET",
             "x: ID\nkey: SECRET",
         ] {
@@ -206,6 +256,22 @@ mod tests {
             assert_eq!(count(&format!("ID\n{name}: \"SECRET\"")), 0, "{name}");
             assert_eq!(count(&format!("ID\n<input name=\"{name}\" value=\"SECRET\">")), 0, "{name}");
         }
+    }
+
+    #[test]
+    fn a_list_that_begins_with_a_secret_goes_on_with_secrets() {
+        let count = |template: &str| {
+            let text = template.replace("ID", ID).replace("SECRET", SECRET).replace("KNOWN", SECRET);
+            let of = |word: &str| text.match_indices(word).map(|(at, _)| at..at + word.len()).collect::<Vec<_>>();
+            let rules = RuleSet::builtin();
+            let pattern = &rules.get("aws-secret-access-key").unwrap().pattern;
+            siblings(text.as_bytes(), &of(ID), &of(SECRET)[..1], pattern).len()
+        };
+        assert_eq!(count("ID ID ID\n- KNOWN\n- SECRET\n- SECRET\n"), 2);
+        assert_eq!(count("ID ID ID\na,KNOWN\nb,SECRET\nc,SECRET\nd,SECRET\n"), 2);
+        assert_eq!(count("ID ID ID\n- KNOWN\nsha: SECRET\n"), 0);
+        assert_eq!(count(&format!("ID ID\nKNOWN{}SECRET", " ".repeat(2 * STEP))), 0);
+        assert_eq!(count("ID\n- KNOWN\n- SECRET\n"), 0);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) fn secret_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
         Some([c]) => is_base64(c),
         _ => false,
     };
-    let ends = !joined_after || has_length_before(text, at.start, SECRET_LENGTH);
+    let ends = !joined_after || announces_secret(text, at.start);
     begins_word(text, at.start, is_base64) && !joined_before && ends
 }
 
@@ -75,6 +75,11 @@ fn ends_escape(text: &[u8]) -> bool {
         }
         _ => hex(2, b"%") || hex(2, b"=") || hex(2, b"\\x") || hex(4, b"\\u"),
     }
+}
+
+/// Whether what stands before `at` says that forty characters follow.
+pub(super) fn announces_secret(text: &[u8], at: usize) -> bool {
+    has_length_before(text, at, SECRET_LENGTH)
 }
 
 /// Whether a string of that length is announced right before `at`: as one byte, as a little-endian word, or in digits with a colon.

@@ -38,11 +38,37 @@ pub enum Dropped {
     },
     /// Its label says too little, and no access key id stands near enough.
     NoId,
+    /// Nothing calls it a secret, and no access key id that still wants one stands beside it.
+    Unlabelled,
+    /// It names something of IAM that nobody can log in with: what that is.
+    UniqueId(&'static str),
     /// Another rule found what stands there.
     Covered {
         /// The id of that rule.
         by: String,
     },
+}
+
+impl Dropped {
+    /// What the reason is called in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PieceOfMore => "piece_of_more",
+            Self::Entropy { .. } => "entropy",
+            Self::Excluded(_) => "excluded",
+            Self::Impossible(_) => "impossible",
+            Self::Repetitive => "repetitive",
+            Self::Sequence => "sequence",
+            Self::Words => "words",
+            Self::Hex => "hex",
+            Self::NoId => "no_id",
+            Self::Unlabelled => "unlabelled",
+            Self::CalledElse => "called_else",
+            Self::Structure { .. } => "structure",
+            Self::UniqueId(_) => "unique_id",
+            Self::Covered { .. } => "covered",
+        }
+    }
 }
 
 impl fmt::Display for Dropped {
@@ -63,6 +89,10 @@ impl fmt::Display for Dropped {
             Self::Hex => write!(f, "it is a hexadecimal number: a hash"),
             Self::Structure { wanted } => write!(f, "it does not hold {wanted}"),
             Self::NoId => write!(f, "its label says too little without an access key id nearby"),
+            Self::Unlabelled => {
+                write!(f, "nothing calls it a secret, and no access key id without a secret stands beside it")
+            }
+            Self::UniqueId(what) => write!(f, "it is the unique id of {what}, which is no credential"),
             Self::Covered { by } => write!(f, "the rule `{by}` found what stands there"),
         }
     }

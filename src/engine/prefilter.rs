@@ -101,6 +101,14 @@ impl Prefilter {
     }
 }
 
+impl Literal {
+    /// Its letters.
+    pub(super) fn text(&self) -> String {
+        let letters: Vec<u8> = self.bytes.iter().step_by(if self.wide { 2 } else { 1 }).copied().collect();
+        String::from_utf8_lossy(&letters).into_owned()
+    }
+}
+
 fn literals<'a>(keywords: impl Iterator<Item = &'a [String]>) -> Vec<Literal> {
     let literal = |text: &str, rules| Literal { bytes: text.as_bytes().to_vec(), rules, wide: false };
     let keywords = keywords.enumerate().flat_map(|(rule, all)| all.iter().map(move |k| literal(k, vec![rule])));

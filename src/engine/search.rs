@@ -48,10 +48,7 @@ impl<'a> Search<'a> {
     pub(super) fn run(mut self) -> Parts<'a> {
         let mut regions = Regions::of(self.bytes.len());
         let parts = self.in_text(self.bytes, |hit| regions.add(hit..hit + 1));
-        let mut probe = Probe::new(self.bytes, self.slowly);
-        while let Some(stretch) = self.next_of_interest(&mut probe, decode::DEPTH) {
-            regions.add(stretch);
-        }
+        self.add_encoded(&mut regions);
         let mut parts = parts.into_iter().peekable();
         let mut joint = Joint::new(self.bytes);
         for region in regions.merged() {
@@ -64,6 +61,25 @@ impl<'a> Search<'a> {
         }
         joint.add(parts);
         joint.finish()
+    }
+
+    /// Every view that is made of the text, with the region of which it is one.
+    pub(super) fn views(mut self) -> Vec<(Span, View)> {
+        let mut regions = Regions::of(self.bytes.len());
+        self.each_hit(self.bytes, |hit| regions.add(hit.at..hit.at + 1));
+        self.add_encoded(&mut regions);
+        let view = |region: Span| {
+            let view = View::of(region.of(self.bytes), decode::mark(self.bytes), &mut self.budget);
+            view.map(|view| (region, view))
+        };
+        regions.merged().into_iter().filter_map(view).collect()
+    }
+
+    fn add_encoded(&mut self, regions: &mut Regions) {
+        let mut probe = Probe::new(self.bytes, self.slowly);
+        while let Some(stretch) = self.next_of_interest(&mut probe, decode::DEPTH) {
+            regions.add(stretch);
+        }
     }
 
     /// What stands in a text as it is, in order of place.
@@ -106,8 +122,12 @@ impl<'a> Search<'a> {
             part.span = Span { start: within(part.raw.start), end: within(part.raw.end) };
         }
         for (index, text) in view.texts().enumerate() {
+            let mut done = 0;
             for part in &mut parts {
-                part.span = view.forward(index, part.span);
+                // Within a piece that is decoded, places may be rounded to the same group.
+                let Span { start, end } = view.forward(index, part.span);
+                part.span = Span { start: start.max(done), end: end.max(done) };
+                done = part.span.end;
             }
             let mut found = self.in_text(text, |_| ());
             for part in &mut found {

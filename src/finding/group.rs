@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Finding, Fingerprint, Hit, Occurrence};
+use super::{Finding, Fingerprint, Hit, Occurrence, neighbours};
 use crate::engine::SecretKind;
 use crate::key::{AccessKeyId, Secret};
+use crate::provenance::Provenance;
 
 /// All hits of one credential, while they are being gathered.
 struct Group {
@@ -33,6 +34,17 @@ impl Group {
         self.occurrences.insert(hit.occurrence);
     }
 
+    fn merge(&mut self, other: Self) {
+        for (secret, seen) in other.secrets {
+            *self.secrets.entry(secret).or_default() += seen;
+        }
+        self.occurrences.extend(other.occurrences);
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Provenance> {
+        self.occurrences.iter().map(|occurrence| &occurrence.provenance)
+    }
+
     fn finish(self, access_key_id: Option<AccessKeyId>, fingerprint: Fingerprint) -> Finding {
         let mut secrets: Vec<_> = self.secrets.into_iter().collect();
         secrets.sort_by(|(a, a_seen), (b, b_seen)| a.0.cmp(&b.0).then(b_seen.cmp(a_seen)).then(a.cmp(b)));
@@ -52,7 +64,8 @@ impl Group {
 
 /// One finding for each credential, ordered by where it first occurs; the order of `hits` does not matter.
 ///
-/// A secret found alone at one place and beside an id at another belongs to that id's finding.
+/// A secret found alone at one place and beside an id at another belongs to that id's finding, and so does one that stands in the file
+/// next to that of an id without a secret, where nothing else comes into question.
 pub fn group(mut hits: Vec<Hit>) -> Vec<Finding> {
     hits.sort_by(|a, b| a.occurrence.cmp(&b.occurrence));
     let mut by_id: BTreeMap<AccessKeyId, Group> = BTreeMap::new();
@@ -76,12 +89,28 @@ pub fn group(mut hits: Vec<Hit>) -> Vec<Finding> {
         };
         group.add(hit);
     }
+    join_neighbours(&mut by_id, &mut by_secret);
     let with_id = by_id.into_iter().map(|(id, group)| group.finish(Some(id), Fingerprint::of(id.as_str().as_bytes())));
     let without_id =
         by_secret.into_iter().map(|((_, secret), group)| group.finish(None, Fingerprint::of(secret.expose())));
     let mut findings: Vec<_> = with_id.chain(without_id).collect();
     findings.sort_by(|a, b| a.occurrences.first().cmp(&b.occurrences.first()).then(a.fingerprint.cmp(&b.fingerprint)));
     findings
+}
+
+/// Gives secrets to ids in files next to theirs.
+fn join_neighbours(by_id: &mut BTreeMap<AccessKeyId, Group>, by_secret: &mut BTreeMap<(SecretKind, Secret), Group>) {
+    let kind = SecretKind::SecretAccessKey;
+    let lacks_secret = |group: &Group| group.secrets.keys().all(|(found, _)| *found != kind);
+    let ids = by_id.iter().filter(|(_, group)| lacks_secret(group));
+    let ids = ids.flat_map(|(id, group)| group.places().map(|place| (*id, place)));
+    let secrets = by_secret.iter().filter(|((found, _), _)| *found == kind);
+    let secrets = secrets.flat_map(|((_, secret), group)| group.places().map(move |place| (secret, place)));
+    for (secret, id) in neighbours::partners(ids, secrets) {
+        if let (Some(group), Some(alone)) = (by_id.get_mut(&id), by_secret.remove(&(kind, secret))) {
+            group.merge(alone);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +158,34 @@ mod tests {
         assert_eq!(findings.len(), 2);
         assert_eq!(findings[0].occurrences.len(), 2);
         assert_eq!(findings[1].access_key_id, None);
+    }
+
+    #[test]
+    fn an_id_and_a_secret_in_files_side_by_side_are_one_finding() {
+        let hits = || vec![hit(true, None, "d/access_key", 0), hit(false, Some("s1"), "d/secret_key", 7)];
+        let findings = group(hits());
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].opens_an_account());
+        assert_eq!(findings[0].occurrences.iter().map(|place| place.offset).collect::<Vec<_>>(), [0, 7]);
+        let backwards = hits().into_iter().rev().collect();
+        assert_eq!(format!("{:?}", group(backwards)), format!("{findings:?}"));
+    }
+
+    #[test]
+    fn an_id_that_has_a_secret_somewhere_takes_no_neighbour() {
+        let findings = group(vec![
+            hit(true, None, "d/access_key", 0),
+            hit(false, Some("s1"), "d/secret_key", 0),
+            hit(true, Some("s2"), "e/both", 0),
+        ]);
+        assert_eq!(findings.len(), 2);
+    }
+
+    #[test]
+    fn only_secret_access_keys_have_neighbours() {
+        let mut password = hit(false, Some("s1"), "d/password", 0);
+        password.secrets[0].0 = SecretKind::ConsolePassword;
+        assert_eq!(group(vec![hit(true, None, "d/access_key", 0), password]).len(), 2);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a user asks of a scan besides: whose accounts the keys are of, and where given keys stand.
+//! What a user asks of a scan besides: whose accounts the keys are of, where given keys stand,
+//! and why something is reported or not.
 
 use crate::support::{Keysweep, Output, example_key};
 
@@ -121,4 +122,43 @@ fn a_list_of_keys_that_can_t_be_used_is_refused() {
         assert_eq!(refused.code, Some(2), "{refused:?}");
         refused.expect_stderr(&["standard input is both"]);
     }
+}
+
+/// `keysweep explain` with these arguments: its exit code and what it prints.
+fn explain(at: &Keysweep, args: &[&str], stdin: &str) -> (Option<i32>, String) {
+    let output = at.invocation(["explain"].iter().chain(args)).stdin(stdin).run();
+    (output.code, String::from_utf8(output.stdout).unwrap() + &output.stderr)
+}
+
+#[test]
+fn a_file_is_explained_whole_by_line_or_from_standard_input() {
+    let at = Keysweep::new();
+    let (id, secret) = example_key(1);
+    let text = format!("{}\nAKIAIOSFODNN7EXAMPLE\n", crate::support::env_file(1));
+    at.write("a.env", &text);
+    let (code, whole) = explain(&at, &["a.env"], "");
+    assert_eq!(code, Some(0));
+    assert!(whole.contains(&format!("a.env:1:19  {id}")) && whole.contains("3 candidates, 2 reported."), "{whole}");
+    assert!(!whole.contains(&secret[..8]), "{whole}");
+    assert!(explain(&at, &["a.env", "--show-secrets"], "").1.contains(&secret));
+    let (_, line) = explain(&at, &["a.env:4"], "");
+    assert!(line.contains("placeholder") && !line.contains(&id), "{line}");
+    let (code, nothing) = explain(&at, &["-:3"], &text);
+    assert!(code == Some(0) && nothing.contains("Nothing on line 3"), "{nothing}");
+    let (_, json) = explain(&at, &["-", "--format", "json"], &text);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["schema"], &json["file"]), (&"keysweep/explain-v1".into(), &"standard input".into()));
+    assert_eq!(json["candidates"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn what_can_t_be_explained_is_told() {
+    let at = Keysweep::new();
+    at.write("dir/a.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03");
+    for (target, word) in [("dir", "is a directory"), ("missing:3", "missing failed")] {
+        let (code, told) = explain(&at, &[target], "");
+        assert!(code == Some(2) && told.contains(word), "{told}");
+    }
+    let (code, archive) = explain(&at, &["dir/a.gz"], "");
+    assert!(code == Some(0) && archive.contains("It is an archive"), "{archive}");
 }

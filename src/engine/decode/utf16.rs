@@ -38,8 +38,8 @@ pub(super) fn next(bytes: &[u8], from: usize, marked: Option<Encoding>) -> Optio
 /// at `floor` or behind it.
 ///
 /// ASCII with zeros between reads the same in both byte orders, so that only its ends tell: the little endian one ends in a zero,
-/// the big endian one begins with it. Where none has one, a line end, a space or a sign at an end is rather none of it than a letter is; then
-/// text at an even offset decides. The mark goes before all that.
+/// the big endian one begins with it. Where none has one, the character at one end is none of it, rather a line end than another.
+/// Else text at an even offset decides. The mark goes before all that.
 pub(super) fn around(bytes: &[u8], at: usize, len: usize, floor: usize, marked: Option<Encoding>) -> Run {
     let (mut first, mut last) = (at, at + len - 1);
     while first >= floor + 2 && bytes[first - 1] == 0 && is_ascii(bytes[first - 2]) {
@@ -53,19 +53,14 @@ pub(super) fn around(bytes: &[u8], at: usize, len: usize, floor: usize, marked: 
     let zero_before = first > floor && bytes[first - 1] == 0;
     let zero_after = bytes.get(last + 1) == Some(&0);
     let even = first.is_multiple_of(2);
-    let separates = |at: usize| match bytes[at] {
-        c if c.is_ascii_control() => 3,
-        b' ' => 2,
-        c if c.is_ascii_punctuation() => 1,
-        _ => 0,
-    };
+    let ends_line = |at: usize| bytes[at].is_ascii_control();
     let encoding = match (zero_before, zero_after) {
         _ if marked == Some(Encoding::Utf16Le) && even => Encoding::Utf16Le,
         _ if marked == Some(Encoding::Utf16Be) && !even => Encoding::Utf16Be,
         (false, true) => Encoding::Utf16Le,
         (true, false) => Encoding::Utf16Be,
-        (false, false) if separates(last) > separates(first) => Encoding::Utf16Le,
-        (false, false) if separates(last) < separates(first) => Encoding::Utf16Be,
+        (false, false) if ends_line(last) && !ends_line(first) => Encoding::Utf16Le,
+        (false, false) if ends_line(first) && !ends_line(last) => Encoding::Utf16Be,
         _ if even => Encoding::Utf16Le,
         _ => Encoding::Utf16Be,
     };

@@ -63,8 +63,12 @@ fn a_label_outside_names_the_value_inside() {
     }
     let quoted = format!("AWS_SECRET_ACCESS_KEY=3D{}", cut("=\r\n"));
     assert_eq!(encodings(&quoted, SECRET), [Encoding::QuotedPrintable]);
-    for order in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
-        let text = [b"AWS_SECRET_ACCESS_KEY: ", encoded(&secret, order).as_slice(), b"\n"].concat();
+    for (label, order) in [
+        ("AWS_SECRET_ACCESS_KEY: ", u16::to_le_bytes as fn(u16) -> [u8; 2]),
+        ("AWS_SECRET_ACCESS_KEY=", u16::to_le_bytes),
+        ("AWS_SECRET_ACCESS_KEY=", u16::to_be_bytes),
+    ] {
+        let text = [label.as_bytes(), encoded(&secret, order).as_slice(), b"\n"].concat();
         assert_eq!(found_in(&text), [SECRET]);
     }
 }
@@ -171,14 +175,16 @@ fn a_token_that_is_base64_of_text_is_one_find() {
 #[test]
 fn a_token_is_told_as_it_is_once_decoded() {
     let token = expand("{{session_token}}").unwrap();
-    for (text, expected) in [
-        (format!("AWS_SESSION_TOKEN: {}", base64(token.as_bytes())), Encoding::Base64),
-        (format!("X-Amz-Security-Token={}", token.replace('/', "%2F").replace('+', "%2B")), Encoding::Percent),
+    for (text, encoding) in [
+        (format!("AWS_SESSION_TOKEN: {}", base64(token.as_bytes())), vec![Encoding::Base64]),
+        (format!("AWS_SESSION_TOKEN: {}", hex(&token)), vec![Encoding::Hex]),
+        (format!("X-Amz-Security-Token={}", token.replace('/', "%2F").replace('+', "%2B")), vec![]),
+        (format!("{{\"SessionToken\":\"{}\"}}", token.replace('/', "\\/")), vec![Encoding::Escapes]),
     ] {
         let found = scanner().scan(text.as_bytes());
         assert_eq!(found.len(), 1, "{text}");
         assert_eq!(found[0].secrets[0].secret.expose(), token.as_bytes());
-        assert_eq!(found[0].encoding, [expected]);
+        assert_eq!(found[0].encoding, encoding);
     }
 }
 
@@ -216,7 +222,7 @@ fn the_place_of_a_value_covers_all_of_it_and_little_more() {
 
 #[test]
 fn hostile_input_is_worked_off() {
-    let bomb = base64(&gzip(&format!("{}{FILE}", "AKIA ".repeat(4 << 20))));
+    let bomb = base64(&gzip(&format!("{}{FILE}", "AKIA ".repeat(1 << 20))));
     let nest = (0..12).fold("secret".repeat(1000), |text, _| base64(text.as_bytes()));
     for text in [
         bomb,
