@@ -264,7 +264,8 @@ mod tests {
             each(|c| format!("\\u{c:04x}")),
             each(|c| format!("&#{c};")),
             each(|c| format!("%{c:02X}")),
-            secret.replace('/', "\" + \"").replace('+', "</b><b>"),
+            secret.replace('/', "/\" + \""),
+            secret.replace('/', "/</b><b>"),
             "VnExZlo4cFRuVzNzTGsweVJiNi9jWHVFbzlHZEpoMitNdEFpUTVOdg==".to_owned(),
         ];
         for spelling in spellings {
