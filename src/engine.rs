@@ -2,12 +2,14 @@
 //!
 //! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `boundary` and
 //! `plausible` throw out what only looks like a credential, `decode` reads other encodings, `pair` joins ids with their secrets,
-//! `dropped` has the reasons why something is no credential.
+//! `foreign` runs the rules of others, `dropped` has the reasons why something is no credential.
 
 use std::sync::Arc;
 
 use self::decode::Runs;
 pub use self::dropped::Dropped;
+use self::foreign::allow::Candidate;
+use self::foreign::{Foreign, Terms};
 use self::pair::{Part, Value};
 use self::prefilter::{Hit, Prefilter};
 use self::rule::pattern::Found;
@@ -19,6 +21,7 @@ use crate::location::Span;
 mod boundary;
 mod decode;
 mod dropped;
+pub mod foreign;
 mod pair;
 mod plausible;
 mod prefilter;
@@ -105,6 +108,8 @@ pub struct Match {
     pub secrets: Vec<FoundSecret>,
     /// What the bytes had to be decoded from; empty for plain text.
     pub encoding: Vec<Encoding>,
+    /// What it takes, beyond its bytes, to be a find of its rule.
+    pub terms: Terms,
 }
 
 /// Runs rules over bytes. Cheap to share between threads, costly to make.
@@ -112,6 +117,7 @@ pub struct Match {
 pub struct Scanner {
     rules: RuleSet,
     prefilter: Prefilter,
+    foreign: Foreign,
 }
 
 impl SecretKind {
@@ -179,7 +185,8 @@ impl Scanner {
     /// A scanner of those rules.
     pub fn new(rules: RuleSet) -> Self {
         let prefilter = Prefilter::new(rules.iter().map(|rule| rule.keywords.as_slice()));
-        Self { rules, prefilter }
+        let foreign = Foreign::new(rules.foreign());
+        Self { rules, prefilter, foreign }
     }
 
     /// The rules it runs.
@@ -199,19 +206,42 @@ impl Scanner {
     }
 
     fn joined(&self, bytes: &[u8], parts: Vec<Part>) -> Vec<Match> {
+        let files = self.foreign.files(self.rules.foreign(), bytes);
         if parts.is_empty() {
-            return Vec::new();
+            return files;
         }
-        pair::join(bytes, &self.rules, parts)
+        let first_foreign = self.rules.iter().len();
+        let (parts, foreign): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.rule < first_foreign);
+        let mut matches = pair::join(bytes, &self.rules, parts);
+        matches.retain_mut(|found| self.is_asked_for(bytes, found));
+        let alone = |part: Part| foreign::alone(&self.rules.foreign()[part.rule - first_foreign], part);
+        matches.extend(foreign.into_iter().map(alone).chain(files));
+        matches.sort_by(|a, b| (a.span, &a.encoding).cmp(&(b.span, &b.encoding)));
+        matches
+    }
+
+    /// Asks of a match what a file that extends the built-in rules asks besides.
+    fn is_asked_for(&self, bytes: &[u8], found: &mut Match) -> bool {
+        let Some(rule) = self.rules.get(&found.rule).filter(|rule| !rule.conditions.are_none()) else {
+            return true;
+        };
+        let secret = match (&found.access_key_id, found.secrets.first()) {
+            (Some(id), _) => id.as_str().as_bytes(),
+            (None, Some(secret)) => secret.secret.expose(),
+            (None, None) => &[],
+        };
+        let line = foreign::lines(bytes, found.span);
+        let terms = rule.conditions.terms(&Candidate { secret, matched: secret, line });
+        terms.map(|terms| found.terms = terms).is_some()
     }
 
     /// Every value that some rule finds, in order of place.
     fn parts(&self, text: &[u8]) -> Vec<Part> {
+        let mut parts = self.foreign_parts(text);
         let mut hits = self.prefilter.hits(text).peekable();
         if hits.peek().is_none() {
-            return Vec::new();
+            return parts;
         }
-        let mut parts = Vec::new();
         let mut cursors = vec![Cursor::default(); self.rules.iter().count()];
         let mut runs = Runs::new(text);
         for hit in hits {
@@ -223,11 +253,15 @@ impl Scanner {
             }
             parts.extend(wide_parts(&mut runs, hit, |text| self.parts(text)));
         }
-        without_overlaps(parts)
+        self.without_overlaps(parts)
+    }
+
+    fn foreign_parts(&self, text: &[u8]) -> Vec<Part> {
+        self.foreign.parts(self.rules.foreign(), self.rules.iter().len(), text)
     }
 
     fn parts_slowly(&self, text: &[u8]) -> Vec<Part> {
-        let mut parts = Vec::new();
+        let mut parts = self.foreign_parts(text);
         for (index, rule) in self.rules.iter().enumerate() {
             let found = window::find_slowly(&rule.pattern, text);
             parts.extend(found.iter().filter_map(|found| part(index, rule, text, found).ok()));
@@ -236,7 +270,25 @@ impl Scanner {
         for hit in self.prefilter.hits_slowly(text) {
             parts.extend(wide_parts(&mut runs, hit, |text| self.parts_slowly(text)));
         }
-        without_overlaps(parts)
+        self.without_overlaps(parts)
+    }
+
+    /// In order of place, and the first of those that share bytes; of several at one place that of the earliest rule that asks for
+    /// nothing more. Foreign finds may overlap, for what one rule leaves over is for the place to say; but what one of ours finds
+    /// is named by ours.
+    fn without_overlaps(&self, parts: Vec<Part>) -> Vec<Part> {
+        let first_foreign = self.rules.iter().len();
+        let (mut parts, foreign): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.rule < first_foreign);
+        parts.sort_by_key(|part| (part.span.start, part.needs_id, part.rule));
+        parts.dedup_by(|later, first| first.span.overlaps(&later.span));
+        let spans: Vec<Span> = parts.iter().filter(|part| !part.needs_id).map(|part| part.span).collect();
+        let is_ours = |span: Span| {
+            let next = spans.partition_point(|ours| ours.end < span.end);
+            spans.get(next).is_some_and(|ours| ours.start <= span.start)
+        };
+        parts.extend(foreign.into_iter().filter(|part| !is_ours(part.span)));
+        parts.sort_by_key(|part| (part.span.start, part.rule));
+        parts
     }
 }
 
@@ -285,15 +337,10 @@ fn part(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part, D
         }
     };
     let needs_id = rule.pattern.has_context(text, found) == Some(false);
-    Ok(Part { rule: index, value, span, encoding: Vec::new(), needs_id })
-}
-
-/// In order of place, and the first of those that share bytes; of several at one place that of the earliest rule that asks for
-/// nothing more.
-fn without_overlaps(mut parts: Vec<Part>) -> Vec<Part> {
-    parts.sort_by_key(|part| (part.span.start, part.needs_id, part.rule));
-    parts.dedup_by(|later, first| first.span.overlaps(&later.span));
-    parts
+    if needs_id && rule.kind == Kind::Secret(SecretKind::Other) {
+        return Err(Dropped::NoContext);
+    }
+    Ok(Part { rule: index, value, span, encoding: Vec::new(), needs_id, terms: Terms::default() })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::engine::{Match, Scanner};
 use crate::finding::redact::Redactor;
 use crate::finding::{Finding, Hit, Occurrence, group, snippet};
 use crate::location::Point;
+use crate::place;
 use crate::provenance::{Origin, Provenance};
 use crate::source::archive::{self, Budget, Member};
 use crate::source::{Sink, Skipped, Source};
@@ -103,6 +104,7 @@ pub fn run(
         }
         let found = std::mem::take(&mut *sweep.hits.lock().unwrap_or_else(PoisonError::into_inner));
         hits.extend(pool.install(|| attributed(found, source.as_ref(), &sweep)));
+        hits.retain(|hit| place::holds(&hit.terms, &hit.occurrence.provenance));
     }
     let mut skipped = sweep.skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(redactor) = Redactor::new(&hits) {
@@ -314,12 +316,13 @@ impl Sweep<'_> {
         let mut lines = Lines::new(window);
         let hits: Vec<Hit> = matches
             .iter()
-            .filter(|found| window.owns(found))
+            .filter(|found| window.owns(found) && (place::is_unknown(at) || place::holds(&found.terms, at)))
             .map(|found| {
                 let point = lines.point(found);
                 Hit {
                     rule: found.rule.clone(),
                     access_key_id: found.access_key_id,
+                    terms: found.terms.clone(),
                     secrets: found.secrets.iter().map(|s| (s.kind, s.secret.clone())).collect(),
                     occurrence: Occurrence {
                         provenance: at.clone(),
@@ -458,7 +461,7 @@ impl<'a> Lines<'a> {
 fn add_unknown(hits: &mut Vec<Hit>, plain: Vec<Hit>) {
     let name = |hit: &Hit| (hit.access_key_id, hit.secrets.first().filter(|_| hit.access_key_id.is_none()).cloned());
     let known: HashSet<_> = hits.iter().map(name).collect();
-    hits.extend(plain.into_iter().filter(|hit| !known.contains(&name(hit))));
+    hits.extend(plain.into_iter().filter(|hit| hit.is_file() || !known.contains(&name(hit))));
 }
 
 #[cfg(test)]

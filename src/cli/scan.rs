@@ -9,9 +9,9 @@ use super::args::ScanArgs;
 use super::exit::Exit;
 use super::output;
 use super::progress::Bar;
+use super::rules;
 use super::targets;
 use crate::engine::Scanner;
-use crate::engine::rule::RuleSet;
 use crate::report::{Report, RuleInfo};
 use crate::source::Skipped;
 use crate::sweep::{self, Options, Outcome, Progress};
@@ -19,7 +19,7 @@ use crate::sweep::{self, Options, Outcome, Progress};
 pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let started = Instant::now();
     let files = output::open_files(&args.output)?;
-    let scanner = Scanner::new(RuleSet::builtin());
+    let scanner = Scanner::new(rules::load(&args.rules)?);
     let options = options(args);
     let found = targets::open(args)?;
     let progress = Arc::new(Progress::default());
@@ -29,11 +29,12 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     complete_tally(&mut outcome, found.skipped);
     let complete = outcome.tally.skipped.is_empty();
     let seconds = started.elapsed().as_secs_f64();
+    let known = scanner.rules();
     let report = Report {
         findings: &outcome.findings,
         tally: &outcome.tally,
         complete,
-        rules: scanner.rules().iter().map(RuleInfo::from).collect(),
+        rules: known.iter().map(RuleInfo::from).chain(known.foreign().iter().map(RuleInfo::from)).collect(),
         show_secrets: args.show_secrets,
         colour: false,
         // Without a clock in it, the same input gives the same report.

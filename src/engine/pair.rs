@@ -4,6 +4,7 @@
 //! id that has a secret goes with the n-th secret that has an id, and of all ways to leave some out the one that keeps partners
 //! closest is taken. That is an alignment of two sequences.
 
+use super::foreign::Terms;
 use super::rule::RuleSet;
 use super::{Encoding, FoundSecret, Match, SecretKind};
 use crate::key::{AccessKeyId, KeyKind};
@@ -30,6 +31,8 @@ pub(super) struct Part {
     pub(super) encoding: Vec<Encoding>,
     /// Counts only with an id nearby.
     pub(super) needs_id: bool,
+    /// What is to be asked of the place.
+    pub(super) terms: Terms,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +86,7 @@ pub(super) fn join(bytes: &[u8], rules: &RuleSet, mut parts: Vec<Part>) -> Vec<M
             },
             secrets: owner.secrets,
             encoding: owner.part.encoding,
+            terms: Terms::default(),
         })
         .collect();
     matches.sort_by(|a, b| (a.span, &a.encoding).cmp(&(b.span, &b.encoding)));
@@ -106,6 +110,13 @@ fn joined(bytes: &[u8], parts: &[Part]) -> Vec<Owner> {
         secrets = rest;
         assign(&mut owners, of_kind, kind);
     }
+    // What goes with no access key stands for itself.
+    let alone = secrets.into_iter().filter(|(part, ..)| !part.needs_id);
+    owners.extend(alone.map(|(part, secret, place)| Owner {
+        part: part.clone(),
+        place,
+        secrets: vec![secret.clone()],
+    }));
     owners
 }
 
@@ -301,7 +312,7 @@ mod tests {
             b'0'..=b'9' => secret(SecretKind::SessionToken),
             _ => None,
         };
-        Some(Part { rule: 0, value: value?, span, encoding: Vec::new(), needs_id: c == b'?' })
+        Some(Part { rule: 0, value: value?, span, encoding: Vec::new(), needs_id: c == b'?', terms: Terms::default() })
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Groups hits by credential: the same id or secret at a hundred places is one finding.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Finding, Fingerprint, Hit, Occurrence};
 use crate::engine::SecretKind;
@@ -8,14 +9,14 @@ use crate::key::{AccessKeyId, Secret};
 
 /// All hits of one credential, while they are being gathered.
 struct Group {
-    rule: std::sync::Arc<str>,
+    rule: Arc<str>,
     /// How often each secret was found with it: the most frequent is the best candidate.
     secrets: BTreeMap<(SecretKind, Secret), usize>,
     occurrences: BTreeSet<Occurrence>,
 }
 
 impl Group {
-    fn new(rule: std::sync::Arc<str>) -> Self {
+    fn new(rule: Arc<str>) -> Self {
         Self { rule, secrets: BTreeMap::new(), occurrences: BTreeSet::new() }
     }
 
@@ -45,9 +46,12 @@ impl Group {
 
 /// One finding for each credential, ordered by where it first occurs; the order of `hits` does not matter.
 ///
-/// A secret found alone at one place and beside an id at another belongs to that id's finding.
+/// A secret found alone at one place and beside an id at another belongs to that id's finding. What several rules call differently
+/// is what the one says that knows it best. Of files that were found by their paths each is a finding.
 pub fn group(mut hits: Vec<Hit>) -> Vec<Finding> {
     hits.sort_by(|a, b| a.occurrence.cmp(&b.occurrence));
+    let (files, mut hits): (Vec<_>, Vec<_>) = hits.into_iter().partition(Hit::is_file);
+    call_alike(&mut hits);
     let mut by_id: BTreeMap<AccessKeyId, Group> = BTreeMap::new();
     let mut alone = Vec::new();
     for hit in hits {
@@ -72,9 +76,44 @@ pub fn group(mut hits: Vec<Hit>) -> Vec<Finding> {
     let with_id = by_id.into_iter().map(|(id, group)| group.finish(Some(id), Fingerprint::of(id.as_str().as_bytes())));
     let without_id =
         by_secret.into_iter().map(|((_, secret), group)| group.finish(None, Fingerprint::of(secret.expose())));
-    let mut findings: Vec<_> = with_id.chain(without_id).collect();
+    let mut findings: Vec<_> = with_id.chain(without_id).chain(by_path(files)).collect();
     findings.sort_by(|a, b| a.occurrences.first().cmp(&b.occurrences.first()).then(a.fingerprint.cmp(&b.fingerprint)));
     findings
+}
+
+/// Gives a secret that several rules found the kind and the rule of the one that says most of it.
+fn call_alike(hits: &mut [Hit]) {
+    let mut names: BTreeMap<Secret, (SecretKind, Arc<str>)> = BTreeMap::new();
+    for hit in hits.iter() {
+        for (kind, secret) in &hit.secrets {
+            let name = names.entry(secret.clone()).or_insert_with(|| (*kind, hit.rule.clone()));
+            if *kind < name.0 {
+                *name = (*kind, hit.rule.clone());
+            }
+        }
+    }
+    for hit in hits {
+        for (kind, secret) in &mut hit.secrets {
+            if let Some((best, rule)) = names.get(secret) {
+                *kind = *best;
+                if hit.access_key_id.is_none() {
+                    hit.rule = rule.clone();
+                }
+            }
+        }
+    }
+}
+
+/// A finding for each file and rule.
+fn by_path(files: Vec<Hit>) -> Vec<Finding> {
+    let mut groups: BTreeMap<Vec<u8>, Group> = BTreeMap::new();
+    for hit in files {
+        let at = &hit.occurrence.provenance;
+        let path = at.path().into_iter().chain(&at.member).map(|path| path.as_slice());
+        let name = [hit.rule.as_bytes()].into_iter().chain(path).collect::<Vec<_>>().join(&0);
+        groups.entry(name).or_insert_with(|| Group::new(hit.rule.clone())).add(hit);
+    }
+    groups.into_iter().map(|(name, group)| group.finish(None, Fingerprint::of(&name))).collect()
 }
 
 #[cfg(test)]
@@ -89,6 +128,7 @@ mod tests {
     fn hit(id: bool, secret: Option<&str>, path: &str, offset: u64) -> Hit {
         Hit {
             rule: "rule".into(),
+            terms: Default::default(),
             access_key_id: id.then(|| AccessKeyId::parse(ID.as_bytes()).unwrap()),
             secrets: secret.map(|value| (SecretKind::SecretAccessKey, Secret::new(value))).into_iter().collect(),
             occurrence: Occurrence {

@@ -84,6 +84,7 @@ impl Sample {
                     severity: Severity::Low,
                     reference: "no link",
                     remediation: "Nothing.",
+                    tags: &[],
                 },
                 RuleInfo {
                     id: RULE,
@@ -91,6 +92,7 @@ impl Sample {
                     severity: Severity::High,
                     reference: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html",
                     remediation: "Deactivate the key,\n   then delete it.",
+                    tags: &[],
                 },
             ],
             show_secrets: false,
