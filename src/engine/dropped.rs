@@ -31,6 +31,8 @@ pub enum Dropped {
     Hex,
     /// Its label says too little, and no access key id stands near enough.
     NoId,
+    /// Its last letters are not the checksum of those before.
+    Checksum,
     /// Nothing nearby says whose it is.
     NoContext,
     /// Another rule found what stands there.
@@ -56,6 +58,7 @@ impl fmt::Display for Dropped {
             Self::Words => write!(f, "it is no random mix of capitals, small letters and digits"),
             Self::Hex => write!(f, "it is a hexadecimal number: a hash"),
             Self::NoId => write!(f, "its label says too little without an access key id nearby"),
+            Self::Checksum => write!(f, "its last letters are not the checksum of those before"),
             Self::NoContext => write!(f, "nothing near it says whose it is"),
             Self::Covered { by } => write!(f, "the rule `{by}` found what stands there"),
         }

@@ -12,6 +12,7 @@ use super::foreign::ForeignRule;
 use super::foreign::allow::Conditions;
 
 pub mod check;
+mod checksum;
 pub mod gitleaks;
 pub(super) mod pattern;
 
@@ -346,6 +347,9 @@ struct RawRule {
     continuation: Option<String>,
     /// Bits a character.
     min_entropy: Option<f64>,
+    /// A value ends in the checksum of what stands before.
+    #[serde(default)]
+    checksum: bool,
     /// What a value must not match.
     #[serde(default)]
     exclude: Vec<String>,
@@ -372,6 +376,7 @@ impl RawRule {
             regex: &self.regex,
             continuation: self.continuation.as_deref(),
             min_entropy: self.min_entropy,
+            checksum: self.checksum,
             exclude: &self.exclude,
             context: self.context.as_deref(),
         })?;
