@@ -175,6 +175,24 @@ mod tests {
     }
 
     #[test]
+    fn what_several_rules_call_differently_is_one_finding_named_by_who_knows_it_best() {
+        let mut vague = hit(false, Some("s1"), "a", 0);
+        (vague.rule, vague.secrets[0].0) = ("vague".into(), SecretKind::Other);
+        let findings = group(vec![vague, hit(false, Some("s1"), "b", 0)]);
+        assert_eq!(findings.len(), 1);
+        assert_eq!((&*findings[0].rule, findings[0].occurrences.len()), ("rule", 2));
+        assert_eq!(findings[0].secrets[0].0, SecretKind::SecretAccessKey);
+    }
+
+    #[test]
+    fn each_file_that_is_found_by_its_path_is_a_finding() {
+        let mut findings = group(vec![hit(false, None, "a", 0), hit(false, None, "b", 0), hit(false, None, "a", 0)]);
+        assert_eq!(findings.len(), 2);
+        assert_ne!(findings[0].fingerprint, findings[1].fingerprint);
+        assert_eq!(findings.pop().unwrap().occurrences.len(), 1);
+    }
+
+    #[test]
     fn the_order_of_hits_does_not_matter() {
         let hits = || vec![hit(false, Some("x"), "a", 3), hit(true, Some("y"), "b", 0), hit(true, None, "a", 1)];
         let mut backwards = hits();

@@ -252,6 +252,23 @@ mod tests {
     }
 
     #[test]
+    fn of_secrets_that_overlap_nothing_is_shown() {
+        let text = format!("key = {KEY} abcdefghijklmnop end");
+        let secret = |start: usize, length: usize| {
+            let span = Span { start: 27 + start, end: 27 + start + length };
+            let mut found = example(text.as_bytes(), false);
+            let secret = Secret::new(span.of(text.as_bytes()));
+            found.secrets = vec![FoundSecret { kind: SecretKind::Other, secret, span }];
+            found
+        };
+        for matches in [[secret(0, 16), secret(4, 6)], [secret(4, 6), secret(0, 16)], [secret(0, 10), secret(4, 12)]] {
+            let lines = cut(text.as_bytes(), 1, &matches[0], &secrets_of(&matches)).lines;
+            let shown = lines[0].strip_prefix(&format!("key = {KEY} ")).unwrap().strip_suffix(" end").unwrap();
+            assert!(!shown.contains("efgh") && !shown.contains("klmn"), "{shown}");
+        }
+    }
+
+    #[test]
     fn keeps_hashes_and_words_readable() {
         let hash = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
         assert_eq!(snippet(&format!("{hash} {KEY}")), [format!("{hash} {KEY}")]);

@@ -12,6 +12,7 @@ use super::sanitize::{lossless, one_line, visible};
 use super::units::{grouped, plural, size};
 use super::{Report, RuleInfo};
 use crate::blob::ObjectId;
+use crate::engine::SecretKind;
 use crate::engine::rule::Severity;
 use crate::finding::snippet::Snippet;
 use crate::finding::{Finding, Occurrence};
@@ -48,12 +49,21 @@ struct Page<'a> {
     out: &'a mut dyn Write,
 }
 
+/// What stands for the id of what has none.
+fn nameless(finding: &Finding) -> &str {
+    match finding.secrets.first() {
+        Some((kind, _)) if *kind != SecretKind::Other => "no access key id",
+        // What others issued has no access key id anyway, but a rule that says what it is.
+        _ => &finding.rule,
+    }
+}
+
 impl Page<'_> {
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         let severity = self.report.severity(finding);
         let name = self.styled(severity_style(severity), severity.to_string().to_uppercase());
         let id = finding.access_key_id.map(|id| id.to_string());
-        let id = self.styled(STRONG, id.as_deref().unwrap_or("no access key id"));
+        let id = self.styled(STRONG, one_line(id.as_deref().unwrap_or(nameless(finding))));
         let what = self.report.rule(finding).map_or("", |rule| rule.description);
         writeln!(self.out, "{name}  {id}  {}", one_line(what))?;
         self.account(finding)?;
@@ -463,6 +473,17 @@ Everything was read.
         let text = text(&sample);
         assert!(text.starts_with("HIGH  no access key id  \n    secret      wJal…"), "{text}");
         assert!(!text.contains("What to do"));
+    }
+
+    #[test]
+    fn what_others_issued_is_called_by_its_rule() {
+        let mut sample = Sample::at(vec![file("a", 1)]);
+        sample.findings[0].access_key_id = None;
+        sample.findings[0].rule = "acme-token".into();
+        sample.findings[0].secrets = vec![(SecretKind::Other, Secret::new("t0ken"))];
+        assert!(text(&sample).starts_with("HIGH  acme-token  \n    secret      …"), "{}", text(&sample));
+        sample.findings[0].secrets.clear();
+        assert!(text(&sample).starts_with("HIGH  acme-token  \n"), "{}", text(&sample));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "all of it is test code, and it runs programs")]
 
 mod bad_input;
+mod rules;
 mod scan;
 mod support;
 mod torture;

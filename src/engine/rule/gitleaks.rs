@@ -1,19 +1,22 @@
 //! Reads the rules of gitleaks (<https://github.com/gitleaks/gitleaks#configuration>, as of 8.30) and adds them to a set: what files
-//! extend, what they allow, which rules they switch off. `fields` reads TOML, `syntax` Go's regexes; `foreign` runs the rules.
+//! extend, what they allow, which rules they switch off. `raw` has its rules, `lists` its
+//! allowlists, `fields` reads TOML, `syntax` Go's regexes; `foreign` runs the rules.
 
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
 use regex::bytes::Regex;
 use toml::de::DeTable;
 
 use self::fields::{At, Fields, File};
+use self::raw::RawRule;
 use super::{Pack, RuleError, RuleSet, line_of};
-use crate::engine::foreign::allow::{Allowlist, Conditions, Target};
+use crate::engine::foreign::ForeignRule;
+use crate::engine::foreign::allow::Allowlist;
 use crate::engine::foreign::terms::{Path, Where};
-use crate::engine::foreign::{ForeignRule, Required};
 
 mod fields;
+mod lists;
+mod raw;
 mod syntax;
 
 /// The newest version whose format is known here.
@@ -37,24 +40,6 @@ struct Config {
     use_default: bool,
     disabled: Vec<String>,
     notes: Vec<String>,
-}
-
-/// A rule as it is written.
-struct RawRule {
-    /// The file it stands in.
-    file: String,
-    line: usize,
-    id: String,
-    description: String,
-    regex: Option<At<Regex>>,
-    path: Option<At<Regex>>,
-    group: Option<At<usize>>,
-    entropy: f64,
-    keywords: Vec<String>,
-    tags: Vec<String>,
-    allowlists: Vec<Arc<Allowlist>>,
-    required: Vec<At<Required>>,
-    skip_report: bool,
 }
 
 /// What a file extends.
@@ -102,8 +87,8 @@ impl Config {
         for rule in fields.tables("rules", "a rule")? {
             config.add(RawRule::read(file, rule)?);
         }
-        for (mut list, targets) in lists(&mut fields, true)? {
-            list.0.global = targets.is_empty();
+        for (mut list, targets) in lists::read(&mut fields, true)? {
+            list.place.global = targets.is_empty();
             let list = Arc::new(list.finish());
             if targets.is_empty() {
                 config.global.push(list);
@@ -275,219 +260,8 @@ impl Extend {
     }
 }
 
-impl RawRule {
-    fn read(file: File<'_>, mut fields: Fields<'_>) -> Result<Self, RuleError> {
-        let id = fields.text("id")?.map(|id| id.value).unwrap_or_default();
-        if id.trim().is_empty() {
-            return Err(fields.error("a rule has no `id`; give it a name"));
-        }
-        let mut required = Vec::new();
-        for mut fields in fields.tables("required", "[[rules.required]]")? {
-            let id = fields.text("id")?.filter(|id| !id.value.is_empty());
-            let id = id.ok_or_else(|| fields.error("what is required has no `id`; name a rule of this file"))?;
-            let within_lines = fields.count("withinLines")?.map(|lines| lines.value);
-            let within_columns = fields.count("withinColumns")?.map(|columns| columns.value);
-            required.push(At { line: id.line, value: Required { id: id.value, within_lines, within_columns } });
-            fields.finish()?;
-        }
-        let rule = Self {
-            file: file.name.to_owned(),
-            line: fields.line,
-            id,
-            description: fields.text("description")?.map(|text| text.value).unwrap_or_default(),
-            regex: fields.regex("regex")?,
-            path: fields.regex("path")?,
-            group: fields.count("secretGroup")?,
-            entropy: fields.number("entropy")?.map_or(0.0, |entropy| entropy.value),
-            keywords: keywords(file, fields.texts("keywords")?)?,
-            tags: values(fields.texts("tags")?),
-            allowlists: lists(&mut fields, false)?.into_iter().map(|(list, _)| Arc::new(list.finish())).collect(),
-            required,
-            skip_report: fields.flag("skipReport")?,
-        };
-        fields.finish()?;
-        Ok(rule)
-    }
-
-    fn error(&self, line: usize, why: String) -> RuleError {
-        RuleError::Gitleaks { file: self.file.clone(), line, why }
-    }
-
-    /// Puts a rule of the same name in a file that extends this one's over this one.
-    fn change(&mut self, over: Self) {
-        if !over.description.is_empty() {
-            self.description = over.description;
-        }
-        if over.entropy != 0.0 {
-            self.entropy = over.entropy;
-        }
-        if over.group.as_ref().is_some_and(|group| group.value > 0) {
-            self.group = over.group;
-        }
-        self.regex = over.regex.or(self.regex.take());
-        self.path = over.path.or(self.path.take());
-        self.tags.extend(over.tags);
-        self.keywords.extend(over.keywords);
-        self.allowlists.extend(over.allowlists);
-        self.required.extend(over.required);
-        self.skip_report |= over.skip_report;
-        (self.file, self.line) = (over.file, over.line);
-    }
-
-    fn conditions(&self) -> Conditions {
-        Conditions {
-            path: self.path.as_ref().map(|path| Path(path.value.clone())),
-            above_entropy: self.entropy,
-            allowlists: self.allowlists.clone(),
-        }
-    }
-
-    /// Puts what has no regex of its own over a built-in rule of the same name.
-    fn adjust(self, base: &mut super::Rule) -> Result<(), RuleError> {
-        let unusable = [
-            (
-                "secretGroup",
-                self.group
-                    .as_ref()
-                    .map(|group| group.line)
-                    .filter(|_| self.group.as_ref().is_some_and(|g| g.value > 0)),
-            ),
-            ("required", self.required.first().map(|required| required.line)),
-            ("skipReport", self.skip_report.then_some(self.line)),
-        ];
-        for (field, line) in unusable {
-            if let Some(line) = line {
-                let why =
-                    format!("field `{field}` can't change the built-in rule `{}`; write its `regex` too", self.id);
-                return Err(self.error(line, why));
-            }
-        }
-        let conditions = self.conditions();
-        base.conditions.path = conditions.path.or(base.conditions.path.take());
-        base.conditions.above_entropy = base.conditions.above_entropy.max(conditions.above_entropy);
-        base.conditions.allowlists.extend(conditions.allowlists);
-        if !self.description.is_empty() {
-            base.description = self.description;
-        }
-        Ok(())
-    }
-
-    /// `description` is that of the built-in rule in whose place it stands.
-    fn finish(self, description: Option<&str>) -> Result<ForeignRule, RuleError> {
-        let group = self.group.as_ref().map_or(0, |group| group.value);
-        if self.regex.is_none() && self.path.is_none() {
-            let why = format!("rule `{}` has neither `regex` nor `path`: it would find nothing", self.id);
-            return Err(self.error(self.line, why));
-        }
-        let groups = self.regex.as_ref().map_or(usize::MAX, |regex| regex.value.captures_len() - 1);
-        if group > groups {
-            let line = self.group.as_ref().map_or(self.line, |group| group.line);
-            let why = format!(
-                "field `secretGroup` of rule `{}`: the regex has {groups} groups, there is no {group}",
-                self.id
-            );
-            return Err(self.error(line, why));
-        }
-        let conditions = self.conditions();
-        let description = match (self.description.is_empty(), description) {
-            (false, _) => self.description,
-            (true, description) => description.unwrap_or(&self.id).to_owned(),
-        };
-        Ok(ForeignRule {
-            description,
-            tags: self.tags,
-            keywords: self.keywords,
-            regex: self.regex.map(|regex| regex.value),
-            group,
-            conditions,
-            required: self.required.into_iter().map(|required| required.value).collect(),
-            skip_report: self.skip_report,
-            id: self.id.into(),
-        })
-    }
-}
-
 fn values(list: Vec<At<String>>) -> Vec<String> {
     list.into_iter().map(|text| text.value).collect()
-}
-
-fn keywords(file: File<'_>, list: Vec<At<String>>) -> Result<Vec<String>, RuleError> {
-    if let Some(empty) = list.iter().find(|keyword| keyword.value.is_empty()) {
-        return Err(
-            file.error(empty.line, "a keyword is empty; take it away, and without any the rule runs everywhere")
-        );
-    }
-    Ok(list.into_iter().map(|keyword| keyword.value.to_lowercase()).collect())
-}
-
-/// An allowlist and the part of it that asks for the place, while it is read.
-struct RawAllowlist(Where, Allowlist);
-
-impl RawAllowlist {
-    fn finish(self) -> Allowlist {
-        Allowlist { place: Arc::new(self.0), ..self.1 }
-    }
-
-    fn read(fields: &mut Fields<'_>) -> Result<Self, RuleError> {
-        fields.text("description")?;
-        let condition = fields.text("condition")?;
-        let all = match condition.as_ref().map(|condition| condition.value.to_uppercase()).as_deref() {
-            None | Some("" | "OR" | "||") => false,
-            Some("AND" | "&&") => true,
-            Some(other) => {
-                let other = other.to_lowercase();
-                return Err(fields.error(format!("field `condition` is `{other}` and must be `AND` or `OR`")));
-            }
-        };
-        let target = match fields.text("regexTarget")?.map(|target| target.value).as_deref() {
-            None | Some("" | "secret") => Target::Secret,
-            Some("match") => Target::Match,
-            Some("line") => Target::Line,
-            Some(other) => {
-                let expected = "`secret`, `match` or `line`";
-                return Err(fields.error(format!("field `regexTarget` is `{other}` and must be {expected}")));
-            }
-        };
-        let commits = values(fields.texts("commits")?);
-        let place = Where {
-            commits: commits.iter().map(|commit| commit.trim().to_lowercase()).collect(),
-            paths: fields.regexes("paths")?.map(Path),
-            both: all,
-            global: false,
-        };
-        let stopwords: Vec<String> = fields.texts("stopwords")?.iter().map(|word| word.value.to_lowercase()).collect();
-        let stopwords = match AhoCorasick::new(stopwords.iter().filter(|word| !word.is_empty())) {
-            Ok(search) => (!stopwords.is_empty()).then_some(search),
-            Err(error) => return Err(fields.error(format!("field `stopwords`: {error}"))),
-        };
-        let list = Allowlist { all, target, regexes: fields.regexes("regexes")?, stopwords, ..Allowlist::default() };
-        let is_empty = place.commits.is_empty() && place.paths.is_none() && list.regexes.is_none();
-        if is_empty && list.stopwords.is_none() {
-            return Err(fields.error("an allowlist is empty; give it `commits`, `paths`, `regexes` or `stopwords`"));
-        }
-        Ok(Self(place, list))
-    }
-}
-
-/// The allowlists of a rule or, with the rules that they are for, of a file; in the old and in the new spelling.
-fn lists(fields: &mut Fields<'_>, targets: bool) -> Result<Vec<(RawAllowlist, Vec<At<String>>)>, RuleError> {
-    const OF: &str = "an allowlist";
-    let old = fields.table("allowlist", OF)?;
-    let new = fields.tables("allowlists", OF)?;
-    if let Some(old) = old.as_ref().filter(|_| !new.is_empty()) {
-        return Err(
-            old.error("`allowlist` and `allowlists` exclude each other; write all of them as `[[…allowlists]]`")
-        );
-    }
-    old.into_iter()
-        .chain(new)
-        .map(|mut fields| {
-            let for_rules = if targets { fields.texts("targetRules")? } else { Vec::new() };
-            let list = RawAllowlist::read(&mut fields)?;
-            fields.finish()?;
-            Ok((list, for_rules))
-        })
-        .collect()
 }
 
 #[cfg(test)]
