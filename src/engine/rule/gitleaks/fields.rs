@@ -63,7 +63,8 @@ impl<'a> Fields<'a> {
         let mut fields: Vec<Field<'a>> = Vec::new();
         for (key, value) in table {
             let (name, line) = (key.get_ref().as_ref(), file.line(key));
-            if fields.iter().any(|field| field.name.eq_ignore_ascii_case(name)) {
+            if let Some(twin) = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)) {
+                let line = line.max(twin.line);
                 return Err(
                     file.error(line, format!("`{name}` is given twice; upper and lower case are the same here"))
                 );

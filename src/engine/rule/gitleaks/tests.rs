@@ -55,7 +55,7 @@ fn names_of_fields_have_no_case_and_a_list_may_be_one_string() {
     let rule = rule(&set, "a");
     assert_eq!(rule.keywords, ["x", "y"]);
     assert_eq!(rule.conditions.allowlists.len(), 2);
-    refused("[[rules]]\nid = 'a'\nregex = 'b'\nREGEX = 'c'\n", 4, "is given twice");
+    refused("[[rules]]\nid = 'a'\nregex = 'b'\nREGEX = 'c'\n", 4, "` is given twice");
 }
 
 #[test]
