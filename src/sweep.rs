@@ -138,15 +138,23 @@ fn attributed(hits: Vec<Hit>, source: &dyn Source, sink: &dyn Sink) -> Vec<Hit> 
     hits.into_iter()
         .flat_map(|hit| match object(&hit).and_then(|id| places.get(&id)) {
             None => vec![hit],
-            Some(places) => places.iter().map(|place| moved(&hit, place)).collect(),
+            Some(places) => {
+                let asked_for = places.iter().filter(|place| place::holds(&hit.terms, &of_member(&hit, place)));
+                asked_for.map(|place| moved(&hit, place)).collect()
+            }
         })
         .collect()
 }
 
-/// The same hit at the place that was found out; the member of an archive stays.
+/// The place that was found out; the member of an archive stays.
+fn of_member(hit: &Hit, place: &Provenance) -> Provenance {
+    Provenance { origin: place.origin.clone(), member: hit.occurrence.provenance.member.clone() }
+}
+
+/// The same hit there.
 fn moved(hit: &Hit, place: &Provenance) -> Hit {
     let mut hit = hit.clone();
-    hit.occurrence.provenance.origin = place.origin.clone();
+    hit.occurrence.provenance = of_member(&hit, place);
     hit
 }
 

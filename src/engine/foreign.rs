@@ -97,7 +97,7 @@ impl Foreign {
         let (keywords, rules_of): (Vec<_>, Vec<_>) = rules_of.into_iter().unzip();
         let search = AhoCorasick::builder()
             .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .kind(Some(AhoCorasickKind::DFA))
             .build(&keywords)
             .expect("as many keywords as fit in a file fit an automaton");
         let always = (0..rules.len()).filter(|&index| rules[index].keywords.is_empty()).collect();

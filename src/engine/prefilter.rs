@@ -4,7 +4,7 @@
 //! The fewer the literals, the faster the search; up to 32 of them go through the fast one of its two loops. So UTF-16 does not
 //! double them: around a hit the whole text is decoded and searched again, for which a few letters that keywords share will do.
 
-use aho_corasick::{AhoCorasick, MatchKind, packed};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, packed};
 
 /// All keywords in one vectorised search.
 #[derive(Clone, Debug)]
@@ -103,6 +103,7 @@ impl Prefilter {
 fn automaton(literals: &[Literal]) -> AhoCorasick {
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)
+        .kind(Some(AhoCorasickKind::DFA))
         .build(literals.iter().map(|literal| &literal.bytes))
         .expect("a few hundred short literals fit an automaton")
 }
