@@ -4,12 +4,14 @@
 //! access key ids, `boundary`, `plausible` and `words` throw out what only looks like a credential, `structure` and `presigned` read
 //! what values tell of themselves, `decode` reads other encodings (`base64` decodes what is known to be it), `search` does all that
 //! for one text and what is encoded in it, `pair` joins ids with their secrets, `dropped` has the reasons why something is no
-//! credential. `only` looks for given ids instead.
+//! credential. `only` looks for given ids instead, `foreign` runs the rules of others.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::dropped::Dropped;
+use self::foreign::allow::Candidate;
+use self::foreign::{Foreign, Terms};
 use self::only::Only;
 pub(crate) use self::pair::label_stem;
 use self::pair::{Part, Value};
@@ -26,6 +28,7 @@ mod boundary;
 mod decode;
 mod dropped;
 pub mod explain;
+pub mod foreign;
 mod only;
 mod pair;
 mod plausible;
@@ -119,6 +122,8 @@ pub struct Match {
     pub secrets: Vec<FoundSecret>,
     /// What the bytes had to be decoded from; empty for plain text.
     pub encoding: Vec<Encoding>,
+    /// What it takes, beyond its bytes, to be a find of its rule.
+    pub terms: Terms,
 }
 
 impl Match {
@@ -136,6 +141,7 @@ impl Match {
 pub struct Scanner {
     rules: RuleSet,
     prefilter: Prefilter,
+    foreign: Foreign,
     /// What alone is looked for.
     only: Option<Only>,
 }
@@ -219,7 +225,8 @@ impl Scanner {
     /// A scanner of those rules.
     pub fn new(rules: RuleSet) -> Self {
         let prefilter = Prefilter::new(rules.iter().map(|rule| rule.keywords.as_slice()));
-        Self { rules, prefilter, only: None }
+        let foreign = Foreign::new(rules.foreign());
+        Self { rules, prefilter, foreign, only: None }
     }
 
     /// A scanner that finds exactly these access key ids, in every encoding: none is too little random, excluded or a piece of
@@ -227,7 +234,7 @@ impl Scanner {
     pub fn only(ids: impl IntoIterator<Item = AccessKeyId>) -> Self {
         let rules = RuleSet::of_ids();
         let prefilter = Prefilter::wide(rules.iter().map(|rule| rule.keywords.as_slice()));
-        Self { only: Some(Only::new(ids, &rules)), rules, prefilter }
+        Self { only: Some(Only::new(ids, &rules)), prefilter, ..Self::new(rules) }
     }
 
     /// The rules it runs.
@@ -237,23 +244,65 @@ impl Scanner {
 
     /// Every credential in `bytes`, in order of [`Match::span`]. Where there is nothing to look at, nothing is allocated.
     pub fn scan(&self, bytes: &[u8]) -> Vec<Match> {
-        self.joined(Search::new(self, bytes))
+        self.joined(bytes, Search::new(self, bytes))
     }
 
     /// The same, found by running every regex over everything: what tests compare [`Scanner::scan`] with.
     #[doc(hidden)]
     pub fn scan_slowly(&self, bytes: &[u8]) -> Vec<Match> {
-        self.joined(Search::slowly(self, bytes))
+        self.joined(bytes, Search::slowly(self, bytes))
     }
 
-    fn joined(&self, search: Search<'_>) -> Vec<Match> {
+    fn joined(&self, bytes: &[u8], search: Search<'_>) -> Vec<Match> {
+        let files = self.foreign.files(self.rules.foreign(), bytes);
         let found = search.run();
-        if found.parts.is_empty() { Vec::new() } else { pair::join(&found.text, &self.rules, found.parts) }
+        if found.parts.is_empty() && found.foreign.is_empty() {
+            return files;
+        }
+        let foreign = self.left_for_others(&found.parts, found.foreign);
+        let mut matches = pair::join(&found.text, &self.rules, found.parts);
+        matches.retain_mut(|found| self.is_asked_for(bytes, found));
+        matches.extend(foreign.into_iter().chain(files));
+        matches.sort_by_key(|found| (found.span, found.access_key_id));
+        matches
+    }
+
+    /// The finds of foreign rules but for what one of ours finds: that is named by ours.
+    fn left_for_others(&self, ours: &[Part], foreign: Vec<Part>) -> Vec<Match> {
+        let mut spans: Vec<Span> = ours.iter().filter(|part| !part.needs_id).map(|part| part.raw).collect();
+        spans.sort_by_key(|span| span.end);
+        let is_ours = |span: Span| {
+            let next = spans.partition_point(|ours| ours.end < span.end);
+            spans.get(next).is_some_and(|ours| ours.start <= span.start)
+        };
+        let first = self.rules.iter().len();
+        let left = foreign.into_iter().filter(|part| !is_ours(part.raw));
+        left.map(|part| foreign::alone(&self.rules.foreign()[part.rule - first], part)).collect()
+    }
+
+    /// Asks of a match what a file that extends the built-in rules asks besides.
+    fn is_asked_for(&self, bytes: &[u8], found: &mut Match) -> bool {
+        let Some(rule) = self.rules.get(&found.rule).filter(|rule| !rule.conditions.are_none()) else {
+            return true;
+        };
+        let secret = match (&found.access_key_id, found.secrets.first()) {
+            (Some(id), _) => id.as_str().as_bytes(),
+            (None, Some(secret)) => secret.secret.expose(),
+            (None, None) => &[],
+        };
+        let line = foreign::lines(bytes, found.span);
+        let terms = rule.conditions.terms(&Candidate { secret, matched: secret, line });
+        terms.map(|terms| found.terms = terms).is_some()
+    }
+
+    fn foreign_parts(&self, text: &[u8]) -> Vec<Part> {
+        self.foreign.parts(self.rules.foreign(), self.rules.iter().len(), text)
     }
 
     /// Every value that some rule finds.
     fn parts(&self, bytes: &[u8]) -> Vec<Part> {
-        Search::new(self, bytes).run().parts
+        let found = Search::new(self, bytes).run();
+        found.parts.into_iter().chain(found.foreign).collect()
     }
 }
 
@@ -338,7 +387,10 @@ fn judged(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part,
         }
     };
     let needs_id = rule.pattern.has_context(text, found) == Some(false);
-    Ok(Part { rule: index, value, span, raw: span, encoding: Vec::new(), needs_id })
+    if needs_id && rule.kind == Kind::Secret(SecretKind::Other) {
+        return Err(Dropped::NoContext);
+    }
+    Ok(Part { rule: index, value, span, raw: span, encoding: Vec::new(), needs_id, terms: Terms::default() })
 }
 
 /// The account that a secret without an id belongs to, if it tells.
@@ -347,11 +399,26 @@ pub fn account_of(kind: SecretKind, secret: &Secret) -> Option<AccountId> {
 }
 
 /// In order of place, and the first of those that share bytes; of several at one place that of the earliest rule that asks for
-/// nothing more.
-fn without_overlaps(mut parts: Vec<Part>) -> Vec<Part> {
+/// nothing more. What somebody else issued gives way to AWS's.
+fn without_overlaps(parts: Vec<Part>) -> Vec<Part> {
+    let (others, mut parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(Part::is_of_others);
+    first_at_place(&mut parts);
+    if !others.is_empty() {
+        let ours: Vec<Span> = parts.iter().filter(|part| !part.needs_id).map(|part| part.span).collect();
+        let is_left = |part: &Part| {
+            let next = ours.partition_point(|ours| ours.end <= part.span.start);
+            ours.get(next).is_none_or(|ours| !ours.overlaps(&part.span))
+        };
+        let left: Vec<Part> = others.into_iter().filter(is_left).collect();
+        parts.extend(left);
+        first_at_place(&mut parts);
+    }
+    parts
+}
+
+fn first_at_place(parts: &mut Vec<Part>) {
     parts.sort_by_key(|part| (part.span.start, part.needs_id, part.rule));
     parts.dedup_by(|later, first| first.span.overlaps(&later.span));
-    parts
 }
 
 #[cfg(test)]

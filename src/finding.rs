@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::engine::foreign::Terms;
 use crate::engine::{self, Encoding, SecretKind};
 use crate::key::{AccessKeyId, AccountId, KeyKind, Secret};
 use crate::location::Point;
@@ -15,7 +16,8 @@ pub mod redact;
 pub mod snippet;
 
 /// SHA-256 of the credential itself: of the access key id where there is one, else of the secret.
-/// No path, line or commit is in it, so it stays the same wherever the credential moves.
+/// No path, line or commit is in it, so it stays the same wherever the credential moves. Only of a file that is found by its path
+/// it is that of the rule's name and the path.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 32]);
 
@@ -84,6 +86,15 @@ pub struct Hit {
     pub secrets: Vec<(SecretKind, Secret)>,
     /// The place.
     pub occurrence: Occurrence,
+    /// What the place must be like for it to be a hit at all; asked before hits are grouped.
+    pub terms: Terms,
+}
+
+impl Hit {
+    /// It is a file that was found by its path, whatever it holds.
+    pub fn is_file(&self) -> bool {
+        self.access_key_id.is_none() && self.secrets.is_empty()
+    }
 }
 
 impl Hit {

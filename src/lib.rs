@@ -1,7 +1,7 @@
 //! Finds leaked AWS credentials in working trees and in all of git history.
 //!
 //! Data flows one way: `source` → `sweep` (through the `engine`) → `finding` → `report`. Arrows of `use` point the other way or
-//! down to the ground floor: `blob`, `provenance`, `location`, `key`. The front door is `cli`, the only room that reads flags and
+//! down to the ground floor: `blob`, `provenance`, `location`, `key`. `place` says for the sweep what rules ask of paths and commits. The front door is `cli`, the only room that reads flags and
 //! the environment, prints and decides how the process exits.
 
 pub mod blob;
@@ -11,6 +11,7 @@ pub mod engine;
 pub mod finding;
 pub mod key;
 pub mod location;
+pub mod place;
 pub mod provenance;
 pub mod report;
 pub mod source;

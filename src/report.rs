@@ -10,6 +10,7 @@ use std::str::FromStr;
 use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::Offset;
 
+use crate::engine::foreign::ForeignRule;
 use crate::engine::rule::{Rule, Severity};
 use crate::finding::Finding;
 use crate::finding::accounts::{Accounts, Standing};
@@ -88,6 +89,8 @@ pub struct RuleInfo<'a> {
     pub reference: &'a str,
     /// What to do.
     pub remediation: &'a str,
+    /// Words on it, for who sorts by them.
+    pub tags: &'a [String],
 }
 
 impl Format {
@@ -140,6 +143,20 @@ impl<'a> From<&'a Rule> for RuleInfo<'a> {
             severity: rule.severity,
             reference: &rule.reference,
             remediation: &rule.remediation,
+            tags: &[],
+        }
+    }
+}
+
+impl<'a> From<&'a ForeignRule> for RuleInfo<'a> {
+    fn from(rule: &'a ForeignRule) -> Self {
+        Self {
+            id: &rule.id,
+            description: &rule.description,
+            severity: Severity::High,
+            reference: "",
+            remediation: "Revoke it where it was issued, see there what it was used for, and replace it where it is needed.",
+            tags: &rule.tags,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::engine::{Match, Scanner};
 use crate::finding::redact::Redactor;
 use crate::finding::{Finding, Hit, Occurrence, group, snippet};
 use crate::location::{Lines, Point};
+use crate::place;
 use crate::provenance::{Origin, Provenance};
 use crate::source::archive::{self, Budget, Member};
 use crate::source::{Sink, Skipped, Source};
@@ -101,6 +102,7 @@ pub fn run(
         }
         let found = std::mem::take(&mut *sweep.hits.lock().unwrap_or_else(PoisonError::into_inner));
         hits.extend(pool.install(|| attributed(found, source.as_ref(), &sweep)));
+        hits.retain(|hit| place::holds(&hit.terms, &hit.occurrence.provenance));
     }
     let mut skipped = sweep.skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(redactor) = Redactor::new(&hits) {
@@ -134,15 +136,23 @@ fn attributed(hits: Vec<Hit>, source: &dyn Source, sink: &dyn Sink) -> Vec<Hit> 
     hits.into_iter()
         .flat_map(|hit| match object(&hit).and_then(|id| places.get(&id)) {
             None => vec![hit],
-            Some(places) => places.iter().map(|place| moved(&hit, place)).collect(),
+            Some(places) => {
+                let asked_for = places.iter().filter(|place| place::holds(&hit.terms, &of_member(&hit, place)));
+                asked_for.map(|place| moved(&hit, place)).collect()
+            }
         })
         .collect()
 }
 
-/// The same hit at the place that was found out; the member of an archive stays.
+/// The place that was found out; the member of an archive stays.
+fn of_member(hit: &Hit, place: &Provenance) -> Provenance {
+    Provenance { origin: place.origin.clone(), member: hit.occurrence.provenance.member.clone() }
+}
+
+/// The same hit there.
 fn moved(hit: &Hit, place: &Provenance) -> Hit {
     let mut hit = hit.clone();
-    hit.occurrence.provenance.origin = place.origin.clone();
+    hit.occurrence.provenance = of_member(&hit, place);
     hit
 }
 
@@ -312,13 +322,14 @@ impl Sweep<'_> {
         let mut lines = Lines::new(window.bytes, window.start);
         let hits: Vec<Hit> = matches
             .iter()
-            .filter(|found| window.owns(found))
+            .filter(|found| window.owns(found) && (place::is_unknown(at) || place::holds(&found.terms, at)))
             .map(|found| {
                 let wide = found.encoding.first().is_some_and(|encoding| encoding.is_wide());
                 let point = lines.point(found.span.start, wide);
                 Hit {
                     rule: found.rule.clone(),
                     access_key_id: found.access_key_id,
+                    terms: found.terms.clone(),
                     secrets: found.secrets.iter().map(|s| (s.kind, s.secret.clone())).collect(),
                     occurrence: Occurrence {
                         provenance: at.clone(),
@@ -430,7 +441,7 @@ impl Read for Failed {
 fn add_unknown(hits: &mut Vec<Hit>, plain: Vec<Hit>) {
     let name = |hit: &Hit| (hit.access_key_id, hit.secrets.first().filter(|_| hit.access_key_id.is_none()).cloned());
     let known: HashSet<_> = hits.iter().map(name).collect();
-    hits.extend(plain.into_iter().filter(|hit| !known.contains(&name(hit))));
+    hits.extend(plain.into_iter().filter(|hit| hit.is_file() || !known.contains(&name(hit))));
 }
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("main", "cli"),
     ("cli", "blob provenance location key engine source finding sweep report"),
     ("report", "blob provenance location key engine source finding sweep"),
-    ("sweep", "blob provenance location key engine source finding"),
+    ("sweep", "blob provenance location key engine source finding place"),
+    ("place", "provenance engine"),
     ("finding", "blob provenance location key engine"),
     ("source", "blob provenance"),
     // A match is about bytes only: nothing here says where they came from.
@@ -42,6 +43,7 @@ const CLOSED: &[(&str, &str)] = &[
     ("report", OUTSIDE),
     ("sweep", "std::env std::fs std::io::stderr std::io::stdin std::io::stdout std::net std::process std::time"),
     ("finding", OUTSIDE),
+    ("place", OUTSIDE),
     ("source", "std::env std::io::stderr std::io::stdout std::net std::time"),
     ("engine", OUTSIDE),
     ("blob", OUTSIDE),

@@ -1,7 +1,7 @@
 //! The rules that come with the program do what they say, and rules that do not are caught.
 
-use keysweep::engine::rule::RuleSet;
 use keysweep::engine::rule::check::check;
+use keysweep::engine::rule::{Pack, RuleSet};
 
 /// Everything that is wrong with a rules file, one a line.
 fn problems(text: &str) -> String {
@@ -82,4 +82,16 @@ fn rules_that_cannot_be_run_exactly_are_refused() {
 fn two_rules_of_one_name_are_refused() {
     let twice = [rule("twice", GOOD), rule("twice", GOOD)].concat();
     assert!(problems(&twice).contains("earlier rule"), "{}", problems(&twice));
+}
+
+#[test]
+fn the_pack_of_other_vendors_passes() {
+    let pack = RuleSet::pack(Pack::Common);
+    let failures = check(&pack);
+    assert!(failures.is_empty(), "{failures:#?}");
+    for rule in &pack {
+        assert!(rule.reference.starts_with("https://"), "{}", rule.id);
+        assert!(rule.remediation.ends_with('.'), "{}", rule.id);
+        assert!(!rule.negative_examples.is_empty(), "{}", rule.id);
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::accounts::AccountArg;
+use crate::engine::rule::Pack;
 use crate::report::Format;
 
 /// Find leaked AWS keys in working trees and in all of git history.
@@ -44,6 +45,9 @@ pub(super) struct ScanArgs {
     #[cfg(feature = "git")]
     #[arg(long, value_name = "all|none|RANGE")]
     pub(super) history: Option<String>,
+
+    #[command(flatten)]
+    pub(super) rules: RuleFiles,
 
     /// Leave out what .gitignore and its like ignore
     #[arg(long)]
@@ -143,6 +147,18 @@ pub(super) enum Shape {
     Json,
 }
 
+/// Which rules there are.
+#[derive(Debug, Default, Args)]
+pub(super) struct RuleFiles {
+    /// Also look for what this pack knows: common has the tokens of other vendors; aws is always on
+    #[arg(long, value_name = "PACK", value_parser = pack, action = ArgAction::Append)]
+    pub(super) pack: Vec<Pack>,
+
+    /// Also run the rules of this file, in keysweep's own format or that of gitleaks
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    pub(super) rules: Vec<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct RulesArgs {
     #[command(subcommand)]
@@ -152,12 +168,17 @@ pub(super) struct RulesArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum RulesCommand {
     /// List the rules: id, severity, description
-    List,
+    List(RuleFiles),
     /// Run every rule over its examples and its negative examples
     Check {
-        /// Rule files to check instead of the built-in rules
+        /// Rule files to check instead of the built-in rules, in keysweep's own format or that of gitleaks
         files: Vec<PathBuf>,
     },
+}
+
+fn pack(name: &str) -> Result<Pack, String> {
+    let known = Pack::ALL.into_iter().find(|pack| pack.name() == name);
+    known.ok_or_else(|| format!("there are {}", Pack::ALL.map(Pack::name).join(" and ")))
 }
 
 /// A number of bytes with an optional K, M or G (powers of 1024).

@@ -1,4 +1,4 @@
-//! `keysweep rules`: what the rules are, and whether they do what their examples say.
+//! `keysweep rules`: what the rules are, and whether they do what their examples say. Rule files are read here for all commands.
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,46 +6,88 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::args::{RulesArgs, RulesCommand};
+use super::args::{RuleFiles, RulesArgs, RulesCommand};
 use super::exit::Exit;
-use crate::engine::rule::{RuleSet, check};
+use super::output;
+use crate::engine::rule::{Pack, RuleSet, check};
+use crate::report::{self, RuleInfo};
 
 pub(super) fn run(args: &RulesArgs) -> Result<Exit> {
     let mut out = io::stdout().lock();
     match &args.command {
-        RulesCommand::List => list(&mut out),
+        RulesCommand::List(files) => list(files, &mut out),
         RulesCommand::Check { files } => check(files, &mut out),
     }
 }
 
-fn list(out: &mut dyn Write) -> Result<Exit> {
-    for rule in RuleSet::builtin().iter() {
-        writeln!(out, "{:<28} {:<9} {}", rule.id, rule.severity.to_string(), rule.description)?;
+/// The rules that are always on and those that were asked for.
+pub(super) fn load(files: &RuleFiles) -> Result<RuleSet> {
+    let mut rules = RuleSet::builtin();
+    for pack in &files.pack {
+        rules.add(RuleSet::pack(*pack));
+    }
+    for file in &files.rules {
+        add(&mut rules, file)?;
+    }
+    for note in rules.notes() {
+        output::note(note);
+    }
+    Ok(rules)
+}
+
+fn list(files: &RuleFiles, out: &mut dyn Write) -> Result<Exit> {
+    let rules = load(files)?;
+    for rule in rules.iter().map(RuleInfo::from).chain(rules.foreign().iter().map(RuleInfo::from)) {
+        // A file's author chose these words, and they are for a terminal.
+        let [id, description] = [rule.id, rule.description].map(report::sanitize);
+        writeln!(out, "{id:<28} {:<9} {description}", rule.severity.to_string())?;
     }
     Ok(Exit::Clean)
 }
 
 fn check(files: &[PathBuf], out: &mut dyn Write) -> Result<Exit> {
-    let sets = if files.is_empty() {
-        vec![("the built-in rules".to_owned(), RuleSet::builtin())]
-    } else {
-        files.iter().map(|file| load(file)).collect::<Result<_>>()?
-    };
+    let mut sets = Vec::new();
+    for file in files {
+        let mut rules = RuleSet::default();
+        add(&mut rules, file)?;
+        sets.push((file.display().to_string(), rules));
+    }
+    if files.is_empty() {
+        let mut rules = RuleSet::default();
+        Pack::ALL.into_iter().for_each(|pack| rules.add(RuleSet::pack(pack)));
+        sets.push(("the built-in rules".to_owned(), rules));
+    }
     let mut failures = 0;
     for (name, rules) in sets {
         for failure in check::check(&rules) {
             failures += 1;
             writeln!(out, "{name}: {failure}")?;
         }
+        for note in rules.notes() {
+            writeln!(out, "note: {}", report::sanitize(note))?;
+        }
         let examples: usize = rules.iter().map(|rule| rule.examples.len() + rule.negative_examples.len()).sum();
-        writeln!(out, "{name}: {} rules, {examples} examples checked", rules.iter().count())?;
+        write!(out, "{name}: {} rules, {examples} examples checked", rules.iter().count())?;
+        match rules.foreign().len() {
+            0 => writeln!(out)?,
+            foreign => writeln!(out, "; {foreign} rules of gitleaks, which have no examples")?,
+        }
     }
     Ok(Exit::of(failures, true, 1))
 }
 
-fn load(file: &Path) -> Result<(String, RuleSet)> {
+fn add(rules: &mut RuleSet, file: &Path) -> Result<()> {
     let name = file.display().to_string();
     let text = fs::read_to_string(file).with_context(|| format!("reading the rules of {name} failed"))?;
-    let rules = RuleSet::parse(&name, &text).with_context(|| format!("the rules of {name} can't be used"))?;
-    Ok((name, rules))
+    rules.load(&name, &text, &extended).with_context(|| format!("the rules of {name} can't be used"))
+}
+
+/// A file that another extends; its path is relative to that of the other.
+fn extended(path: &str, from: &str) -> Result<(String, String), String> {
+    let file = Path::new(from).parent().unwrap_or(Path::new("")).join(path);
+    let name = file.display().to_string();
+    match fs::read_to_string(&file) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(format!("reading {name}, which it extends, failed: {error}")),
+    }
 }

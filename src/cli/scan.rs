@@ -12,9 +12,9 @@ use super::lists;
 use super::only;
 use super::output;
 use super::progress::Bar;
+use super::rules;
 use super::targets;
 use crate::engine::Scanner;
-use crate::engine::rule::RuleSet;
 use crate::report::{Report, RuleInfo};
 use crate::source::Skipped;
 use crate::sweep::{self, Options, Outcome, Progress};
@@ -34,12 +34,13 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     complete_tally(&mut outcome, found.skipped);
     let complete = outcome.tally.skipped.is_empty();
     let seconds = started.elapsed().as_secs_f64();
+    let known = scanner.rules();
     let report = Report {
         findings: &outcome.findings,
         tally: &outcome.tally,
         accounts: &accounts,
         complete,
-        rules: scanner.rules().iter().map(RuleInfo::from).collect(),
+        rules: known.iter().map(RuleInfo::from).chain(known.foreign().iter().map(RuleInfo::from)).collect(),
         show_secrets: args.show_secrets,
         colour: false,
         now: Some(jiff::Timestamp::now().as_second()),
@@ -64,7 +65,7 @@ fn check_stdin(args: &ScanArgs) -> Result<()> {
 
 fn scanner(args: &ScanArgs) -> Result<Scanner> {
     let Some(file) = &args.only_keys else {
-        return Ok(Scanner::new(RuleSet::builtin()));
+        return Ok(Scanner::new(rules::load(&args.rules)?));
     };
     let ids = only::load(file)?;
     if !args.quiet {

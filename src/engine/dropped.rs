@@ -42,6 +42,10 @@ pub enum Dropped {
     Unlabelled,
     /// It names something of IAM that nobody can log in with: what that is.
     UniqueId(&'static str),
+    /// Its last letters are not the checksum of those before.
+    Checksum,
+    /// Nothing nearby says whose it is.
+    NoContext,
     /// Another rule found what stands there.
     Covered {
         /// The id of that rule.
@@ -62,6 +66,8 @@ impl Dropped {
             Self::Words => "words",
             Self::Hex => "hex",
             Self::NoId => "no_id",
+            Self::Checksum => "checksum",
+            Self::NoContext => "no_context",
             Self::Unlabelled => "unlabelled",
             Self::CalledElse => "called_else",
             Self::Structure { .. } => "structure",
@@ -93,6 +99,8 @@ impl fmt::Display for Dropped {
                 write!(f, "nothing calls it a secret, and no access key id without a secret stands beside it")
             }
             Self::UniqueId(what) => write!(f, "it is the unique id of {what}, which is no credential"),
+            Self::Checksum => write!(f, "its last letters are not the checksum of those before"),
+            Self::NoContext => write!(f, "nothing near it says whose it is"),
             Self::Covered { by } => write!(f, "the rule `{by}` found what stands there"),
         }
     }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::Encoding;
+use super::foreign::Terms;
 use super::pair::{Part, Value};
 use super::prefilter::Hit;
 use super::rule::RuleSet;
@@ -31,7 +32,7 @@ impl Only {
             true => wide(text, hit.at),
         }?;
         let rule = *self.0.get(&id)?;
-        Some(Part { rule, value: Value::Id(id), span, raw: span, encoding, needs_id: false })
+        Some(Part { rule, value: Value::Id(id), span, raw: span, encoding, needs_id: false, terms: Terms::default() })
     }
 }
 

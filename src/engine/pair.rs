@@ -10,6 +10,7 @@ use self::label::Label;
 pub(crate) use self::label::stem as label_stem;
 use self::layout::Layout;
 use self::levels::{Levels, Tie};
+use super::foreign::Terms;
 use super::rule::RuleSet;
 use super::{Encoding, FoundSecret, Match, SecretKind, presigned};
 use crate::key::{AccessKeyId, KeyKind};
@@ -39,6 +40,8 @@ pub(super) struct Part {
     pub(super) encoding: Vec<Encoding>,
     /// Counts only with an id nearby.
     pub(super) needs_id: bool,
+    /// What is to be asked of the place.
+    pub(super) terms: Terms,
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +71,7 @@ pub(super) fn join(text: &[u8], rules: &RuleSet, mut parts: Vec<Part>) -> Vec<Ma
             },
             secrets: owner.secrets,
             encoding: owner.part.encoding,
+            terms: Terms::default(),
         })
         .collect();
     // All that was deflated together has the same span.
@@ -112,6 +116,11 @@ impl Part {
             Value::Id(_) => None,
             Value::Secret(secret) => Some(secret.kind),
         }
+    }
+
+    /// Whether it is somebody else's than AWS's.
+    pub(super) fn is_of_others(&self) -> bool {
+        self.kind() == Some(SecretKind::Other)
     }
 
     fn is_of(&self, kind: SecretKind) -> bool {

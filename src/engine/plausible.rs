@@ -28,6 +28,14 @@ const SEQUENCES: [&[u8]; 12] = [
     b"1QAZ2WSX3EDC4RFV5TGB6YHN7UJM8IK9OL0P",
     b"ABCDEF0123456789ABCDEF",
 ];
+/// Words that stand in tokens which are none, in lower case. The shortest is in one random token of 20,000.
+const WORDS: [&str; 9] = ["example", "placeholder", "redacted", "changeme", "dummy", "sample", "fake", "your_", "xxxx"];
+/// What is longer is a document, in which the format brings stretches.
+const LONGEST_TYPED: usize = 256;
+/// Of a token's characters in a row; the seventh in a stretch is not chance.
+const LONGEST_STRETCH: usize = 7;
+const STRETCHES: [&[u8]; 5] =
+    [b"01234567890123456789", b"98765432109876543210", b"abcdefghijklmnopqrstuvwxyz", b"qwertyuiop", b"asdfghjkl"];
 /// Forty random characters of base64 change class about 23 times, more of them more often; fewer than this in 1 case of 30,000. Forty of a path or of
 /// joined words seldom reach it.
 const FEWEST_CHANGES: usize = 11;
@@ -69,9 +77,25 @@ pub(super) fn check_secret(kind: SecretKind, value: &[u8]) -> Result<(), Dropped
         | SecretKind::CodeartifactToken
         | SecretKind::EcrPassword
         | SecretKind::PrivateKey
-        | SecretKind::ConsolePassword
-        | SecretKind::Other => Ok(()),
+        | SecretKind::ConsolePassword => Ok(()),
+        SecretKind::Other => check_typed(value),
     }
+}
+
+/// Whether a token may have been drawn at random, as far as nobody types such words and stretches.
+fn check_typed(value: &[u8]) -> Result<(), Dropped> {
+    if value.len() > LONGEST_TYPED {
+        return Ok(());
+    }
+    let value = value.to_ascii_lowercase();
+    if let Some(word) = WORDS.iter().find(|word| memchr::memmem::find(&value, word.as_bytes()).is_some()) {
+        return Err(Dropped::Excluded((*word).to_owned()));
+    }
+    let is_stretch = |piece: &[u8]| {
+        piece.iter().all(|&c| c == piece[0])
+            || STRETCHES.iter().any(|stretch| memchr::memmem::find(stretch, piece).is_some())
+    };
+    if value.windows(LONGEST_STRETCH).any(is_stretch) { Err(Dropped::Sequence) } else { Ok(()) }
 }
 
 /// Whether letters and digits in one case may have been drawn.

@@ -3,7 +3,7 @@
 //!
 //! The fewer the literals, the faster the search; up to 64 of them go through its vectorised loops.
 
-use aho_corasick::{AhoCorasick, MatchKind, packed};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, packed};
 
 /// All keywords in one vectorised search.
 #[derive(Clone, Debug)]
@@ -125,6 +125,7 @@ fn widened(piece: &[u8]) -> Vec<u8> {
 fn automaton(literals: &[Literal]) -> AhoCorasick {
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)
+        .kind(Some(AhoCorasickKind::DFA))
         .build(literals.iter().map(|literal| &literal.bytes))
         .expect("a few hundred short literals fit an automaton")
 }

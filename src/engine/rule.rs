@@ -8,11 +8,22 @@ use serde::Deserialize;
 
 use self::pattern::{Pattern, Source};
 use super::SecretKind;
+use super::foreign::ForeignRule;
+use super::foreign::allow::Conditions;
 
 pub mod check;
+mod checksum;
+pub mod gitleaks;
 pub(super) mod pattern;
 
-const BUILTIN: &str = include_str!("../../patterns/aws.toml");
+/// Rules that come with the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pack {
+    /// Credentials of AWS.
+    Aws,
+    /// Tokens of other vendors that are known by their shape.
+    Common,
+}
 
 /// How much harm a leaked credential can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
@@ -60,11 +71,19 @@ pub struct Rule {
     /// Texts in which it finds nothing.
     pub negative_examples: Vec<String>,
     pub(super) pattern: Pattern,
+    /// What a file that extends the built-in rules asks for besides.
+    pub(super) conditions: Conditions,
+    /// It comes with the program.
+    is_builtin: bool,
 }
 
-/// Rules in the order of their file: where two find the same value, the first one's name it.
-#[derive(Clone, Debug)]
-pub struct RuleSet(Vec<Rule>);
+/// Rules in the order of their files: where two find the same value, the first one's name it, and foreign rules come last.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    foreign: Vec<ForeignRule>,
+    notes: Vec<String>,
+}
 
 /// Why a rules file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +96,16 @@ pub enum RuleError {
         /// Line in it, from 1.
         line: usize,
         /// What the parser said.
+        why: String,
+    },
+    /// Not TOML, or not what gitleaks would read, or what can't be done here.
+    #[error("reading the gitleaks rules of {file}, line {line}: {why}")]
+    Gitleaks {
+        /// The file's name, as it was given.
+        file: String,
+        /// Line in it, from 1.
+        line: usize,
+        /// What is wrong and what to write instead.
         why: String,
     },
     /// A field that can't be used.
@@ -94,16 +123,79 @@ pub enum RuleError {
 }
 
 impl RuleSet {
-    /// The rules that come with the program.
+    /// The rules that are always on.
     pub fn builtin() -> Self {
-        Self::parse("patterns/aws.toml", BUILTIN).expect("tests/rules.rs reads the same text")
+        Self::pack(Pack::Aws)
+    }
+
+    /// The rules of a pack.
+    pub fn pack(pack: Pack) -> Self {
+        let (name, text) = pack.file();
+        let mut set = Self::parse(name, text).expect("tests/rules.rs reads the same text");
+        set.rules.iter_mut().for_each(|rule| rule.is_builtin = true);
+        set
+    }
+
+    /// Adds the rules of a file to the set, whether they are in this program's format or in that of gitleaks. A rule with the id of
+    /// an earlier one replaces it. `read` gives what a file extends.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the file; the set may then hold a part of it.
+    pub fn load(&mut self, name: &str, text: &str, read: &gitleaks::Extended<'_>) -> Result<(), RuleError> {
+        if gitleaks::is_meant(text) {
+            return gitleaks::add(self, name, text, read);
+        }
+        self.add(Self::parse(name, text)?);
+        Ok(())
+    }
+
+    /// Adds the rules of another set; one with the id of an earlier one takes its place.
+    pub fn add(&mut self, other: Self) {
+        for rule in other.rules {
+            self.foreign.retain(|known| known.id != rule.id);
+            match self.rules.iter_mut().find(|known| known.id == rule.id) {
+                // Built-in rules are the same each time, and may have been changed since.
+                Some(known) if known.is_builtin && rule.is_builtin => {}
+                Some(known) => *known = rule,
+                None => self.rules.push(rule),
+            }
+        }
+        other.foreign.into_iter().for_each(|rule| self.add_foreign(rule));
+        self.notes.extend(other.notes);
+    }
+
+    fn add_foreign(&mut self, rule: ForeignRule) {
+        self.rules.retain(|known| known.id != rule.id);
+        match self.foreign.iter_mut().find(|known| known.id == rule.id) {
+            Some(known) => *known = rule,
+            None => self.foreign.push(rule),
+        }
+    }
+
+    fn remove(&mut self, id: &str) {
+        self.rules.retain(|rule| *rule.id != *id);
+        self.foreign.retain(|rule| *rule.id != *id);
+    }
+
+    fn builtin_mut(&mut self, id: &str) -> Option<&mut Rule> {
+        self.rules.iter_mut().find(|rule| rule.is_builtin && *rule.id == *id)
+    }
+
+    /// The rules of gitleaks' format.
+    pub fn foreign(&self) -> &[ForeignRule] {
+        &self.foreign
+    }
+
+    /// What a user should know of the files that were loaded, though they can be used.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Those of them that find access key ids.
     pub(super) fn of_ids() -> Self {
-        let Self(mut rules) = Self::builtin();
-        rules.retain(|rule| rule.kind == Kind::AccessKeyId);
-        Self(rules)
+        let mut set = Self::builtin();
+        set.rules.retain(|rule| rule.kind == Kind::AccessKeyId);
+        set
     }
 
     /// Reads the text of a rules file. `name` is what errors call it.
@@ -132,22 +224,22 @@ impl RuleSet {
                 why: invalid.why,
             })?);
         }
-        Ok(Self(rules))
+        Ok(Self { rules, ..Self::default() })
     }
 
-    /// The rules in order.
+    /// The rules of this program's format, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Rule> {
-        self.0.iter()
+        self.rules.iter()
     }
 
     /// The rule of that index.
     pub(super) fn at(&self, index: usize) -> &Rule {
-        &self.0[index]
+        &self.rules[index]
     }
 
     /// The rule of that id.
     pub fn get(&self, id: &str) -> Option<&Rule> {
-        self.0.iter().find(|rule| *rule.id == *id)
+        self.rules.iter().find(|rule| *rule.id == *id)
     }
 }
 
@@ -157,6 +249,27 @@ impl<'a> IntoIterator for &'a RuleSet {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+impl Pack {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Aws, Self::Common];
+
+    /// What it is called on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Common => "common",
+        }
+    }
+
+    /// Name and text of its file.
+    fn file(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Aws => ("patterns/aws.toml", include_str!("../../patterns/aws.toml")),
+            Self::Common => ("patterns/common.toml", include_str!("../../patterns/common.toml")),
+        }
     }
 }
 
@@ -241,6 +354,9 @@ struct RawRule {
     continuation: Option<String>,
     /// Bits a character.
     min_entropy: Option<f64>,
+    /// A value ends in the checksum of what stands before.
+    #[serde(default)]
+    checksum: bool,
     /// What a value must not match.
     #[serde(default)]
     exclude: Vec<String>,
@@ -273,6 +389,7 @@ impl RawRule {
             regex: &self.regex,
             continuation: self.continuation.as_deref(),
             min_entropy: self.min_entropy,
+            checksum: self.checksum,
             exclude: &self.exclude,
             context: self.context.as_deref(),
             called_else: self.called_else.as_deref(),
@@ -290,6 +407,8 @@ impl RawRule {
             examples: self.examples,
             negative_examples: self.negative_examples,
             pattern,
+            conditions: Conditions::default(),
+            is_builtin: false,
         })
     }
 }
@@ -375,8 +494,9 @@ mod tests {
 
     #[test]
     fn two_rules_of_one_name_are_refused() {
-        let rule = BUILTIN.find("\n[[rule]]").unwrap();
-        let twice = format!("{BUILTIN}\n{}", &BUILTIN[rule..]);
+        let (_, builtin) = Pack::Aws.file();
+        let rule = builtin.find("\n[[rule]]").unwrap();
+        let twice = format!("{builtin}\n{}", &builtin[rule..]);
         let error = RuleSet::parse("x.toml", &twice).unwrap_err().to_string();
         assert!(error.contains("is taken by an earlier rule"), "{error}");
     }

@@ -31,6 +31,8 @@ pub(super) struct Search<'a> {
 pub(super) struct Parts<'a> {
     /// In order of place.
     pub(super) parts: Vec<Part>,
+    /// What the rules of others find. They may overlap each other and our own.
+    pub(super) foreign: Vec<Part>,
     /// The text in which the parts have their places: that of the blob, with views in the place of what they are made from.
     pub(super) text: Cow<'a, [u8]>,
 }
@@ -51,16 +53,20 @@ impl<'a> Search<'a> {
         self.add_encoded(&mut regions);
         let mut parts = parts.into_iter().peekable();
         let mut joint = Joint::new(self.bytes);
+        let mut foreign = self.scanner.foreign_parts(self.bytes);
         for region in regions.merged() {
             let inside: Vec<Part> = std::iter::from_fn(|| parts.next_if(|part| part.raw.start < region.end)).collect();
             let view = View::of(region.of(self.bytes), decode::mark(self.bytes), &mut self.budget);
             match view {
-                Some(view) => joint.add_view(region, &view, self.in_view(&view, region, inside)),
+                Some(view) => {
+                    foreign.extend(self.foreign_in_view(&view, region));
+                    joint.add_view(region, &view, self.in_view(&view, region, inside));
+                }
                 None => joint.add(inside),
             }
         }
         joint.add(parts);
-        joint.finish()
+        joint.finish(foreign)
     }
 
     /// Every view that is made of the text, with the region of which it is one.
@@ -140,6 +146,24 @@ impl<'a> Search<'a> {
             };
         }
         parts
+    }
+
+    /// What the rules of others find in a view where it was decoded.
+    fn foreign_in_view(&self, view: &View, region: Span) -> Vec<Part> {
+        let in_text = |(index, text)| {
+            let found = self.scanner.foreign_parts(text).into_iter();
+            found.map(move |mut part| {
+                let (span, encoding) = view.raw(index, part.span);
+                part.place(span.shifted(region.start), encoding);
+                part
+            })
+        };
+        let mut found: Vec<Part> = view.texts().enumerate().flat_map(in_text).collect();
+        // What was decoded in one step is in all that follow.
+        found.retain(|part| !part.encoding.is_empty());
+        found.sort_by_key(|part| (part.raw, part.rule));
+        found.dedup_by_key(|part| (part.raw, part.rule));
+        found
     }
 
     /// The next stretch that has a keyword in it when it is decoded, at most `depth` times.
@@ -296,13 +320,13 @@ impl<'a> Joint<'a> {
         self.parts.extend(parts.into_iter().map(|part| Part { span: part.span.shifted(start), ..part }));
     }
 
-    fn finish(mut self) -> Parts<'a> {
+    fn finish(mut self, foreign: Vec<Part>) -> Parts<'a> {
         let text = if self.text.is_empty() {
             Cow::Borrowed(self.bytes)
         } else {
             self.text.extend_from_slice(&self.bytes[self.copied..]);
             Cow::Owned(self.text)
         };
-        Parts { parts: self.parts, text }
+        Parts { parts: self.parts, foreign, text }
     }
 }

@@ -1,6 +1,7 @@
 //! Groups hits by credential: the same id or secret at a hundred places is one finding.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Finding, Fingerprint, Hit, Occurrence, neighbours};
 use crate::engine::SecretKind;
@@ -9,7 +10,7 @@ use crate::provenance::Provenance;
 
 /// All hits of one credential, while they are being gathered.
 struct Group {
-    rule: std::sync::Arc<str>,
+    rule: Arc<str>,
     /// Nothing but presigned URLs so far.
     urls_only: bool,
     /// How often each secret was found with it: the most frequent is the best candidate.
@@ -18,7 +19,7 @@ struct Group {
 }
 
 impl Group {
-    fn new(rule: std::sync::Arc<str>) -> Self {
+    fn new(rule: Arc<str>) -> Self {
         Self { rule, urls_only: true, secrets: BTreeMap::new(), occurrences: BTreeSet::new() }
     }
 
@@ -65,9 +66,12 @@ impl Group {
 /// One finding for each credential, ordered by where it first occurs; the order of `hits` does not matter.
 ///
 /// A secret found alone at one place and beside an id at another belongs to that id's finding, and so does one that stands in the file
-/// next to that of an id without a secret, where nothing else comes into question.
+/// next to that of an id without a secret, where nothing else comes into question. What several rules call differently is what the one
+/// says that knows it best. Of files that were found by their paths each is a finding.
 pub fn group(mut hits: Vec<Hit>) -> Vec<Finding> {
     hits.sort_by(|a, b| a.occurrence.cmp(&b.occurrence));
+    let (files, mut hits): (Vec<_>, Vec<_>) = hits.into_iter().partition(Hit::is_file);
+    call_alike(&mut hits);
     let mut by_id: BTreeMap<AccessKeyId, Group> = BTreeMap::new();
     let mut alone = Vec::new();
     for hit in hits {
@@ -93,7 +97,7 @@ pub fn group(mut hits: Vec<Hit>) -> Vec<Finding> {
     let with_id = by_id.into_iter().map(|(id, group)| group.finish(Some(id), Fingerprint::of(id.as_str().as_bytes())));
     let without_id =
         by_secret.into_iter().map(|((_, secret), group)| group.finish(None, Fingerprint::of(secret.expose())));
-    let mut findings: Vec<_> = with_id.chain(without_id).collect();
+    let mut findings: Vec<_> = with_id.chain(without_id).chain(by_path(files)).collect();
     findings.sort_by(|a, b| a.occurrences.first().cmp(&b.occurrences.first()).then(a.fingerprint.cmp(&b.fingerprint)));
     findings
 }
@@ -113,6 +117,41 @@ fn join_neighbours(by_id: &mut BTreeMap<AccessKeyId, Group>, by_secret: &mut BTr
     }
 }
 
+/// Gives a secret that several rules found the kind and the rule of the one that says most of it.
+fn call_alike(hits: &mut [Hit]) {
+    let mut names: BTreeMap<Secret, (SecretKind, Arc<str>)> = BTreeMap::new();
+    for hit in hits.iter() {
+        for (kind, secret) in &hit.secrets {
+            let name = names.entry(secret.clone()).or_insert_with(|| (*kind, hit.rule.clone()));
+            if *kind < name.0 {
+                *name = (*kind, hit.rule.clone());
+            }
+        }
+    }
+    for hit in hits {
+        for (kind, secret) in &mut hit.secrets {
+            if let Some((best, rule)) = names.get(secret) {
+                *kind = *best;
+                if hit.access_key_id.is_none() {
+                    hit.rule = rule.clone();
+                }
+            }
+        }
+    }
+}
+
+/// A finding for each file and rule.
+fn by_path(files: Vec<Hit>) -> Vec<Finding> {
+    let mut groups: BTreeMap<Vec<u8>, Group> = BTreeMap::new();
+    for hit in files {
+        let at = &hit.occurrence.provenance;
+        let path = at.path().into_iter().chain(&at.member).map(|path| path.as_slice());
+        let name = [hit.rule.as_bytes()].into_iter().chain(path).collect::<Vec<_>>().join(&0);
+        groups.entry(name).or_insert_with(|| Group::new(hit.rule.clone())).add(hit);
+    }
+    groups.into_iter().map(|(name, group)| group.finish(None, Fingerprint::of(&name))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +164,7 @@ mod tests {
     fn hit(id: bool, secret: Option<&str>, path: &str, offset: u64) -> Hit {
         Hit {
             rule: "rule".into(),
+            terms: Default::default(),
             access_key_id: id.then(|| AccessKeyId::parse(ID.as_bytes()).unwrap()),
             secrets: secret.map(|value| (SecretKind::SecretAccessKey, Secret::new(value))).into_iter().collect(),
             occurrence: Occurrence {
@@ -214,6 +254,24 @@ mod tests {
         let findings = group(vec![url("a", 9), hit(true, None, "b", 0), url("c", 5)]);
         assert_eq!((&*findings[0].rule, findings[0].expires()), ("rule", None));
         assert_eq!(findings[0].occurrences.len(), 3);
+    }
+
+    #[test]
+    fn what_several_rules_call_differently_is_one_finding_named_by_who_knows_it_best() {
+        let mut vague = hit(false, Some("s1"), "a", 0);
+        (vague.rule, vague.secrets[0].0) = ("vague".into(), SecretKind::Other);
+        let findings = group(vec![vague, hit(false, Some("s1"), "b", 0)]);
+        assert_eq!(findings.len(), 1);
+        assert_eq!((&*findings[0].rule, findings[0].occurrences.len()), ("rule", 2));
+        assert_eq!(findings[0].secrets[0].0, SecretKind::SecretAccessKey);
+    }
+
+    #[test]
+    fn each_file_that_is_found_by_its_path_is_a_finding() {
+        let mut findings = group(vec![hit(false, None, "a", 0), hit(false, None, "b", 0), hit(false, None, "a", 0)]);
+        assert_eq!(findings.len(), 2);
+        assert_ne!(findings[0].fingerprint, findings[1].fingerprint);
+        assert_eq!(findings.pop().unwrap().occurrences.len(), 1);
     }
 
     #[test]

@@ -93,6 +93,7 @@ mod tests {
             rule: "rule".into(),
             access_key_id: None,
             secrets: secret.map(|value| (SecretKind::SecretAccessKey, Secret::new(value))).into_iter().collect(),
+            terms: Default::default(),
             occurrence: Occurrence {
                 provenance: Provenance::new(origin).member(SECRET.as_bytes()),
                 point: Point::START,

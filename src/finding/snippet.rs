@@ -42,10 +42,16 @@ static RUN: LazyLock<Regex> =
 static ID: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?-u)A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}").expect("a constant pattern compiles"));
 
-/// All secrets of the matches in a blob, in order of place, as [`cut`] wants them.
+/// All secrets of the matches in a blob, in order of place, without those that stand within others, as [`cut`] wants them.
 pub fn secrets_of(matches: &[Match]) -> Vec<&FoundSecret> {
     let mut secrets: Vec<&FoundSecret> = matches.iter().flat_map(|found| &found.secrets).collect();
-    secrets.sort_by_key(|secret| secret.span);
+    secrets.sort_by_key(|secret| (secret.span.start, std::cmp::Reverse(secret.span.end)));
+    let mut end = 0;
+    secrets.retain(|secret| {
+        let is_within = secret.span.end <= end;
+        end = end.max(secret.span.end);
+        !is_within
+    });
     secrets
 }
 
@@ -53,10 +59,14 @@ pub fn secrets_of(matches: &[Match]) -> Vec<&FoundSecret> {
 ///
 /// `line` is the number of the line on which `found` stands.
 pub fn cut(bytes: &[u8], line: u64, found: &Match, secrets: &[&FoundSecret]) -> Snippet {
+    if found.span.start == found.span.end {
+        // A file that is found by its path has nothing to point at.
+        return Snippet::default();
+    }
     let wide = is_wide(found);
     let unit = if wide { 2 } else { 1 };
     let (start, end) = extent(bytes, found, unit);
-    // Secrets don't overlap, so that their ends rise as their starts do.
+    // None stands within another, so that their ends rise as their starts do.
     let near = secrets.partition_point(|secret| secret.span.end <= start);
     let secrets = secrets[near..].iter().take_while(|secret| secret.span.start < end);
     let mut text = Vec::new();
@@ -202,6 +212,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             encoding: if wide { vec![Encoding::Utf16Le] } else { vec![] },
+            terms: Default::default(),
         }
     }
 
@@ -266,7 +277,7 @@ mod tests {
             each(|c| format!("%{c:02X}")),
             secret.replace('/', "/\" + \""),
             secret.replace('/', "/</b><b>"),
-            "VnExZlo4cFRuVzNzTGsweVJiNi9jWHVFbzlHZEpoMitNdEFpUTVOdg==".to_owned(),
+            ["VnExZlo4cFRuVzNzTGsweVJiNi9j", "WHVFbzlHZEpoMitNdEFpUTVOdg=="].concat(),
         ];
         for spelling in spellings {
             for text in [
@@ -280,6 +291,23 @@ mod tests {
                 let leaks = spelling.as_bytes().windows(12).any(|piece| shown.as_bytes().contains_str(piece));
                 assert!(shown.contains('…') && !leaks, "{text} is shown as {shown}");
             }
+        }
+    }
+
+    #[test]
+    fn of_secrets_that_overlap_nothing_is_shown() {
+        let text = format!("key = {KEY} abcdefghijklmnop end");
+        let secret = |start: usize, length: usize| {
+            let span = Span { start: 27 + start, end: 27 + start + length };
+            let mut found = example(text.as_bytes(), false);
+            let secret = Secret::new(span.of(text.as_bytes()));
+            found.secrets = vec![FoundSecret { kind: SecretKind::Other, secret, span, expires: None }];
+            found
+        };
+        for matches in [[secret(0, 16), secret(4, 6)], [secret(4, 6), secret(0, 16)], [secret(0, 10), secret(4, 12)]] {
+            let lines = cut(text.as_bytes(), 1, &matches[0], &secrets_of(&matches)).lines;
+            let shown = lines[0].strip_prefix(&format!("key = {KEY} ")).unwrap().strip_suffix(" end").unwrap();
+            assert!(!shown.contains("efgh") && !shown.contains("klmn"), "{shown}");
         }
     }
 

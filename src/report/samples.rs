@@ -107,6 +107,7 @@ impl Sample {
                     severity: Severity::Low,
                     reference: "no link",
                     remediation: "Nothing.",
+                    tags: &[],
                 },
                 RuleInfo {
                     id: RULE,
@@ -114,6 +115,7 @@ impl Sample {
                     severity: Severity::High,
                     reference: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html",
                     remediation: "Deactivate the key,\n   then delete it.",
+                    tags: &[],
                 },
             ],
             show_secrets: false,

@@ -51,7 +51,9 @@ fn tool(report: &Report<'_>) -> sarif::Tool {
 fn descriptor(rule: &RuleInfo<'_>) -> sarif::ReportingDescriptor {
     let text = |text: &str| sarif::MultiformatMessageString::from(&one_line(text));
     let properties = sarif::PropertyBag::builder()
-        .tags(vec!["security".to_owned(), "secret".to_owned()])
+        .tags(
+            ["security", "secret"].map(str::to_owned).into_iter().chain(rule.tags.iter().cloned()).collect::<Vec<_>>(),
+        )
         .additional_properties(BTreeMap::from([("security-severity".to_owned(), json!(score(rule.severity)))]))
         .build();
     let mut descriptor = sarif::ReportingDescriptor::builder()

@@ -218,14 +218,14 @@ impl Page<'_> {
     }
 }
 
-/// What a finding is called by: its id or, if it has none and needs none, the start of it.
+/// What a finding is called by: its id or, if it has none and needs none, the start of it; what others issued, by its rule.
 fn name_of(finding: &Finding) -> String {
     match (finding.access_key_id, finding.secrets.first()) {
         (Some(id), _) => id.to_string(),
-        (
-            None,
-            Some((SecretKind::SecretAccessKey | SecretKind::SessionToken | SecretKind::SesSmtpPassword, _)) | None,
-        ) => "no access key id".to_owned(),
+        (None, Some((SecretKind::SecretAccessKey | SecretKind::SessionToken | SecretKind::SesSmtpPassword, _))) => {
+            "no access key id".to_owned()
+        }
+        (None, Some((SecretKind::Other, _)) | None) => one_line(&finding.rule),
         (None, Some((_, secret))) => secret.redacted(),
     }
 }
@@ -507,6 +507,17 @@ Everything was read.
         let text = text(&sample);
         assert!(text.starts_with("HIGH  no access key id  \n    secret      wJal…"), "{text}");
         assert!(!text.contains("What to do"));
+    }
+
+    #[test]
+    fn what_others_issued_is_called_by_its_rule() {
+        let mut sample = Sample::at(vec![file("a", 1)]);
+        sample.findings[0].access_key_id = None;
+        sample.findings[0].rule = "acme-token".into();
+        sample.findings[0].secrets = vec![(SecretKind::Other, Secret::new("t0ken"))];
+        assert!(text(&sample).starts_with("HIGH  acme-token  \n    secret      …"), "{}", text(&sample));
+        sample.findings[0].secrets.clear();
+        assert!(text(&sample).starts_with("HIGH  acme-token  \n"), "{}", text(&sample));
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl<'a> Probe<'a> {
         let first = self.at.next_multiple_of(WIDE_BLOCK);
         let mut at = first;
         // Down to the larger of the two sizes.
-        if at % BLOCK != 0 {
+        if !at.is_multiple_of(BLOCK) {
             if let Some(found) = self.wide(at) {
                 return Some(found);
             }

@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(next(text.as_bytes(), text.len() - 23), None);
         }
         assert_eq!(next(b"", 0), None);
-        assert_eq!(next(run[1..].as_bytes(), 0), None);
+        assert_eq!(next(&run.as_bytes()[1..], 0), None);
     }
 
     #[test]

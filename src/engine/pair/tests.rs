@@ -46,7 +46,15 @@ fn sketched((at, c): (usize, u8)) -> Option<Part> {
         b'%' => secret(SecretKind::GitPassword),
         _ => None,
     };
-    Some(Part { rule: 0, value: value?, span, raw: span, encoding: Vec::new(), needs_id: c == b'?' })
+    Some(Part {
+        rule: 0,
+        value: value?,
+        span,
+        raw: span,
+        encoding: Vec::new(),
+        needs_id: c == b'?',
+        terms: Default::default(),
+    })
 }
 
 #[test]

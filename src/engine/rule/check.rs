@@ -4,17 +4,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Kind, Rule, RuleSet};
+use super::{Kind, Rule, RuleSet, checksum};
 use crate::engine::pair::Value;
 use crate::engine::{Scanner, SecretKind, base64, plausible, structure};
 use crate::key::AccessKeyId;
 
 const BASE32: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const BECH32: &[u8] = b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// What examples can name, as `{{name}}`: credentials, a token without the first bytes by which tokens are known, and what looks
 /// like the rest of an id or like a secret but is none.
-pub const TEMPLATES: [&str; 23] = [
+pub const TEMPLATES: [&str; 24] = [
     "access_key_id",
     "temporary_key_id",
     "secret_access_key",
@@ -38,7 +39,22 @@ pub const TEMPLATES: [&str; 23] = [
     "digest",
     "path",
     "name",
+    "checksummed",
 ];
+
+/// Alphabets of texts of any length, as `{{alnum:36}}`; what stands for two such names differs in length only.
+const ALPHABETS: [(&str, &[u8]); 8] = [
+    ("alnum", b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"),
+    ("letters", b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+    ("upper", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"),
+    ("digits", b"0123456789"),
+    ("hex", b"0123456789abcdef"),
+    ("base64", BASE64),
+    ("url", b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"),
+    ("bech32", BECH32),
+];
+/// Longer ones are refused.
+const LONGEST: usize = 4096;
 
 /// A rule that does not do what its examples say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +99,7 @@ fn failures(scanner: &Scanner, index: usize, rule: &Rule) -> Vec<String> {
                 continue;
             }
         };
-        if wanted && !values.iter().any(|value| is_template(rule.kind, value)) {
+        if wanted && !values.iter().any(|value| is_template(rule.kind, value) || holds_longest(example, value)) {
             failures.push(format!("does not find its value in the example {example:?}"));
         }
         if !wanted && !values.is_empty() {
@@ -129,6 +145,13 @@ fn is_template(kind: Kind, value: &[u8]) -> bool {
     names.iter().any(|name| template(name).is_some_and(|text| normal(&text) == value))
 }
 
+/// Whether a value holds the longest text of a given length in the example it was found in.
+fn holds_longest(example: &str, value: &[u8]) -> bool {
+    let names = example.split("{{").skip(1).filter_map(|after| Some(after.split_once("}}")?.0));
+    let texts = names.filter(|name| name.contains(':') || *name == "checksummed").filter_map(template);
+    texts.max_by_key(String::len).is_some_and(|text| memchr::memmem::find(value, text.as_bytes()).is_some())
+}
+
 /// Puts credentials in the place of templates, always the same.
 ///
 /// # Errors
@@ -141,11 +164,11 @@ pub(in crate::engine) fn expand(example: &str) -> Result<String, String> {
             break;
         };
         text.push_str(before);
-        text.push_str(
-            &template(name).ok_or_else(|| {
-                format!("names a template `{name}` in {example:?}; there are {}", TEMPLATES.join(", "))
-            })?,
-        );
+        text.push_str(&template(name).ok_or_else(|| {
+            let sized = ALPHABETS.map(|(alphabet, _)| format!("{alphabet}:N"));
+            let there_are = [TEMPLATES.join(", "), sized.join(", ")].join(", ");
+            format!("names a template `{name}` in {example:?}; there are {there_are}")
+        })?);
         rest = after;
     }
     text.push_str(rest);
@@ -171,6 +194,7 @@ fn template(name: &str) -> Option<String> {
         "digest" => drawn(40, b"0123456789abcdef", |_| true),
         "path" => "/opt/Vault/of/the/1password/keys/for/aws".to_owned(),
         "name" => "readTheValueFromTheEnvironmentOrFileNo12".to_owned(),
+        "checksummed" => checksum::completed(&sized("alnum:30")?),
         _ => return of_other_kind(name),
     })
 }
@@ -204,7 +228,7 @@ fn of_other_kind(name: &str) -> Option<String> {
         }
         "presigned_signature" => drawn(64, b"0123456789abcdef", |_| true),
         "presigned_signature_v2" => format!("{}=", drawn(27, BASE64, |_| true)),
-        _ => return None,
+        _ => return sized(name),
     })
 }
 
@@ -237,6 +261,14 @@ fn registry_login() -> String {
 
 fn drawn_bytes(length: usize) -> Vec<u8> {
     drawn(length, BASE64, |_| true).into_bytes()
+}
+
+/// A text of so many letters of an alphabet.
+fn sized(name: &str) -> Option<String> {
+    let (alphabet, length) = name.split_once(':')?;
+    let length = length.parse().ok().filter(|length| (1..=LONGEST).contains(length))?;
+    let (_, alphabet) = ALPHABETS.iter().find(|(name, _)| *name == alphabet)?;
+    Some(drawn(length, alphabet, |text| plausible::check_secret(SecretKind::Other, text.as_bytes()).is_ok()))
 }
 
 /// The first good one of the texts that a small generator draws.
@@ -279,6 +311,7 @@ mod tests {
                 "session_token" => 312,
                 "unmarked_session_token" => 300,
                 "sequence" => 16,
+                "checksummed" => 36,
                 "bedrock_api_key" => 132,
                 "ses_smtp_password" | "codecommit_password" => 44,
                 "mws_auth_token" => 45,

@@ -7,7 +7,7 @@ use std::ops::Range;
 use regex::bytes::{Regex, RegexSet};
 use regex_syntax::hir::{Hir, HirKind};
 
-use super::Invalid;
+use super::{Invalid, checksum};
 use crate::engine::{Dropped, plausible};
 
 /// Shorter keywords are everywhere.
@@ -30,6 +30,7 @@ pub(super) struct Source<'a> {
     pub(super) regex: &'a str,
     pub(super) continuation: Option<&'a str>,
     pub(super) min_entropy: Option<f64>,
+    pub(super) checksum: bool,
     pub(super) exclude: &'a [String],
     pub(super) context: Option<&'a str>,
     pub(super) called_else: Option<&'a str>,
@@ -46,6 +47,7 @@ pub(in crate::engine) struct Pattern {
     max_len: usize,
     continuation: Option<Regex>,
     min_entropy: f64,
+    checksum: bool,
     exclude: RegexSet,
     context: Option<Regex>,
     called_else: Option<Regex>,
@@ -96,6 +98,7 @@ impl Pattern {
             max_len,
             continuation: source.continuation.map(continuation).transpose()?,
             min_entropy,
+            checksum: source.checksum,
             exclude: RegexSet::new(source.exclude).map_err(|error| invalid_regex("exclude", &error))?,
             context: source.context.map(|text| compiled("context", text)).transpose()?,
             called_else: source.called_else.map(|text| compiled("called_else", text)).transpose()?,
@@ -130,6 +133,9 @@ impl Pattern {
         let (bits, least) = (plausible::entropy(value), self.min_entropy);
         if let Some(pattern) = self.exclude.matches(value).iter().next() {
             return Err(Dropped::Excluded(self.exclude.patterns()[pattern].clone()));
+        }
+        if self.checksum && !checksum::is_right(value) {
+            return Err(Dropped::Checksum);
         }
         if bits < least { Err(Dropped::Entropy { bits, least }) } else { Ok(()) }
     }
@@ -257,6 +263,7 @@ mod tests {
             regex,
             continuation,
             min_entropy: Some(1.0),
+            checksum: false,
             exclude: &["^key99".to_owned()],
             context: Some("near"),
             called_else: None,

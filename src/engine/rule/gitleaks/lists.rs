@@ -1,0 +1,87 @@
+//! The allowlists of a file and of its rules, in the old and in the new spelling.
+
+use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
+
+use super::fields::{At, Fields};
+use super::values;
+use crate::engine::foreign::allow::{Allowlist, Target};
+use crate::engine::foreign::terms::{Path, Where};
+use crate::engine::rule::RuleError;
+
+/// An allowlist and the part of it that asks for the place, while it is read.
+pub(super) struct RawAllowlist {
+    pub(super) place: Where,
+    list: Allowlist,
+}
+
+/// An allowlist and the rules that it is for.
+pub(super) type ForRules = (RawAllowlist, Vec<At<String>>);
+
+impl RawAllowlist {
+    pub(super) fn finish(self) -> Allowlist {
+        Allowlist { place: Arc::new(self.place), ..self.list }
+    }
+
+    fn read(fields: &mut Fields<'_>) -> Result<Self, RuleError> {
+        fields.text("description")?;
+        let condition = fields.text("condition")?;
+        let all = match condition.as_ref().map(|condition| condition.value.to_uppercase()).as_deref() {
+            None | Some("" | "OR" | "||") => false,
+            Some("AND" | "&&") => true,
+            Some(other) => {
+                let other = other.to_lowercase();
+                return Err(fields.error(format!("field `condition` is `{other}` and must be `AND` or `OR`")));
+            }
+        };
+        let target = match fields.text("regexTarget")?.map(|target| target.value).as_deref() {
+            None | Some("" | "secret") => Target::Secret,
+            Some("match") => Target::Match,
+            Some("line") => Target::Line,
+            Some(other) => {
+                let expected = "`secret`, `match` or `line`";
+                return Err(fields.error(format!("field `regexTarget` is `{other}` and must be {expected}")));
+            }
+        };
+        let commits = values(fields.texts("commits")?);
+        let place = Where {
+            commits: commits.iter().map(|commit| commit.trim().to_lowercase()).collect(),
+            paths: fields.regexes("paths")?.map(Path),
+            both: all,
+            global: false,
+        };
+        let stopwords: Vec<String> = fields.texts("stopwords")?.iter().map(|word| word.value.to_lowercase()).collect();
+        let stopwords = match AhoCorasick::new(stopwords.iter().filter(|word| !word.is_empty())) {
+            Ok(search) => (!stopwords.is_empty()).then_some(search),
+            Err(error) => return Err(fields.error(format!("field `stopwords`: {error}"))),
+        };
+        let list = Allowlist { all, target, regexes: fields.regexes("regexes")?, stopwords, ..Allowlist::default() };
+        let is_empty = place.commits.is_empty() && place.paths.is_none() && list.regexes.is_none();
+        if is_empty && list.stopwords.is_none() {
+            return Err(fields.error("an allowlist is empty; give it `commits`, `paths`, `regexes` or `stopwords`"));
+        }
+        Ok(Self { place, list })
+    }
+}
+
+/// The allowlists of a rule or, with the rules that they are for, of a file; in the old and in the new spelling.
+pub(super) fn read(fields: &mut Fields<'_>, targets: bool) -> Result<Vec<ForRules>, RuleError> {
+    const OF: &str = "an allowlist";
+    let old = fields.table("allowlist", OF)?;
+    let new = fields.tables("allowlists", OF)?;
+    if let Some(old) = old.as_ref().filter(|_| !new.is_empty()) {
+        return Err(
+            old.error("`allowlist` and `allowlists` exclude each other; write all of them as `[[…allowlists]]`")
+        );
+    }
+    old.into_iter()
+        .chain(new)
+        .map(|mut fields| {
+            let for_rules = if targets { fields.texts("targetRules")? } else { Vec::new() };
+            let list = RawAllowlist::read(&mut fields)?;
+            fields.finish()?;
+            Ok((list, for_rules))
+        })
+        .collect()
+}
