@@ -59,7 +59,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("bzip2", "src/source/archive"),
     ("clap", "src/cli src/main.rs"),
     ("csv", "src/report src/cli"),
-    ("flate2", "src/source/archive src/source/git"),
+    ("flate2", "src/engine/decode src/source/archive src/source/git"),
     ("git2", "src/source/git"),
     ("ignore", "src/source/tree"),
     ("indicatif", "src/cli"),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::rule::check::expand;
 
+#[cfg(test)]
 mod encodings;
 
 fn scanner() -> Scanner {

@@ -77,7 +77,7 @@ pub(super) fn around(bytes: &[u8], at: usize, len: usize, floor: usize, marked: 
 impl Run {
     /// Its text, a byte for each unit.
     pub(super) fn text(&self, bytes: &[u8]) -> Vec<u8> {
-        let ascii = |unit: u16| u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(OTHER);
+        let ascii = |unit: u16| if unit < 0x80 { unit as u8 } else { OTHER };
         units(self.encoding, &bytes[self.range.clone()]).map(ascii).collect()
     }
 }
@@ -112,11 +112,9 @@ fn is_start(bytes: &[u8], at: usize) -> bool {
 }
 
 fn units(encoding: Encoding, bytes: &[u8]) -> impl DoubleEndedIterator<Item = u16> {
-    let read = match encoding {
-        Encoding::Utf16Le => u16::from_le_bytes,
-        _ => u16::from_be_bytes,
-    };
-    bytes.chunks_exact(2).map(move |unit| read([unit[0], unit[1]]))
+    let (low, high) = if encoding == Encoding::Utf16Le { (0, 1) } else { (1, 0) };
+    let (units, _) = bytes.as_chunks::<2>();
+    units.iter().map(move |unit| u16::from_le_bytes([unit[low], unit[high]]))
 }
 
 /// Whether a unit may be part of a text: no control character but white space, no byte order mark, nothing that is no character.
