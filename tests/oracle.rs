@@ -1,10 +1,10 @@
 //! The scanner runs regexes only around keywords; here it is held to what they find when they are run over everything.
 
-use bstr::ByteSlice;
 use keysweep::engine::rule::RuleSet;
 use keysweep::engine::{Encoding, Match, Scanner};
-use keysweep::location::Span;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::LazyLock;
 
 static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(RuleSet::builtin()));
@@ -82,36 +82,103 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
+/// How text may be written.
 #[derive(Clone, Copy, Debug)]
 enum Spelling {
-    Plain,
     Little,
     Big,
+    Base64,
+    Wrapped,
+    Hex,
+    List,
+    Gzip,
+    Percent,
+    Escapes,
+    Numbers,
+    Entities,
+    QuotedPrintable,
+    Split,
 }
 
-fn spell(text: &str, spelling: Spelling) -> Vec<u8> {
+const SPELLINGS: [Spelling; 13] = [
+    Spelling::Little,
+    Spelling::Big,
+    Spelling::Base64,
+    Spelling::Wrapped,
+    Spelling::Hex,
+    Spelling::List,
+    Spelling::Gzip,
+    Spelling::Percent,
+    Spelling::Escapes,
+    Spelling::Numbers,
+    Spelling::Entities,
+    Spelling::QuotedPrintable,
+    Spelling::Split,
+];
+
+fn spell(text: &[u8], spelling: Spelling) -> Vec<u8> {
+    let wide = |order: fn(u16) -> [u8; 2]| text.iter().flat_map(|&c| order(c.into())).collect();
+    let signs = |some: &dyn Fn(u8) -> String| {
+        text.iter().flat_map(|&c| if c.is_ascii_alphanumeric() { vec![c] } else { some(c).into_bytes() }).collect()
+    };
+    let all = |each: &dyn Fn(u8) -> String| text.iter().flat_map(|&c| each(c).into_bytes()).collect();
     match spelling {
-        Spelling::Plain => text.as_bytes().to_vec(),
-        Spelling::Little => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-        Spelling::Big => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        Spelling::Little => wide(u16::to_le_bytes),
+        Spelling::Big => wide(u16::to_be_bytes),
+        Spelling::Base64 => base64(text).into_bytes(),
+        Spelling::Wrapped => base64(text).into_bytes().chunks(64).collect::<Vec<_>>().join(&b"\n  "[..]),
+        Spelling::Hex => all(&|c| format!("{c:02x}")),
+        Spelling::List => all(&|c| format!("0x{c:02X}, ")),
+        Spelling::Gzip => base64(&gzip(text)).into_bytes(),
+        Spelling::Percent => signs(&|c| format!("%{c:02X}")),
+        Spelling::Escapes => text.escape_ascii().to_string().replace('/', "\\/").into_bytes(),
+        Spelling::Numbers => all(&|c| format!("\\u{c:04x}")),
+        Spelling::Entities => signs(&|c| format!("&#{c};")),
+        Spelling::QuotedPrintable => {
+            let lines: Vec<Vec<u8>> = text.chunks(70).map(<[u8]>::to_vec).collect();
+            lines.join(&b"=\r\n"[..]).into_iter().chain(*b"=3D").collect()
+        }
+        Spelling::Split => text.chunks(17).collect::<Vec<_>>().join(&b"\" + \""[..]),
     }
 }
 
-/// A few pieces of text in one spelling, with rubbish behind.
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// In a few more letters than needed: without padding.
+fn base64(bytes: &[u8]) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().chain([0; 3].iter()).take(3).fold(0, |bits, &c| bits << 8 | usize::from(c));
+        text.extend((0..=group.len()).map(|i| char::from(alphabet[bits >> (18 - 6 * i) & 63])));
+    }
+    text
+}
+
+/// A few pieces of text, written in up to three ways within each other, with rubbish behind.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
-    let spelling = prop_oneof![
-        4 => Just(Spelling::Plain),
-        1 => Just(Spelling::Little),
-        1 => Just(Spelling::Big),
+    let one = || prop::sample::select(&SPELLINGS[..]);
+    let spellings = prop_oneof![
+        4 => Just(Vec::new()),
+        4 => prop::collection::vec(one(), 1),
+        1 => prop::collection::vec(one(), 2..4),
     ];
     let rubbish = prop_oneof![
         4 => Just(Vec::new()),
         1 => prop::collection::vec(any::<u8>(), 0..6),
         1 => Just(vec![0]),
+        1 => Just(b"\n".to_vec()),
     ];
     let texts = prop::collection::vec(text(), 0..16);
-    (texts, spelling, rubbish).prop_map(|(texts, spelling, mut rubbish)| {
-        let mut bytes = spell(&texts.concat(), spelling);
+    (texts, spellings, rubbish).prop_map(|(texts, spellings, mut rubbish)| {
+        let mut bytes = texts.concat().into_bytes();
+        for spelling in spellings {
+            bytes = spell(&bytes, spelling);
+        }
         bytes.append(&mut rubbish);
         bytes
     })
@@ -127,34 +194,30 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     (mark, prop::collection::vec(piece(), 0..6)).prop_map(|(mark, pieces)| [mark, pieces.concat()].concat())
 }
 
-/// The bytes of a span as the text they spell.
-fn spelled(bytes: &[u8], found: &Match) -> Vec<u8> {
+/// The bytes of a span as the text they spell, where that is easily told.
+fn spelled(bytes: &[u8], found: &Match) -> Option<Vec<u8>> {
     match found.encoding[..] {
-        [] => bytes.to_vec(),
-        [Encoding::Utf16Le] => bytes.chunks(2).map(|pair| pair[0]).collect(),
-        [Encoding::Utf16Be] => bytes.chunks(2).map(|pair| pair[1]).collect(),
-        _ => panic!("an encoding that this test does not know"),
+        [] => Some(bytes.to_vec()),
+        [Encoding::Utf16Le] => Some(bytes.chunks(2).map(|pair| pair[0]).collect()),
+        [Encoding::Utf16Be] => Some(bytes.chunks(2).map(|pair| pair[1]).collect()),
+        _ => None,
     }
 }
 
 /// Compares the scanner with the slow way, and holds the matches to what is promised of any.
 fn scanned(bytes: &[u8]) -> Vec<Match> {
     let matches = SCANNER.scan(bytes);
-    assert_eq!(matches, SCANNER.scan_slowly(bytes), "{}", bytes.escape_ascii());
+    assert!(matches == SCANNER.scan_slowly(bytes), "{}", bytes.escape_ascii());
     assert!(matches.is_sorted_by_key(|found| found.span));
     for found in &matches {
-        // A token is told without the percent signs that it is written with.
-        let spelled = |span: Span| spelled(span.of(bytes), found).replace(b"%3D", b"=");
-        let value = spelled(found.span);
-        match found.access_key_id {
-            Some(id) => assert_eq!(value, id.as_str().as_bytes()),
-            None => assert_eq!(value, found.secrets[0].secret.expose()),
+        if let (Some(id), Some(value)) = (found.access_key_id, spelled(found.span.of(bytes), found)) {
+            assert_eq!(value, id.as_str().as_bytes());
         }
         for secret in &found.secrets {
             // It may be written in another way than the id.
-            let value = secret.secret.expose();
-            if secret.span.end - secret.span.start == value.len() {
-                assert_eq!(secret.span.of(bytes), value);
+            assert!(!secret.span.of(bytes).is_empty());
+            if found.encoding.is_empty() && found.access_key_id.is_none() {
+                assert_eq!(secret.span.of(bytes), secret.secret.expose());
             }
         }
     }
@@ -180,19 +243,25 @@ fn the_generator_makes_credentials_of_every_kind() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
-    let (mut pairs, mut alone, mut tokens, mut wide) = (0, 0, 0, 0);
-    for _ in 0..300 {
+    let (mut pairs, mut alone, mut tokens) = (0, 0, 0);
+    let mut encodings: BTreeMap<Encoding, u32> = BTreeMap::new();
+    let mut nested = 0;
+    for _ in 0..1000 {
         for found in scanned(&bytes().new_tree(&mut runner).unwrap().current()) {
             pairs += u32::from(found.access_key_id.is_some() && !found.secrets.is_empty());
             alone += u32::from(found.access_key_id.is_none());
             tokens += u32::from(found.secrets.iter().any(|s| s.secret.expose().len() > 40));
-            wide += u32::from(!found.encoding.is_empty());
+            nested += u32::from(found.encoding.len() > 1);
+            for &encoding in &found.encoding {
+                *encodings.entry(encoding).or_default() += 1;
+            }
         }
     }
-    assert!(
-        pairs > 20 && alone > 20 && tokens > 20 && wide > 20,
-        "{pairs} pairs, {alone} alone, {tokens} tokens, {wide} wide"
-    );
+    assert!(pairs > 100 && alone > 100 && tokens > 100, "{pairs} pairs, {alone} alone, {tokens} tokens");
+    assert!(nested > 50, "{nested} nested");
+    for encoding in Encoding::ALL {
+        assert!(encodings.get(&encoding).is_some_and(|&count| count > 10), "{encoding:?}: {encodings:?}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::decode::{self, Budget, View};
 use super::pair::{Part, Value};
 use super::prefilter::Hit;
 use super::window::{self, Cursor};
-use super::{Candidates, Encoding, Scanner};
+use super::{Candidates, Encoding, Scanner, SecretKind};
 use crate::location::Span;
 
 /// How far around a keyword or an encoded run the text is decoded: further than pairs are apart.
@@ -128,8 +128,12 @@ impl<'a> Search<'a> {
             part.span = Span { start: within(part.raw.start), end: within(part.raw.end) };
         }
         for (index, text) in view.texts().enumerate() {
+            let mut done = 0;
             for part in &mut parts {
-                part.span = view.forward(index, part.span);
+                // Within a piece that is decoded, places may be rounded to the same group.
+                let Span { start, end } = view.forward(index, part.span);
+                part.span = Span { start: start.max(done), end: end.max(done) };
+                done = part.span.end;
             }
             let mut found = self.in_text(text, |_| ());
             for part in &mut found {
@@ -204,7 +208,10 @@ impl Part {
             (Value::Secret(a), Value::Secret(b)) => (a.secret != b.secret, a.kind == b.kind),
             _ => (false, false),
         };
-        let covers = self.span.start <= other.span.start && other.span.end <= self.span.end;
+        // Of a token nobody knows where it ends but by what is no part of one, and a percent sign may be.
+        let is_token = matches!(&self.value, Value::Secret(secret) if secret.kind == SecretKind::SessionToken);
+        let ends = other.span.end <= self.span.end || is_token && self.span.start == other.span.start;
+        let covers = self.span.start <= other.span.start && ends;
         is_alike && covers && (is_plainer || other.needs_id && !self.needs_id)
     }
 

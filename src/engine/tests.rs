@@ -3,6 +3,8 @@
 use super::*;
 use crate::engine::rule::check::expand;
 
+mod encodings;
+
 fn scanner() -> Scanner {
     Scanner::new(RuleSet::builtin())
 }

@@ -121,6 +121,10 @@ fn extent(bytes: &[u8], found: &Match, unit: usize) -> (usize, usize) {
         .filter(|span| bytes[found.span.start..span.start].find_iter(b"\n").count() < LINES)
         .map(|span| span.end)
         .fold(found.span.end, usize::max);
+    // What was decoded from many lines, or from a long one, need not be shown in full.
+    let longest = bytes.len().min(found.span.start + reach * (LINES + 1));
+    let lines = bytes[found.span.start..last.min(longest)].find_iter(b"\n");
+    let last = lines.take(LINES).nth(LINES - 1).map_or(last.min(longest), |newline| found.span.start + newline);
     let ceiling = bytes.len().min(last + reach);
     let end = bytes[last..ceiling].find_byteset(ends).map_or(ceiling, |end| last + end);
     (start, end.max(start))
@@ -177,7 +181,8 @@ fn is_random(run: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::SecretKind;
+    use crate::engine::rule::RuleSet;
+    use crate::engine::{Scanner, SecretKind};
     use crate::key::{AccessKeyId, Secret};
     use crate::location::Span;
 
@@ -271,6 +276,53 @@ mod tests {
             let shown = lines[0].strip_prefix(&format!("key = {KEY} ")).unwrap().strip_suffix(" end").unwrap();
             assert!(!shown.contains("efgh") && !shown.contains("klmn"), "{shown}");
         }
+    }
+
+    #[test]
+    fn no_encoding_of_a_secret_gets_through() {
+        let scanner = Scanner::new(RuleSet::builtin());
+        let secret = ["Vq1fZ8pTnW3sLk0yRb6/", "cXuEo9GdJh2+MtAiQ5Nv"].concat();
+        let id = ["AKIA", "SP2TPHJSQH3FJRUX"].concat();
+        let each = |spell: fn(u8) -> String| secret.bytes().map(spell).collect::<String>();
+        let spellings = [
+            each(|c| format!("{c:02x}")),
+            each(|c| format!("{c:02X}")),
+            each(|c| format!("0x{c:02x},")),
+            each(|c| format!("\\x{c:02x}")),
+            each(|c| format!("\\u{c:04x}")),
+            each(|c| format!("&#{c};")),
+            each(|c| format!("%{c:02X}")),
+            secret.replace('/', "/\" + \""),
+            secret.replace('/', "/</b><b>"),
+            "VnExZlo4cFRuVzNzTGsweVJiNi9jWHVFbzlHZEpoMitNdEFpUTVOdg==".to_owned(),
+        ];
+        for spelling in spellings {
+            for text in [
+                format!("id={id}\nAWS_SECRET_ACCESS_KEY=\"{spelling}\"\n"),
+                format!("{{\"AWS_SECRET_ACCESS_KEY\": \"{spelling}\", \"id\": \"{id}\"}}"),
+                format!("AWS_SECRET_ACCESS_KEY: '{spelling}'"),
+            ] {
+                let matches = scanner.scan(text.as_bytes());
+                assert_eq!(matches.iter().map(|found| found.secrets.len()).sum::<usize>(), 1, "{text}");
+                let shown = cut(text.as_bytes(), 1, &matches[0], &secrets_of(&matches)).lines.concat();
+                let leaks = spelling.as_bytes().windows(12).any(|piece| shown.as_bytes().contains_str(piece));
+                assert!(shown.contains('…') && !leaks, "{text} is shown as {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_many_lines_that_were_decoded_only_a_few_are_shown() {
+        let text = "QUJD\n".repeat(5000);
+        let found = Match {
+            span: Span { start: 5, end: text.len() },
+            encoding: vec![Encoding::Base64, Encoding::Gzip],
+            ..example(format!("{KEY} {SECRET}").as_bytes(), false)
+        };
+        let lines = cut(text.as_bytes(), 2, &found, &[]).lines;
+        assert!(lines.len() <= LINES + 1, "{}", lines.len());
+        let long = Match { span: Span { start: 0, end: 20_000 }, ..found };
+        assert!(cut("QUJD".repeat(5000).as_bytes(), 1, &long, &[]).lines.concat().len() < 8 * REACH);
     }
 
     #[test]

@@ -49,8 +49,12 @@ impl Encoded {
             let (alphabet, content) = content(rest)?;
             Some((start, alphabet, content))
         })?;
-        let mut lines = run::lines(text, line);
-        lines[0].start += skipped;
+        // What is skipped may be a piece of the first line or something before it.
+        let first = line.start + skipped..line.end;
+        let mut lines = run::lines(text, first.clone(), first.len());
+        if lines.len() == 1 && skipped > 0 {
+            lines = run::lines(text, first, line.len());
+        }
         if alphabet == Alphabet::Hex {
             cut_to_digits(text, &mut lines);
         }

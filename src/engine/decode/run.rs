@@ -59,9 +59,8 @@ pub(super) fn next(text: &[u8], mut from: usize) -> Option<Range<usize>> {
     None
 }
 
-/// The run that begins with `first`, line by line: all are as wide as the first, but for the last.
-pub(super) fn lines(text: &[u8], first: Range<usize>) -> Vec<Range<usize>> {
-    let width = first.len();
+/// The run that begins with `first`, line by line: the others are of that width, but for the last.
+pub(super) fn lines(text: &[u8], first: Range<usize>, width: usize) -> Vec<Range<usize>> {
     let mut lines = vec![first];
     if width < NARROWEST {
         return lines;
@@ -104,7 +103,9 @@ mod tests {
 
     fn all(text: &str) -> Vec<&str> {
         let first = next(text.as_bytes(), 0);
-        first.map_or(vec![], |first| lines(text.as_bytes(), first).into_iter().map(|line| &text[line]).collect())
+        first.map_or(vec![], |first| {
+            lines(text.as_bytes(), first.clone(), first.len()).into_iter().map(|line| &text[line]).collect()
+        })
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::engine::Encoding;
 const OTHER: u8 = 0xFF;
 /// So many ASCII characters in a row are taken for UTF-16.
 const SHORTEST: usize = 4;
+/// So many pairs of ASCII characters in a row are no text in Chinese.
+const NARROW: usize = 3;
 
 /// A stretch of UTF-16.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +38,8 @@ pub(super) fn next(bytes: &[u8], from: usize, marked: Option<Encoding>) -> Optio
 /// at `floor` or behind it.
 ///
 /// ASCII with zeros between reads the same in both byte orders, so that only its ends tell: the little endian one ends in a zero,
-/// the big endian one begins with it. Where both have one, or none has, text at an even offset decides, unless the mark does.
+/// the big endian one begins with it. Where none has one, the character at one end is none of it, rather a line end than another.
+/// Else text at an even offset decides. The mark goes before all that.
 pub(super) fn around(bytes: &[u8], at: usize, len: usize, floor: usize, marked: Option<Encoding>) -> Run {
     let (mut first, mut last) = (at, at + len - 1);
     while first >= floor + 2 && bytes[first - 1] == 0 && is_ascii(bytes[first - 2]) {
@@ -50,11 +53,14 @@ pub(super) fn around(bytes: &[u8], at: usize, len: usize, floor: usize, marked: 
     let zero_before = first > floor && bytes[first - 1] == 0;
     let zero_after = bytes.get(last + 1) == Some(&0);
     let even = first.is_multiple_of(2);
+    let ends_line = |at: usize| bytes[at].is_ascii_control();
     let encoding = match (zero_before, zero_after) {
         _ if marked == Some(Encoding::Utf16Le) && even => Encoding::Utf16Le,
         _ if marked == Some(Encoding::Utf16Be) && !even => Encoding::Utf16Be,
         (false, true) => Encoding::Utf16Le,
         (true, false) => Encoding::Utf16Be,
+        (false, false) if ends_line(last) && !ends_line(first) => Encoding::Utf16Le,
+        (false, false) if ends_line(first) && !ends_line(last) => Encoding::Utf16Be,
         _ if even => Encoding::Utf16Le,
         _ => Encoding::Utf16Be,
     };
@@ -79,14 +85,23 @@ impl Run {
 /// A range with the units around it that are text too.
 fn extended(bytes: &[u8], encoding: Encoding, range: Range<usize>, floor: usize) -> Range<usize> {
     let before = &bytes[floor + (range.start - floor) % 2..range.start];
-    let before = units(encoding, before).rev().take_while(|&u| is_text(u)).count();
+    let before = units(encoding, before).rev().take_while(|&u| is_text(u));
     // What reads as rare characters may be plain ones an odd number of bytes further.
     let other_starts: &[usize] = if encoding == Encoding::Utf16Le { &[1] } else { &[0, 2] };
     let goes_on = |&(at, u): &(usize, u16)| {
         is_text(u) && (u < 0x80 || !other_starts.iter().any(|offset| is_start(bytes, at + offset)))
     };
     let behind = units(encoding, &bytes[range.end..]).enumerate().map(|(i, u)| (range.end + 2 * i, u));
-    range.start - 2 * before..range.end + 2 * behind.take_while(goes_on).count()
+    let behind = behind.take_while(goes_on).map(|(_, u)| u);
+    range.start - 2 * length(before)..range.end + 2 * length(behind)
+}
+
+/// How many units there are, or none if they begin with what is rather bytes of ASCII.
+fn length(units: impl Iterator<Item = u16>) -> usize {
+    let mut units = units.peekable();
+    let is_narrow = |u: &u16| u.to_le_bytes().into_iter().all(is_ascii);
+    let narrow = std::iter::from_fn(|| units.next_if(is_narrow)).take(NARROW).count();
+    if narrow == NARROW { 0 } else { narrow + units.count() }
 }
 
 /// Whether a few ASCII characters alternate with zeros from `at` on.
