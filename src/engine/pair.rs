@@ -141,7 +141,7 @@ impl Part {
         }
     }
 
-    fn has_value_of(&self, other: &Self) -> bool {
+    pub(super) fn has_value_of(&self, other: &Self) -> bool {
         match (&self.value, &other.value) {
             (Value::Id(a), Value::Id(b)) => a == b,
             (Value::Secret(a), Value::Secret(b)) => a.secret == b.secret,

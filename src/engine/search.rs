@@ -162,8 +162,15 @@ impl<'a> Search<'a> {
         // What was decoded in one step is in all that follow.
         found.retain(|part| !part.encoding.is_empty());
         found.sort_by_key(|part| (part.raw, part.rule));
-        found.dedup_by_key(|part| (part.raw, part.rule));
-        found
+        // All that was deflated together has the same place, and so values are compared too.
+        let mut each_once: Vec<Part> = Vec::new();
+        for part in found {
+            let known = each_once.iter().rev().take_while(|known| known.raw == part.raw && known.rule == part.rule);
+            if !known.clone().any(|known| known.has_value_of(&part)) {
+                each_once.push(part);
+            }
+        }
+        each_once
     }
 
     /// The next stretch that has a keyword in it when it is decoded, at most `depth` times.
@@ -181,7 +188,12 @@ impl<'a> Search<'a> {
 
     fn has_hit(&self, text: &[u8]) -> bool {
         let prefilter = &self.scanner.prefilter;
-        if self.slowly { prefilter.hits_slowly(text).next().is_some() } else { prefilter.hits(text).next().is_some() }
+        let is_ours = if self.slowly {
+            prefilter.hits_slowly(text).next().is_some()
+        } else {
+            prefilter.hits(text).next().is_some()
+        };
+        is_ours || self.scanner.foreign.has_keyword(text)
     }
 
     fn each_hit(&self, text: &[u8], report: impl FnMut(Hit<'_>)) {
