@@ -265,3 +265,6 @@ fn suspects(
 fn alone(encoding: Encoding) -> &'static [Encoding] {
     std::slice::from_ref(&Encoding::ALL[encoding as usize])
 }
+
+#[cfg(test)]
+mod tests;

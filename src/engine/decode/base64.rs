@@ -156,10 +156,11 @@ fn content(letters: &[u8]) -> Option<(Alphabet, Content)> {
             return None;
         }
         let head = alphabet.decoded(&letters[..length]);
-        let content = if deflate::is_deflated(&head) {
-            Content::Deflated
-        } else if head.len() >= SHORTEST_TEXT && (is_text(&head) || is_wide_text(&head)) {
+        // What begins with an x and a space or the like is text and no header of zlib.
+        let content = if head.len() >= SHORTEST_TEXT && (is_text(&head) || is_wide_text(&head)) {
             Content::Text
+        } else if deflate::is_deflated(&head) {
+            Content::Deflated
         } else {
             return None;
         };

@@ -20,6 +20,8 @@ pub(super) fn escape(text: &[u8]) -> Option<Character> {
         }
         b'u' => (number(&text[2..], 16, 4..=4)?.0, 6),
         b'U' => (number(&text[2..], 16, 8..=8)?.0, 10),
+        // They begin another character, which the backslash may be before.
+        b'&' | b'%' => return None,
         sign if sign.is_ascii_punctuation() => (sign, 2),
         _ => return None,
     };
@@ -121,7 +123,20 @@ mod tests {
         }
         none(
             escape,
-            &["\\", r"\d", r"\x2", r"\x00", r"\u00e9", r"\u002", r"\u{2f", r"\u{}", r"\u{1F511}", "\\\n", r"\057"],
+            &[
+                "\\",
+                r"\d",
+                r"\&quot;",
+                r"\x2",
+                r"\x00",
+                r"\u00e9",
+                r"\u002",
+                r"\u{2f",
+                r"\u{}",
+                r"\u{1F511}",
+                "\\\n",
+                r"\057",
+            ],
         );
     }
 
