@@ -144,8 +144,8 @@ fn spell(text: &[u8], spelling: Spelling) -> Vec<u8> {
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(text).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(text).expect("a vector takes everything");
+    encoder.finish().expect("a vector takes everything")
 }
 
 /// In a few more letters than needed: without padding.

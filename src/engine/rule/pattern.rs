@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use regex::bytes::{Regex, RegexSet};
+use regex::bytes::{Regex, RegexBuilder, RegexSet};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::{Invalid, checksum};
@@ -12,6 +12,8 @@ use crate::engine::{Dropped, plausible};
 
 /// Shorter keywords are everywhere.
 const SHORTEST_KEYWORD: usize = 3;
+/// What the regexes of labels come to know of a text takes more than the usual 2 MiB, and is thrown away beyond that.
+const DFA_SIZE: usize = 16 << 20;
 /// Windows are cut at about three times the greatest length of a match.
 const LONGEST_MATCH: usize = 4096;
 /// A value that goes on for longer than this does not stand alone, so that it is none.
@@ -166,7 +168,7 @@ impl Pattern {
 }
 
 fn compiled(field: &'static str, text: &str) -> Result<Regex, Invalid> {
-    Regex::new(text).map_err(|error| invalid_regex(field, &error))
+    RegexBuilder::new(text).dfa_size_limit(DFA_SIZE).build().map_err(|error| invalid_regex(field, &error))
 }
 
 fn invalid_regex(field: &'static str, error: &dyn std::error::Error) -> Invalid {
