@@ -319,6 +319,7 @@ fn part(first: usize, find: Find, text: &Text<'_>) -> Part {
         raw: find.secret,
         encoding: Vec::new(),
         needs_id: false,
+        unlabelled: false,
         terms: find.terms,
     }
 }

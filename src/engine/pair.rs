@@ -40,6 +40,8 @@ pub(super) struct Part {
     pub(super) encoding: Vec<Encoding>,
     /// Counts only with an id nearby.
     pub(super) needs_id: bool,
+    /// Nothing but its place says what it is.
+    pub(super) unlabelled: bool,
     /// What is to be asked of the place.
     pub(super) terms: Terms,
 }

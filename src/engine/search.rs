@@ -128,6 +128,8 @@ impl<'a> Search<'a> {
             part.span = Span { start: within(part.raw.start), end: within(part.raw.end) };
         }
         for (index, text) in view.texts().enumerate() {
+            // Once its neighbours are decoded, another one may stand nearer to the id.
+            parts.retain(|part| !part.unlabelled);
             let mut done = 0;
             for part in &mut parts {
                 // Within a piece that is decoded, places may be rounded to the same group.
