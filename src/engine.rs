@@ -333,7 +333,8 @@ impl Candidates {
                 let known: Vec<_> = parts.iter().filter(|part| part.goes_with_id()).map(Part::range).collect();
                 let found = look(text, &self.ids, &known, &rule.pattern);
                 let found = found.into_iter().map(|value| Found { start: value.start, next: value.end, value });
-                parts.extend(found.filter_map(|found| judged(index, rule, text, &found).ok()));
+                let found = found.filter_map(|found| judged(index, rule, text, &found).ok());
+                parts.extend(found.map(|part| Part { unlabelled: true, ..part }));
                 parts = without_overlaps(parts);
             }
         }
@@ -390,7 +391,16 @@ fn judged(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part,
     if needs_id && rule.kind == Kind::Secret(SecretKind::Other) {
         return Err(Dropped::NoContext);
     }
-    Ok(Part { rule: index, value, span, raw: span, encoding: Vec::new(), needs_id, terms: Terms::default() })
+    Ok(Part {
+        rule: index,
+        value,
+        span,
+        raw: span,
+        encoding: Vec::new(),
+        needs_id,
+        unlabelled: false,
+        terms: Terms::default(),
+    })
 }
 
 /// The account that a secret without an id belongs to, if it tells.

@@ -245,5 +245,10 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
     // Leaked, because tokens and names borrow from the text for as long as the tests run.
     let files: Vec<File> = paths.into_iter().map(|path| File::new(path.clone(), read(&path).leak())).collect();
     let test_only: BTreeSet<String> = files.iter().flat_map(|file| file.test_modules.clone()).collect();
-    files.into_iter().filter(|file| !test_only.contains(&file.path)).collect()
+    // What a module of tests has below it is there for tests too.
+    let is_test = |path: &str| {
+        let below = |module: &String| path.starts_with(&format!("{}/", module.trim_end_matches(".rs")));
+        test_only.contains(path) || test_only.iter().any(below)
+    };
+    files.into_iter().filter(|file| !is_test(&file.path)).collect()
 });

@@ -67,6 +67,9 @@ fn scanner(args: &ScanArgs) -> Result<Scanner> {
     let Some(file) = &args.only_keys else {
         return Ok(Scanner::new(rules::load(&args.rules)?));
     };
+    if !args.rules.pack.is_empty() || !args.rules.rules.is_empty() {
+        bail!("--only-keys looks for nothing but keys: leave --rules and --pack out");
+    }
     let ids = only::load(file)?;
     if !args.quiet {
         output::note(&format!("access key ids looked for: {}, from {}", ids.len(), lists::name(file)));

@@ -130,7 +130,7 @@ fn layer(
 /// Bytes with which a spelled-out character or what stands between two pieces begins.
 static SPECIAL: [bool; 256] = {
     let mut table = [false; 256];
-    let bytes = b"%\\&=\"'`<\xE2\xC2\xEF";
+    let bytes = b"%\\&=\"'`<\x1B\r\n\xE2\xC2\xEF";
     let mut i = 0;
     while i < bytes.len() {
         table[bytes[i] as usize] = true;

@@ -122,6 +122,11 @@ impl Foreign {
         finds.into_iter().map(|find| part(first, find, &text)).collect()
     }
 
+    /// Whether a keyword of some rule stands in a text.
+    pub(super) fn has_keyword(&self, text: &[u8]) -> bool {
+        self.keywords.as_ref().is_some_and(|keywords| keywords.is_match(text))
+    }
+
     /// The files that rules without a regex may find by their paths.
     pub(super) fn files(&self, rules: &[ForeignRule], text: &[u8]) -> Vec<Match> {
         if !rules.iter().any(|rule| rule.regex.is_none()) {
@@ -314,6 +319,7 @@ fn part(first: usize, find: Find, text: &Text<'_>) -> Part {
         raw: find.secret,
         encoding: Vec::new(),
         needs_id: false,
+        unlabelled: false,
         terms: find.terms,
     }
 }

@@ -32,7 +32,16 @@ impl Only {
             true => wide(text, hit.at),
         }?;
         let rule = *self.0.get(&id)?;
-        Some(Part { rule, value: Value::Id(id), span, raw: span, encoding, needs_id: false, terms: Terms::default() })
+        Some(Part {
+            rule,
+            value: Value::Id(id),
+            span,
+            raw: span,
+            encoding,
+            needs_id: false,
+            unlabelled: false,
+            terms: Terms::default(),
+        })
     }
 }
 

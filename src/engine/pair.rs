@@ -40,6 +40,8 @@ pub(super) struct Part {
     pub(super) encoding: Vec<Encoding>,
     /// Counts only with an id nearby.
     pub(super) needs_id: bool,
+    /// Nothing but its place says what it is.
+    pub(super) unlabelled: bool,
     /// What is to be asked of the place.
     pub(super) terms: Terms,
 }
@@ -141,7 +143,7 @@ impl Part {
         }
     }
 
-    fn has_value_of(&self, other: &Self) -> bool {
+    pub(super) fn has_value_of(&self, other: &Self) -> bool {
         match (&self.value, &other.value) {
             (Value::Id(a), Value::Id(b)) => a == b,
             (Value::Secret(a), Value::Secret(b)) => a.secret == b.secret,

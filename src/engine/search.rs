@@ -12,7 +12,7 @@ use super::decode::{self, Budget, View};
 use super::pair::{Part, Value};
 use super::prefilter::Hit;
 use super::window::{self, Cursor};
-use super::{Candidates, Encoding, Scanner};
+use super::{Candidates, Encoding, Scanner, SecretKind};
 use crate::location::Span;
 
 /// How far around a keyword or an encoded run the text is decoded: further than pairs are apart.
@@ -128,6 +128,8 @@ impl<'a> Search<'a> {
             part.span = Span { start: within(part.raw.start), end: within(part.raw.end) };
         }
         for (index, text) in view.texts().enumerate() {
+            // Once its neighbours are decoded, another one may stand nearer to the id.
+            parts.retain(|part| !part.unlabelled);
             let mut done = 0;
             for part in &mut parts {
                 // Within a piece that is decoded, places may be rounded to the same group.
@@ -162,8 +164,15 @@ impl<'a> Search<'a> {
         // What was decoded in one step is in all that follow.
         found.retain(|part| !part.encoding.is_empty());
         found.sort_by_key(|part| (part.raw, part.rule));
-        found.dedup_by_key(|part| (part.raw, part.rule));
-        found
+        // All that was deflated together has the same place, and so values are compared too.
+        let mut each_once: Vec<Part> = Vec::new();
+        for part in found {
+            let known = each_once.iter().rev().take_while(|known| known.raw == part.raw && known.rule == part.rule);
+            if !known.clone().any(|known| known.has_value_of(&part)) {
+                each_once.push(part);
+            }
+        }
+        each_once
     }
 
     /// The next stretch that has a keyword in it when it is decoded, at most `depth` times.
@@ -181,7 +190,12 @@ impl<'a> Search<'a> {
 
     fn has_hit(&self, text: &[u8]) -> bool {
         let prefilter = &self.scanner.prefilter;
-        if self.slowly { prefilter.hits_slowly(text).next().is_some() } else { prefilter.hits(text).next().is_some() }
+        let is_ours = if self.slowly {
+            prefilter.hits_slowly(text).next().is_some()
+        } else {
+            prefilter.hits(text).next().is_some()
+        };
+        is_ours || self.scanner.foreign.has_keyword(text)
     }
 
     fn each_hit(&self, text: &[u8], report: impl FnMut(Hit<'_>)) {
@@ -208,7 +222,10 @@ impl Part {
             (Value::Secret(a), Value::Secret(b)) => (a.secret != b.secret, a.kind == b.kind),
             _ => (false, false),
         };
-        let covers = self.span.start <= other.span.start && other.span.end <= self.span.end;
+        // Of a token nobody knows where it ends but by what is no part of one, and a percent sign may be.
+        let is_token = matches!(&self.value, Value::Secret(secret) if secret.kind == SecretKind::SessionToken);
+        let ends = other.span.end <= self.span.end || is_token && self.span.start == other.span.start;
+        let covers = self.span.start <= other.span.start && ends;
         is_alike && covers && (is_plainer || other.needs_id && !self.needs_id)
     }
 

@@ -19,7 +19,7 @@ const SHORTEST_PART: usize = 12;
 /// The value as it is compared and fingerprinted: the same for each way to write it.
 pub(super) fn normal(kind: SecretKind, value: &[u8]) -> Cow<'_, [u8]> {
     match kind {
-        SecretKind::GitPassword | SecretKind::SessionToken if value.contains(&b'%') => percent_decoded(value).into(),
+        SecretKind::GitPassword if value.contains(&b'%') => percent_decoded(value).into(),
         SecretKind::EcrPassword => match base64::decode(value) {
             Some(decoded) if decoded.starts_with(b"AWS:") => decoded[4..].to_vec().into(),
             _ => value.into(),

@@ -262,6 +262,23 @@ mod tests {
     }
 
     #[test]
+    fn of_secrets_that_overlap_nothing_is_shown() {
+        let text = format!("key = {KEY} abcdefghijklmnop end");
+        let secret = |start: usize, length: usize| {
+            let span = Span { start: 27 + start, end: 27 + start + length };
+            let mut found = example(text.as_bytes(), false);
+            let secret = Secret::new(span.of(text.as_bytes()));
+            found.secrets = vec![FoundSecret { kind: SecretKind::Other, secret, span, expires: None }];
+            found
+        };
+        for matches in [[secret(0, 16), secret(4, 6)], [secret(4, 6), secret(0, 16)], [secret(0, 10), secret(4, 12)]] {
+            let lines = cut(text.as_bytes(), 1, &matches[0], &secrets_of(&matches)).lines;
+            let shown = lines[0].strip_prefix(&format!("key = {KEY} ")).unwrap().strip_suffix(" end").unwrap();
+            assert!(!shown.contains("efgh") && !shown.contains("klmn"), "{shown}");
+        }
+    }
+
+    #[test]
     fn no_encoding_of_a_secret_gets_through() {
         let scanner = Scanner::new(RuleSet::builtin());
         let secret = ["Vq1fZ8pTnW3sLk0yRb6/", "cXuEo9GdJh2+MtAiQ5Nv"].concat();
@@ -277,7 +294,7 @@ mod tests {
             each(|c| format!("%{c:02X}")),
             secret.replace('/', "/\" + \""),
             secret.replace('/', "/</b><b>"),
-            ["VnExZlo4cFRuVzNzTGsweVJiNi9j", "WHVFbzlHZEpoMitNdEFpUTVOdg=="].concat(),
+            "VnExZlo4cFRuVzNzTGsweVJiNi9jWHVFbzlHZEpoMitNdEFpUTVOdg==".to_owned(),
         ];
         for spelling in spellings {
             for text in [
@@ -291,23 +308,6 @@ mod tests {
                 let leaks = spelling.as_bytes().windows(12).any(|piece| shown.as_bytes().contains_str(piece));
                 assert!(shown.contains('…') && !leaks, "{text} is shown as {shown}");
             }
-        }
-    }
-
-    #[test]
-    fn of_secrets_that_overlap_nothing_is_shown() {
-        let text = format!("key = {KEY} abcdefghijklmnop end");
-        let secret = |start: usize, length: usize| {
-            let span = Span { start: 27 + start, end: 27 + start + length };
-            let mut found = example(text.as_bytes(), false);
-            let secret = Secret::new(span.of(text.as_bytes()));
-            found.secrets = vec![FoundSecret { kind: SecretKind::Other, secret, span, expires: None }];
-            found
-        };
-        for matches in [[secret(0, 16), secret(4, 6)], [secret(4, 6), secret(0, 16)], [secret(0, 10), secret(4, 12)]] {
-            let lines = cut(text.as_bytes(), 1, &matches[0], &secrets_of(&matches)).lines;
-            let shown = lines[0].strip_prefix(&format!("key = {KEY} ")).unwrap().strip_suffix(" end").unwrap();
-            assert!(!shown.contains("efgh") && !shown.contains("klmn"), "{shown}");
         }
     }
 

@@ -15,9 +15,9 @@ const FARTHEST: usize = 256;
 /// A string ends, perhaps there is a sign that adds, perhaps the line ends, and the next string begins. The signs of Java and
 /// JavaScript, PHP, Visual Basic, Lua, Elixir, SQL, Haskell.
 static ADDED: LazyLock<Regex> = LazyLock::new(|| {
-    let text = r#"(?x-u) \A ["'`]
+    let text = r#"(?x-u) \A ["'`]{1,2}
         [\x20\t\r\n]{0,80} (?: \+\+? | \.\.? | & | <> | \|\| ) (?:[\x20\t]{0,8}[_\\])? [\x20\t\r\n]{0,120}
-        [A-Za-z@$]{0,2} ["'`]"#;
+        [A-Za-z@$]{0,2} ["'`]{1,2}"#;
     Regex::new(text).expect("a constant pattern compiles")
 });
 
@@ -26,6 +26,29 @@ static FOLLOWED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?-u)\A(?:"[ \t]{0,8}\\?\r?\n[ \t]{0,120}"|'[ \t]{0,8}\\?\r?\n[ \t]{0,120}')"#)
         .expect("a constant pattern compiles")
 });
+
+/// A string ends, and another one begins beside it, as shells and C put them together.
+static BESIDE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"(?-u)\A(?:"[ \t]{0,2}"|'[ \t]{0,2}'|"'|'")"#).expect("a constant pattern compiles"));
+
+/// Two strings of a list, and what says that those of a list are joined.
+static LISTED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?-u)\A(?:"\s{0,8},\s{0,80}"|'\s{0,8},\s{0,80}')"#).expect("a constant pattern compiles")
+});
+static JOINED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?i-u)\bjoin\b|\bconcat\b|\bformat\s{0,2}\(\s{0,8}["'](?:%s){2,}["']"#)
+        .expect("a constant pattern compiles")
+});
+/// How far from the pieces of a list that stands, in bytes.
+const JOIN_REACH: usize = 160;
+
+/// The colours that a terminal gives to a part of a word.
+static COLOURS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?-u)\A(?:\x1b\[[0-9;]{0,16}[mK]){1,8}").expect("a constant pattern compiles"));
+
+/// The line of a mail that is quoted ends.
+static QUOTED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?-u)\A\r?\n(?:> ?){1,8}").expect("a constant pattern compiles"));
 
 /// Tags that don't end a word.
 static TAGS: LazyLock<Regex> = LazyLock::new(|| {
@@ -59,17 +82,43 @@ fn between(text: &[u8], at: usize, rest: &[u8]) -> Option<usize> {
     match rest[0] {
         b'"' | b'\'' | b'`' if !may_go_on(&rest[1..]) => None,
         b'"' | b'\'' | b'`' => {
-            whole(&ADDED).or_else(|| whole(&FOLLOWED).filter(|&length| are_alone(text, at, at + length)))
+            let followed = || whole(&FOLLOWED).filter(|&length| are_alone(text, at, at + length));
+            let listed = || whole(&LISTED).filter(|&length| is_joined(text, at, at + length));
+            whole(&ADDED).or_else(followed).or_else(|| whole(&BESIDE)).or_else(listed)
         }
+        0x1B => whole(&COLOURS),
+        b'\r' | b'\n' if !is_quoted(rest) => None,
+        b'\r' | b'\n' => whole(&QUOTED).filter(|&length| is_cut_value(text, at, at + length)),
         b'<' => whole(&TAGS),
         b'\\' => whole(&CONTINUED),
         _ => whole(&UNSEEN),
     }
 }
 
-/// Whether a sign that adds or a line end comes behind a string, which is seldom so.
+/// Whether a sign that adds, a line end or another string comes behind a string, which is seldom so.
 fn may_go_on(behind: &[u8]) -> bool {
-    behind.iter().find(|c| !matches!(c, b' ' | b'\t')).is_some_and(|c| b"+.&<|\\\r\n".contains(c))
+    behind.iter().find(|c| !matches!(c, b' ' | b'\t')).is_some_and(|c| b"+.&<|\\\r\n,\"'".contains(c))
+}
+
+/// Whether the list of which two pieces are is joined: what says so stands right before the list or right behind it.
+fn is_joined(text: &[u8], end: usize, start: usize) -> bool {
+    let before = &text[end.saturating_sub(JOIN_REACH)..end];
+    let after = &text[start..text.len().min(start + JOIN_REACH)];
+    let list = |side: &[u8]| JOINED.is_match(side);
+    list(before) || list(after.split(|&c| c == b'\n').next().unwrap_or_default())
+}
+
+/// Whether the next line begins as quoted ones do, which is seldom so.
+fn is_quoted(line_end: &[u8]) -> bool {
+    matches!(line_end, [b'\n', b'>', ..] | [b'\r', b'\n', b'>', ..])
+}
+
+/// Whether the two pieces make up the length of an access key id or of its secret.
+fn is_cut_value(text: &[u8], end: usize, start: usize) -> bool {
+    let is_piece = |c: &&u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/');
+    let before = text[end.saturating_sub(FARTHEST)..end].iter().rev().take_while(is_piece).count();
+    let after = text[start..text.len().min(start + FARTHEST)].iter().take_while(is_piece).count();
+    matches!(before + after, 20 | 40)
 }
 
 /// Whether the string that ends at `end` and the one whose inside begins at `start` are the only ones on their lines: others are
@@ -107,6 +156,12 @@ mod tests {
             r#""AK" + "IA""#,
             "\"AK\"+\n    \"IA\"",
             "\"AK\"\n    + \"IA\"",
+            r#""AK""IA""#,
+            r#""AK" "IA""#,
+            r#"["AK", "IA"].join("")"#,
+            r#"join("", ["AK", "IA"])"#,
+            r#"concat!("AK", "IA")"#,
+            r#"format("%s%s", "AK", "IA")"#,
             r#""AK" . 'IA""#,
             "\"AK\" & _\r\n  \"IA\"",
             r#""AK" .. "IA""#,

@@ -169,3 +169,20 @@ fn a_file_that_extends_ours_says_what_ours_may_find() {
     assert_eq!(found("[allowlist]\npaths = ['^a']\n", &text).len(), 1, "only for the rules of its own file");
     assert!(found_at(&rules(""), text.as_bytes(), "x.toml").is_empty(), "the file of rules itself");
 }
+
+#[test]
+fn what_is_encoded_is_found_each_once() {
+    let rules = rule("regex = 'acme_[0-9a-z]{8}'\nkeywords = ['acme_']");
+    let scanner = scanner(&rules);
+    let encoded = crate::engine::base64::encode(b"first acme_0123abcd and then acme_4567efgh, acme_0123abcd as before");
+    let text = format!("plain acme_89abijkl\ndata: {encoded}\n");
+    let mut found: Vec<(String, usize)> = scanner
+        .scan(text.as_bytes())
+        .iter()
+        .map(|found| (String::from_utf8_lossy(found.secrets[0].secret.expose()).into_owned(), found.encoding.len()))
+        .collect();
+    found.sort();
+    found.dedup();
+    let expected = [("acme_0123abcd", 1), ("acme_4567efgh", 1), ("acme_89abijkl", 0)];
+    assert_eq!(found, expected.map(|(secret, steps)| (secret.to_owned(), steps)));
+}

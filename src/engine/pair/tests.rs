@@ -53,6 +53,7 @@ fn sketched((at, c): (usize, u8)) -> Option<Part> {
         raw: span,
         encoding: Vec::new(),
         needs_id: c == b'?',
+        unlabelled: false,
         terms: Default::default(),
     })
 }

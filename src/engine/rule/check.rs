@@ -15,7 +15,7 @@ const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 /// What examples can name, as `{{name}}`: credentials, a token without the first bytes by which tokens are known, and what looks
 /// like the rest of an id or like a secret but is none.
-pub const TEMPLATES: [&str; 24] = [
+pub const TEMPLATES: [&str; 25] = [
     "access_key_id",
     "temporary_key_id",
     "secret_access_key",
@@ -40,6 +40,7 @@ pub const TEMPLATES: [&str; 24] = [
     "path",
     "name",
     "checksummed",
+    "private",
 ];
 
 /// Alphabets of texts of any length, as `{{alnum:36}}`; what stands for two such names differs in length only.
@@ -53,6 +54,8 @@ const ALPHABETS: [(&str, &[u8]); 8] = [
     ("url", b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"),
     ("bech32", BECH32),
 ];
+/// What stands in the place of a token that is none: `{{x:20}}` is twenty of them.
+const PLACEHOLDER: &str = "x";
 /// Longer ones are refused.
 const LONGEST: usize = 4096;
 
@@ -194,6 +197,7 @@ fn template(name: &str) -> Option<String> {
         "digest" => drawn(40, b"0123456789abcdef", |_| true),
         "path" => "/opt/Vault/of/the/1password/keys/for/aws".to_owned(),
         "name" => "readTheValueFromTheEnvironmentOrFileNo12".to_owned(),
+        "private" => "PRIVATE".to_owned(),
         "checksummed" => checksum::completed(&sized("alnum:30")?),
         _ => return of_other_kind(name),
     })
@@ -267,6 +271,9 @@ fn drawn_bytes(length: usize) -> Vec<u8> {
 fn sized(name: &str) -> Option<String> {
     let (alphabet, length) = name.split_once(':')?;
     let length = length.parse().ok().filter(|length| (1..=LONGEST).contains(length))?;
+    if alphabet == PLACEHOLDER {
+        return Some(alphabet.repeat(length));
+    }
     let (_, alphabet) = ALPHABETS.iter().find(|(name, _)| *name == alphabet)?;
     Some(drawn(length, alphabet, |text| plausible::check_secret(SecretKind::Other, text.as_bytes()).is_ok()))
 }
@@ -312,6 +319,7 @@ mod tests {
                 "unmarked_session_token" => 300,
                 "sequence" => 16,
                 "checksummed" => 36,
+                "private" => 7,
                 "bedrock_api_key" => 132,
                 "ses_smtp_password" | "codecommit_password" => 44,
                 "mws_auth_token" => 45,

@@ -178,7 +178,7 @@ fn a_token_is_told_as_it_is_once_decoded() {
     for (text, encoding) in [
         (format!("AWS_SESSION_TOKEN: {}", base64(token.as_bytes())), vec![Encoding::Base64]),
         (format!("AWS_SESSION_TOKEN: {}", hex(&token)), vec![Encoding::Hex]),
-        (format!("X-Amz-Security-Token={}", token.replace('/', "%2F").replace('+', "%2B")), vec![]),
+        (format!("X-Amz-Security-Token={}", token.replace('/', "%2F").replace('+', "%2B")), vec![Encoding::Percent]),
         (format!("{{\"SessionToken\":\"{}\"}}", token.replace('/', "\\/")), vec![Encoding::Escapes]),
     ] {
         let found = scanner().scan(text.as_bytes());

@@ -97,7 +97,16 @@ fn part(kind: char, value: &str, span: Span) -> Part {
         's' => secret(SecretKind::SecretAccessKey),
         _ => secret(SecretKind::SessionToken),
     };
-    Part { rule: 0, value, span, raw: span, encoding: Vec::new(), needs_id: false, terms: Default::default() }
+    Part {
+        rule: 0,
+        value,
+        span,
+        raw: span,
+        encoding: Vec::new(),
+        needs_id: false,
+        unlabelled: false,
+        terms: Default::default(),
+    }
 }
 
 /// The pairs of a template: each id with what belongs to it, and after a dash what stands alone. Where the rules find all values, the
