@@ -96,6 +96,7 @@ pub(crate) fn draw(seed: &str, template: &str) -> Result<Value, String> {
         ("upper", [length] | [length, _]) => (Role::LookAlike, random.text(*length, BASE32)),
         ("alnum", [length] | [length, _]) => (Role::LookAlike, random.text(*length, ALNUM)),
         ("lower", [length] | [length, _]) => (Role::LookAlike, random.text(*length, LOWER)),
+        ("ecr-password" | "ecr-auth", [] | [_]) => return Ok(of_registry(seed, template)),
         (_, [] | [_]) => return single(random, name).ok_or_else(|| unknown(template)),
         _ => return Err(unknown(template)),
     };
@@ -125,8 +126,6 @@ fn single(random: &mut Random, name: &str) -> Option<Value> {
         "appsync" => (Role::Secret, ["da2", "-", &random.text(26, LOWER_ALNUM)].concat()),
         "codecommit-password" => (Role::Secret, base64(&random.bytes(32))),
         "codeartifact" => (Role::Secret, codeartifact(random)),
-        "ecr-password" => (Role::Secret, ecr_password(random)),
-        "ecr-auth" => return Some(ecr_auth(random)),
         "pem" => (Role::Secret, pem(random)),
         "console-password" => (Role::Secret, console_password(random)),
         "signature" | "hex64" => (Role::LookAlike, random.text(64, HEX)),
@@ -216,11 +215,13 @@ fn ecr_password(random: &mut Random) -> String {
     base64(plain.as_bytes())
 }
 
-/// A user name and a password, as docker keeps them.
-fn ecr_auth(random: &mut Random) -> Value {
-    let password = ecr_password(random);
-    let text = base64(["AWS:", &password].concat().as_bytes());
-    Value { text, role: Role::Secret, also: vec![password], inside: Vec::new() }
+/// A registry's password, alone or with the user's name before it, as docker keeps both. Of one number they are the same password.
+fn of_registry(seed: &str, template: &str) -> Value {
+    let name = template.replace("ecr-auth", "ecr-password");
+    let password = ecr_password(&mut Random::new(&format!("{seed}/{name}")));
+    let auth = base64(["AWS:", &password].concat().as_bytes());
+    let (text, other) = if template == name { (password, auth) } else { (auth, password) };
+    Value { text, role: Role::Secret, also: vec![other], inside: Vec::new() }
 }
 
 /// RFC 7468, with the first bytes of a 2048-bit key in RFC 8017's form.
@@ -328,8 +329,9 @@ mod tests {
     #[test]
     fn what_is_inside_of_a_value_is_told() {
         assert_eq!(draw("s", "bedrock-short").unwrap().inside.len(), 2);
-        let auth = draw("s", "ecr-auth").unwrap();
-        assert_eq!(base64(["AWS:", &auth.also[0]].concat().as_bytes()), auth.text);
+        let (auth, password) = (draw("s", "ecr-auth:2").unwrap(), draw("s", "ecr-password:2").unwrap());
+        assert_eq!(base64(["AWS:", &password.text].concat().as_bytes()), auth.text);
+        assert_eq!((&auth.also[0], &password.also[0]), (&password.text, &auth.text));
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub(crate) fn apply(function: &str, text: &str) -> Result<String, String> {
         "pct" => percent(text),
         "pctall" => each_byte(text, |c| format!("%{c:02X}")),
         "unicode" => text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect(),
-        "jsonesc" => json_escaped(text),
+        "json" => json_escaped(text),
+        "jsonesc" => json_escaped(text).replace('/', "\\/"),
         "entities" => text.chars().map(|c| format!("&#{};", u32::from(c))).collect(),
         "xentities" => text.chars().map(|c| format!("&#x{:X};", u32::from(c))).collect(),
         "qp" => quoted_printable(text),
@@ -90,10 +91,10 @@ fn wrapped(text: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-/// RFC 8259, section 7, with the solidus escaped as well.
+/// RFC 8259, section 7.
 fn json_escaped(text: &str) -> String {
     let quoted = serde_json::to_string(text).expect("a string has a JSON form");
-    quoted[1..quoted.len() - 1].replace('/', "\\/")
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 /// RFC 2045, section 6.7, with soft breaks so that no line is longer than 76.
@@ -260,6 +261,7 @@ mod tests {
             ("pct", "a/b=c+ ~", "a%2Fb%3Dc%2B%20~"),
             ("pctall", "a/", "%61%2F"),
             ("unicode", "A/é", "\\u0041\\u002f\\u00e9"),
+            ("json", "a/\"b\\\n", "a/\\\"b\\\\\\n"),
             ("jsonesc", "a/\"b\\\n", "a\\/\\\"b\\\\\\n"),
             ("entities", "A/", "&#65;&#47;"),
             ("xentities", "A/", "&#x41;&#x2F;"),
