@@ -137,6 +137,8 @@ fn single(random: &mut Random, name: &str) -> Option<Value> {
         "signature" | "hex64" => (Role::LookAlike, random.text(64, HEX)),
         "hex40" => (Role::LookAlike, random.text(40, HEX)),
         "uuid" => (Role::LookAlike, uuid(random)),
+        // Nothing: it cuts a made-up value in two, so that no scanner sees it in the corpus's own files.
+        "cut" => (Role::LookAlike, String::new()),
         "account" => (Role::LookAlike, random.text(12, DIGITS)),
         _ => return None,
     };
