@@ -50,6 +50,7 @@ ARGUMENTS = {
 ID = re.compile(r"A[A-Za-z0-9]{15,21}")
 SECRET = re.compile(r"[A-Za-z0-9+/=]{40,}|(?:bedrock-api-key-|amzn\.mws\.|da2-|eyJ2ZXIiOjEs|-----BEGIN).*", re.DOTALL)
 OF_AWS = re.compile("aws|amazon|bedrock", re.IGNORECASE)
+LABEL = 56
 CLOSED = "http://127.0.0.1:9"
 
 # A value as a scanner reports it; `strict` when it can be false.
@@ -187,7 +188,7 @@ def score(cases, corpus, reported):
 
 
 def row(label, cells):
-    return f"{label:<38}" + "".join(f"{cell:>26}" for cell in cells)
+    return f"{label:<{LABEL}}" + "".join(f"{cell:>26}" for cell in cells)
 
 
 def cell(count):
@@ -211,10 +212,10 @@ def table(results):
     totals = [sum(families.values(), collections.Counter()) for families in by_family]
     counts = {family: [families[family] for families in by_family] for family in sorted(by_family[0])}
     head = "    id false   sec false"
-    lines = [row("", results), row(f"{'family':<24}{'ids':>5}{'secrets':>9}", [head] * len(results))]
+    lines = [row("", results), row(f"{'family':<{LABEL - 14}}{'ids':>5}{'secrets':>9}", [head] * len(results))]
     for family, of_each in [*counts.items(), ("total", totals)]:
         expected = [of_each[0][kind, "expected"] for kind in ("id", "secret")]
-        lines.append(row(f"{family:<24}{expected[0]:>5}{expected[1]:>9}", map(cell, of_each)))
+        lines.append(row(f"{family:<{LABEL - 14}}{expected[0]:>5}{expected[1]:>9}", map(cell, of_each)))
     lines.append(row("recall, %", [shares(total, recall=True) for total in totals]))
     lines.append(row("precision, %", [shares(total, recall=False) for total in totals]))
     lines.append(row("CPU seconds", [f"{seconds:.2f}" for _, seconds, _ in results.values()]))
