@@ -2,6 +2,8 @@
 //! seeded with the family, the case and the template's name, so that it is the same in every run and another in every case.
 //! Where values stand in a text is the business of `template`.
 
+use std::ops::Range;
+
 use keysweep::key::AccessKeyId;
 
 use super::transform::{base64, base64url, percent};
@@ -116,6 +118,9 @@ fn single(random: &mut Random, name: &str) -> Option<Value> {
         "acca" => (Role::Id, id(random, "ACCA")),
         "old-id" => (Role::Id, old_id(random)),
         "secret" => (Role::Secret, secret(random)),
+        "secret-begins" => (Role::Secret, signed_secret(random, 0..1)),
+        "secret-ends" => (Role::Secret, signed_secret(random, 39..40)),
+        "secret-doubled" => (Role::Secret, signed_secret(random, 19..21)),
         "token" => (Role::Secret, token(random, "IQoJb3JpZ2lu", 412)),
         "old-token" => (Role::Secret, token(random, "FwoGZXIvYXdz", 412)),
         "long-token" => (Role::Secret, token(random, "IQoJb3JpZ2lu", 1012)),
@@ -131,6 +136,8 @@ fn single(random: &mut Random, name: &str) -> Option<Value> {
         "signature" | "hex64" => (Role::LookAlike, random.text(64, HEX)),
         "hex40" => (Role::LookAlike, random.text(40, HEX)),
         "uuid" => (Role::LookAlike, uuid(random)),
+        // Nothing: it cuts a made-up value in two, so that no scanner sees it in the corpus's own files.
+        "cut" => (Role::LookAlike, String::new()),
         "account" => (Role::LookAlike, random.text(12, DIGITS)),
         _ => return None,
     };
@@ -162,6 +169,14 @@ fn account_of_id(seed: &str, template: &str) -> Result<String, String> {
 
 fn secret(random: &mut Random) -> String {
     random.mixed(40, BASE64, &[u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit])
+}
+
+/// A secret that has one of the two signs at those places: the characters that may be punctuation as well.
+fn signed_secret(random: &mut Random, places: Range<usize>) -> String {
+    let sign = ["+", "/"][random.below(2) as usize];
+    let mut secret = secret(random);
+    secret.replace_range(places.clone(), &sign.repeat(places.len()));
+    secret
 }
 
 /// A session token of about that length, which is a multiple of four.
@@ -278,6 +293,18 @@ mod tests {
             let secret = drawn(&format!("secret:{number}"));
             assert_eq!(secret.len(), 40);
             assert!(secret.bytes().any(|c| c.is_ascii_digit()), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_secret_has_a_sign_where_its_template_says() {
+        let sign = |text: &str| text.starts_with(['+', '/']);
+        for number in 1..50 {
+            assert!(sign(&drawn(&format!("secret-begins:{number}"))[..]));
+            assert!(sign(&drawn(&format!("secret-ends:{number}"))[39..]));
+            let doubled = drawn(&format!("secret-doubled:{number}"));
+            assert!(doubled.contains("++") || doubled.contains("//"));
+            assert_eq!(doubled.len(), 40);
         }
     }
 

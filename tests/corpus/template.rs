@@ -1,5 +1,5 @@
 //! Fills a text's templates: `{{name}}` with the value that `draw` gives, `{{function text}}` with what `transform` makes of the
-//! text, in which templates may stand again. Two braces that neither a small letter nor `HEX` follows are the text's own.
+//! text, in which templates may stand again. Two braces that no letter follows are the text's own.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ impl<'a> Filler<'a> {
         let mut open = 0_u32;
         while let Some(c) = self.rest().chars().next() {
             let rest = self.rest();
-            if starts_template(rest) {
+            if rest.starts_with("{{") && rest[2..].starts_with(|c: char| c.is_ascii_alphabetic()) {
                 filled.push_str(&self.template()?);
                 continue;
             }
@@ -101,11 +101,6 @@ impl<'a> Filler<'a> {
     }
 }
 
-fn starts_template(text: &str) -> bool {
-    let inner = text.strip_prefix("{{");
-    inner.is_some_and(|inner| inner.starts_with(|c: char| c.is_ascii_lowercase()) || inner.starts_with("HEX "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::draw::draw;
@@ -133,7 +128,8 @@ mod tests {
         assert_eq!(filled("{{b64 key={{id}}}}."), transform::base64(format!("key={id}").as_bytes()) + ".");
         let inner = transform::base64(format!("{{\"a\":\"{id}\"}}").as_bytes());
         assert_eq!(filled(r#"{{b64 {{b64 {"a":"{{id}}"}}}}}"#), transform::base64(inner.as_bytes()));
-        assert_eq!(filled("{{b64 a\nb}} {{HEX JK}}"), "YQpi 4A4B");
+        assert_eq!(filled("{{b64 a\nb}}"), "YQpi");
+        assert_eq!(filled("{{HEX Az/}} {{hex Az/}}"), "417A2F 417a2f");
         assert_eq!(filled(r#""{{split 4 \" + \"|{{id}}}}""#), format!("\"{}\" + \"{}\"", &id[..4], &id[4..]));
     }
 
