@@ -49,6 +49,26 @@ pub enum KeyKind {
     Temporary,
 }
 
+/// Why twenty characters are no access key id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnId {
+    /// It has another length.
+    #[error("it has {0} characters and not 20")]
+    Length(usize),
+    /// Its first four letters are no credential's.
+    #[error("it begins with none of AKIA, ASIA, ABIA and ACCA")]
+    Kind,
+    /// A character is not of base32 (RFC 4648).
+    #[error("`{0}` is not of the alphabet, A to Z and 2 to 7")]
+    Alphabet(char),
+    /// The fifth character is of neither generation.
+    #[error("no generation of ids has `{0}` as its fifth character")]
+    Generation(char),
+    /// The account number that it spells has too many digits.
+    #[error("its account number would be {0}, more than twelve digits")]
+    Account(u64),
+}
+
 /// An AWS account number, shown with its leading zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(u64);
@@ -57,18 +77,30 @@ impl AccessKeyId {
     /// How many characters an id has.
     pub const LEN: usize = 20;
 
-    /// From exactly twenty bytes. `None` when the kind is no credential's, when a character is outside base32,
-    /// or when the fifth character can't be: old ids have `I` or `J` there, newer ones the top of an account number.
+    /// From exactly twenty bytes; `None` where [`AccessKeyId::check`] has an objection.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let bytes: [u8; 20] = text.try_into().ok()?;
-        let known_kind = matches!(&bytes[..4], b"AKIA" | b"ABIA" | b"ACCA" | b"ASIA");
-        let in_alphabet = bytes[4..].iter().all(|&c| base32(c).is_some());
-        let possible = match bytes[4] {
-            b'I' | b'J' => true,
-            b'A'..=b'H' | b'K'..=b'P' => false,
-            _ => account_number(&bytes).is_some(),
-        };
-        (known_kind && in_alphabet && possible).then_some(Self(bytes))
+        Self::check(text).ok()
+    }
+
+    /// From exactly twenty bytes.
+    ///
+    /// # Errors
+    /// When the kind is no credential's, when a character is outside base32, or when the fifth character can't be: old ids have `I`
+    /// or `J` there, newer ones the top of an account number.
+    pub fn check(text: &[u8]) -> Result<Self, NotAnId> {
+        let bytes: [u8; 20] = text.try_into().map_err(|_| NotAnId::Length(text.len()))?;
+        if !matches!(&bytes[..4], b"AKIA" | b"ABIA" | b"ACCA" | b"ASIA") {
+            return Err(NotAnId::Kind);
+        }
+        if let Some(&c) = bytes[4..].iter().find(|&&c| base32(c).is_none()) {
+            return Err(NotAnId::Alphabet(c.into()));
+        }
+        match (bytes[4], account_bits(&bytes)) {
+            (b'I' | b'J', _) => Ok(Self(bytes)),
+            (c @ (b'A'..=b'H' | b'K'..=b'P'), _) => Err(NotAnId::Generation(c.into())),
+            (_, Some(number)) if number >= ACCOUNTS => Err(NotAnId::Account(number)),
+            _ => Ok(Self(bytes)),
+        }
     }
 
     /// The twenty characters.
@@ -84,16 +116,19 @@ impl AccessKeyId {
 
     /// The account the key belongs to. Ids issued before about 2019 do not tell it.
     pub fn account(&self) -> Option<AccountId> {
-        account_number(&self.0).map(AccountId)
+        account_bits(&self.0).filter(|&number| number < ACCOUNTS).map(AccountId)
     }
 }
 
-/// Reads the nine characters after the kind: one bit of generation, forty of account number, four of chance.
-fn account_number(id: &[u8; 20]) -> Option<u64> {
+/// Account numbers have twelve digits.
+const ACCOUNTS: u64 = 1_000_000_000_000;
+
+/// Reads the nine characters after the kind: one bit of generation, forty of account number, four of chance. `None` for the old
+/// generation and for what is not base32.
+fn account_bits(id: &[u8; 20]) -> Option<u64> {
     let bits = id[4..13].iter().try_fold(0u64, |bits, &c| Some(bits << 5 | u64::from(base32(c)?)))?;
     let new_generation = bits >> 44 == 1;
-    let account = bits >> 4 & ((1 << 40) - 1);
-    (new_generation && account < 1_000_000_000_000).then_some(account)
+    new_generation.then_some(bits >> 4 & ((1 << 40) - 1))
 }
 
 /// RFC 4648 base32, upper case only.
@@ -209,6 +244,16 @@ mod tests {
         ] {
             assert!(id(kind, rest).is_none(), "{kind}…{rest}");
         }
+    }
+
+    #[test]
+    fn an_impossible_id_has_a_reason() {
+        let why = |rest: &str| AccessKeyId::check(["AKIA", rest].concat().as_bytes()).unwrap_err();
+        assert_eq!(why("I44QH8DHBEXAMPLE"), NotAnId::Alphabet('8'));
+        assert_eq!(why("KAAAAAAAAAAAAAAA"), NotAnId::Generation('K'));
+        assert_eq!(why("7777777777777777"), NotAnId::Account((1 << 40) - 1));
+        assert_eq!(why("SP2TPHJSQH3FJRU"), NotAnId::Length(19));
+        assert_eq!(AccessKeyId::check(b"AROASP2TPHJSQH3FJRUX"), Err(NotAnId::Kind));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use bstr::ByteSlice;
 
 use crate::blob::{Blob, Content, ObjectId, ReadSeek};
-use crate::engine::{Encoding, Match, Scanner};
+use crate::engine::{Match, Scanner};
 use crate::finding::redact::Redactor;
 use crate::finding::{Finding, Hit, Occurrence, group, snippet};
 use crate::location::Point;
@@ -446,7 +446,7 @@ impl<'a> Lines<'a> {
         self.point = self.point.after(&self.window.bytes[self.counted..at]);
         self.counted = at;
         let mut point = self.point;
-        if found.encoding.iter().any(|e| matches!(e, Encoding::Utf16Le | Encoding::Utf16Be)) {
+        if found.encoding.first().is_some_and(|encoding| encoding.is_wide()) {
             let line_start = self.window.bytes[..at].rfind_byte(b'\n').map_or(0, |newline| newline + 1);
             point.column = (at - line_start) as u64 / 2 + 1;
         }

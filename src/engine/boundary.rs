@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::words;
+
 /// How far an escape sequence that ends before a value is looked for.
 const LONGEST_ESCAPE: usize = 12;
 /// How much of the surroundings tells whether they are base64, on either side.
@@ -81,7 +83,8 @@ fn is_inside_base64(text: &[u8], at: &Range<usize>) -> bool {
         text[at.start.saturating_sub(BASE64_SIDE)..at.start].iter().rev().take_while(of_run).copied().collect();
     let after: Vec<u8> =
         text[at.end..text.len().min(at.end + BASE64_SIDE)].iter().take_while(of_run).copied().collect();
-    let looks_random = |side: &[u8]| side.len() >= SHORTEST_BASE64_SIDE && 5 * class_changes(side) >= 2 * side.len();
+    let looks_random =
+        |side: &[u8]| side.len() >= SHORTEST_BASE64_SIDE && class_changes(side) > 0 && !words::is_wordy(side);
     looks_random(&before) && looks_random(&after)
 }
 

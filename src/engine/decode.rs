@@ -48,7 +48,7 @@ impl<'a> Runs<'a> {
     pub(super) fn around(&mut self, at: usize, len: usize) -> Option<Run> {
         let first_unit = |encoding| match encoding {
             Encoding::Utf16Le => at,
-            Encoding::Utf16Be => at.saturating_sub(1),
+            _ => at.saturating_sub(1),
         };
         let known = [Encoding::Utf16Le, Encoding::Utf16Be].into_iter().any(|encoding| {
             let unit = first_unit(encoding);
@@ -112,7 +112,7 @@ impl<'a> Runs<'a> {
 fn read(encoding: Encoding, pair: &[u8]) -> u16 {
     match encoding {
         Encoding::Utf16Le => u16::from_le_bytes([pair[0], pair[1]]),
-        Encoding::Utf16Be => u16::from_be_bytes([pair[0], pair[1]]),
+        _ => u16::from_be_bytes([pair[0], pair[1]]),
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     fn encode(encoding: Encoding, text: &str) -> Vec<u8> {
         let bytes = match encoding {
             Encoding::Utf16Le => u16::to_le_bytes,
-            Encoding::Utf16Be => u16::to_be_bytes,
+            _ => u16::to_be_bytes,
         };
         text.encode_utf16().flat_map(bytes).collect()
     }

@@ -4,7 +4,7 @@
 //! id that has a secret goes with the n-th secret that has an id, and of all ways to leave some out the one that keeps partners
 //! closest is taken. That is an alignment of two sequences.
 
-use super::rule::RuleSet;
+use super::rule::{Kind, RuleSet};
 use super::{Encoding, FoundSecret, Match, SecretKind};
 use crate::key::{AccessKeyId, KeyKind};
 use crate::location::Span;
@@ -30,6 +30,16 @@ pub(super) struct Part {
     pub(super) encoding: Vec<Encoding>,
     /// Counts only with an id nearby.
     pub(super) needs_id: bool,
+}
+
+impl Part {
+    /// Whether its value is of that kind.
+    pub(super) fn is(&self, kind: Kind) -> bool {
+        kind == match &self.value {
+            Value::Id(_) => Kind::AccessKeyId,
+            Value::Secret(secret) => Kind::Secret(secret.kind),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -2,40 +2,76 @@
 //! The limits are set so that one real value in a thousand is lost at most; where a value begins and ends is `boundary`'s business.
 
 use super::boundary::class_changes;
+use super::{Dropped, SecretKind, words};
 use crate::key::AccessKeyId;
 
 /// Of sixteen random characters out of 32, so few distinct ones are seen in 3 cases of 100,000.
 const FEWEST_IN_ID: usize = 8;
+/// So many pairs of letters that are frequent in words are in 1 random id of 4,000, and in 1 random secret of 2,000.
+const MOST_PAIRS_IN_ID: usize = 8;
+const MOST_PAIRS_IN_SECRET: usize = 14;
+/// A secret without a digit, as 1 in 900 is, needs to look the less like words.
+const MOST_PAIRS_WITHOUT_DIGIT: usize = 9;
 /// A stretch of the alphabet, of a keyboard row or of one letter that is this long is typed, not drawn: it is in 1 id of 50,000.
 const LONGEST_SEQUENCE: usize = 5;
-const SEQUENCES: [&[u8]; 6] = [
+const SEQUENCES: [&[u8]; 12] = [
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
     b"765432ZYXWVUTSRQPONMLKJIHGFEDCBA",
+    b"01234567890123456789",
+    b"98765432109876543210",
     b"QWERTYUIOP",
     b"ASDFGHJKL",
     b"ZXCVBNM",
     b"POIUYTREWQ",
+    b"LKJHGFDSA",
+    b"QAZWSXEDCRFVTGBYHNUJMIKOLP",
+    b"1QAZ2WSX3EDC4RFV5TGB6YHN7UJM8IK9OL0P",
+    b"ABCDEF0123456789ABCDEF",
 ];
 /// Forty random characters of base64 change class about 23 times; fewer than this in 1 case of 30,000. Forty of a path or of
 /// joined words seldom reach it.
 const FEWEST_CHANGES: usize = 11;
 
 /// Whether the id may have been drawn at random.
-pub(super) fn is_random_id(id: &AccessKeyId) -> bool {
+pub(super) fn check_id(id: &AccessKeyId) -> Result<(), Dropped> {
     // The kind is the same in all.
     let drawn = &id.as_str().as_bytes()[4..];
-    distinct(drawn) >= FEWEST_IN_ID && !has_sequence(drawn)
+    if distinct(drawn) < FEWEST_IN_ID {
+        return Err(Dropped::Repetitive);
+    }
+    if has_sequence(drawn) {
+        return Err(Dropped::Sequence);
+    }
+    if words::frequent_pairs(drawn) > MOST_PAIRS_IN_ID {
+        return Err(Dropped::Words);
+    }
+    Ok(())
 }
 
-/// Whether forty characters may be a secret access key: capitals, small letters and digits, well mixed. One in 900 secrets has no
-/// digit and is lost; without that nearly every long name would pass.
-pub(super) fn is_random_secret(value: &[u8]) -> bool {
-    has_all_classes(value) && class_changes(value) >= FEWEST_CHANGES && !is_hex(value)
+/// Whether a value may be a secret of that kind. Kinds whose rules tell them by their shape have nothing to show here.
+pub(super) fn check_secret(kind: SecretKind, value: &[u8]) -> Result<(), Dropped> {
+    match kind {
+        SecretKind::SecretAccessKey => check_secret_access_key(value),
+        SecretKind::SessionToken if !has_all_classes(value) => Err(Dropped::Words),
+        SecretKind::SessionToken => check_hex(value),
+        _ => Ok(()),
+    }
 }
 
-/// Whether a long value may be a session token.
-pub(super) fn is_random_token(value: &[u8]) -> bool {
-    has_all_classes(value) && !is_hex(value)
+fn check_secret_access_key(value: &[u8]) -> Result<(), Dropped> {
+    check_hex(value)?;
+    let most_pairs = if value.iter().any(u8::is_ascii_digit) { MOST_PAIRS_IN_SECRET } else { MOST_PAIRS_WITHOUT_DIGIT };
+    if class_changes(value) < FEWEST_CHANGES || words::frequent_pairs(value) > most_pairs {
+        return Err(Dropped::Words);
+    }
+    if has_sequence(&value.to_ascii_uppercase()) {
+        return Err(Dropped::Sequence);
+    }
+    Ok(())
+}
+
+fn check_hex(value: &[u8]) -> Result<(), Dropped> {
+    if value.iter().all(u8::is_ascii_hexdigit) { Err(Dropped::Hex) } else { Ok(()) }
 }
 
 /// Shannon entropy of the bytes, in bits a byte.
@@ -74,10 +110,6 @@ fn has_all_classes(value: &[u8]) -> bool {
         && value.iter().any(u8::is_ascii_digit)
 }
 
-fn is_hex(value: &[u8]) -> bool {
-    value.iter().all(u8::is_ascii_hexdigit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,10 +118,14 @@ mod tests {
         AccessKeyId::parse(format!("{}{rest}", "AKIA").as_bytes()).unwrap()
     }
 
+    fn secret(value: &[u8]) -> Result<(), Dropped> {
+        check_secret(SecretKind::SecretAccessKey, value)
+    }
+
     #[test]
     fn random_ids_pass() {
         for rest in ["SP2TPHJSQH3FJRUX", "Y34FZKBOKMUTVV7A", "V7S32T2OSBFJQOIY"] {
-            assert!(is_random_id(&id(rest)), "{rest}");
+            assert_eq!(check_id(&id(rest)), Ok(()), "{rest}");
         }
     }
 
@@ -102,8 +138,11 @@ mod tests {
             "QWERTYUIOPASDFGH",
             "QAAAAAAAGMKEM7X5", // account 000000000000 is emulators'
             "TTTCACGCTGTGTAAT", // a genome
+            "QAZWSXEDCRFVTGBY",
+            "SOUTHEASTREGIONS",
+            "TODAYISASIAALLAR",
         ] {
-            assert!(!is_random_id(&id(rest)), "{rest}");
+            assert!(check_id(&id(rest)).is_err(), "{rest}");
         }
     }
 
@@ -112,8 +151,14 @@ mod tests {
         for halves in
             [["Vq1fZ8pTnW3sLk0yRb6/", "cXuEo9GdJh2+MtAiQ5Nv"], ["0qk9DFB5x4Qge79XQoTQ", "16xbjWb7h6MIvUzyDzfJ"]]
         {
-            assert!(is_random_secret(halves.concat().as_bytes()), "{halves:?}");
+            assert_eq!(secret(halves.concat().as_bytes()), Ok(()), "{halves:?}");
         }
+    }
+
+    #[test]
+    fn a_random_secret_may_lack_a_digit() {
+        let halves = ["VqxfZgpTnWzsLkqyRbh/", "cXuEomGdJhk+MtAiQwNv"];
+        assert_eq!(secret(halves.concat().as_bytes()), Ok(()));
     }
 
     #[test]
@@ -124,8 +169,11 @@ mod tests {
             "1fe4e9bd91d3fd62ea1df6e127a9ec7a07ced3df",
             "DED7DB27A4558EEA9BBF0BF36E0E8521618F366c",
             "AAAAAAAAAAAAAAAAAAAAbbbbbbbbbbbb22222222",
+            "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0pQAZW",
+            "home/Anna/Projects/Acme2026/Config/Aws/x",
+            "AwsSecretKeyFromV2Config3ViaSts4OrImds51",
         ] {
-            assert!(!is_random_secret(text.as_bytes()), "{text}");
+            assert!(secret(text.as_bytes()).is_err(), "{text}");
         }
     }
 

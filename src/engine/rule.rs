@@ -30,14 +30,12 @@ pub enum Severity {
 
 /// What the value of a rule is. It decides how the value is told from what only looks like one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
 pub enum Kind {
     /// Twenty characters that name a key.
     AccessKeyId,
-    /// Forty characters that go with an id.
-    SecretAccessKey,
-    /// What a temporary key needs besides.
-    SessionToken,
+    /// A secret; rules call it by [`SecretKind::name`].
+    Secret(SecretKind),
 }
 
 /// One rule: what a kind of credential looks like and what to do about a leaked one.
@@ -160,9 +158,23 @@ impl Kind {
     pub fn secret(self) -> Option<SecretKind> {
         match self {
             Self::AccessKeyId => None,
-            Self::SecretAccessKey => Some(SecretKind::SecretAccessKey),
-            Self::SessionToken => Some(SecretKind::SessionToken),
+            Self::Secret(kind) => Some(kind),
         }
+    }
+}
+
+impl TryFrom<String> for Kind {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        if name == "access_key_id" {
+            return Ok(Self::AccessKeyId);
+        }
+        let known = SecretKind::ALL.into_iter().find(|kind| kind.name() == name);
+        known.map(Self::Secret).ok_or_else(|| {
+            let all = SecretKind::ALL.map(SecretKind::name);
+            format!("unknown kind `{name}`, expected one of access_key_id, {}", all.join(", "))
+        })
     }
 }
 
@@ -227,6 +239,10 @@ struct RawRule {
     exclude: Vec<String>,
     /// What must stand nearby, unless an access key id does.
     context: Option<String>,
+    /// Labels of other things; with it, values are looked for beside access key ids without a label.
+    called_else: Option<String>,
+    /// What must not stand right before a match.
+    not_after: Option<String>,
     examples: Vec<String>,
     #[serde(default)]
     negative_examples: Vec<String>,
@@ -250,6 +266,8 @@ impl RawRule {
             min_entropy: self.min_entropy,
             exclude: &self.exclude,
             context: self.context.as_deref(),
+            called_else: self.called_else.as_deref(),
+            not_after: self.not_after.as_deref(),
         })?;
         Ok(Rule {
             id: self.id.into(),
@@ -323,6 +341,8 @@ mod tests {
         refused("regex = 'AKIA[A-Z]'", "field `regex`: has no group `value`");
         refused("exclude = ['(']", "field `exclude`");
         refused("context = '('", "field `context`");
+        refused("called_else = '('", "field `called_else`");
+        refused("not_after = '('", "field `not_after`");
         refused("continuation = '[a-z]+'", "field `continuation`");
         refused("min_entropy = 9.5", "field `min_entropy`");
     }

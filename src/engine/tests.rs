@@ -30,6 +30,7 @@ fn described(bytes: &[u8], found: &Match) -> String {
         values.push(match secret.kind {
             SecretKind::SecretAccessKey => "secret",
             SecretKind::SessionToken => "token",
+            other => other.name(),
         });
     }
     format!("{}: {}", found.rule, values.join(", "))
@@ -40,6 +41,7 @@ fn unwidened(bytes: &[u8], found: &Match) -> Vec<u8> {
         None => return bytes.to_vec(),
         Some(Encoding::Utf16Le) => 0,
         Some(Encoding::Utf16Be) => 1,
+        Some(other) => unreachable!("{other:?}"),
     };
     bytes.chunks(2).map(|pair| pair[first]).collect()
 }

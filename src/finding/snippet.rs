@@ -53,7 +53,7 @@ pub fn secrets_of(matches: &[Match]) -> Vec<&FoundSecret> {
 ///
 /// `line` is the number of the line on which `found` stands.
 pub fn cut(bytes: &[u8], line: u64, found: &Match, secrets: &[&FoundSecret]) -> Snippet {
-    let wide = found.encoding.iter().any(|e| matches!(e, Encoding::Utf16Le | Encoding::Utf16Be));
+    let wide = is_wide(found);
     let unit = if wide { 2 } else { 1 };
     let (start, end) = extent(bytes, found, unit);
     // Secrets don't overlap, so that their ends rise as their starts do.
@@ -79,6 +79,11 @@ pub fn cut(bytes: &[u8], line: u64, found: &Match, secrets: &[&FoundSecret]) -> 
         last.push('…');
     }
     Snippet { first_line: line, lines }
+}
+
+/// Whether the bytes around a match are UTF-16.
+fn is_wide(found: &Match) -> bool {
+    found.encoding.first().is_some_and(|encoding| encoding.is_wide())
 }
 
 /// Whether a line ends with these bytes, or the blob does.
@@ -113,10 +118,10 @@ fn extent(bytes: &[u8], found: &Match, unit: usize) -> (usize, usize) {
 
 /// The bytes as text: UTF-16 is decoded, anything else stays.
 fn decoded(bytes: &[u8], found: &Match) -> Vec<u8> {
-    let read: fn([u8; 2]) -> u16 = match found.encoding.last() {
+    let read: fn([u8; 2]) -> u16 = match found.encoding.first() {
         Some(Encoding::Utf16Le) => u16::from_le_bytes,
         Some(Encoding::Utf16Be) => u16::from_be_bytes,
-        None => return bytes.to_vec(),
+        _ => return bytes.to_vec(),
     };
     let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect();
     String::from_utf16_lossy(&units).into_bytes()

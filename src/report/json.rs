@@ -10,7 +10,7 @@ use serde_json::ser::{Formatter, Serializer};
 
 use super::Report;
 use super::sanitize::{acts, lossless};
-use crate::engine::{Encoding, SecretKind};
+use crate::engine::SecretKind;
 use crate::finding::{Finding as Found, Fingerprint, Occurrence as Place};
 use crate::key::{AccountId, Secret as Hidden};
 use crate::provenance::Origin;
@@ -168,7 +168,7 @@ fn standing(account: AccountId) -> &'static str {
 impl<'a> Secret<'a> {
     fn new(report: &Report<'_>, kind: SecretKind, secret: &'a Hidden) -> Self {
         Self {
-            kind: kind_name(kind),
+            kind: kind.name(),
             redacted: secret.redacted(),
             sha256: Fingerprint::of(secret.expose()).to_string(),
             value: report.value(secret),
@@ -192,7 +192,7 @@ impl<'a> Occurrence<'a> {
             line: place.point.line,
             column: place.point.column,
             snippet: place.snippet.lines.join("\n"),
-            encoding: place.encoding.iter().map(|e| encoding_name(*e)).collect(),
+            encoding: place.encoding.iter().map(|e| e.name()).collect(),
             repository: repository.map(|repository| &**repository),
             commit: id.map(|id| id.to_string()),
             author: commit.map(|c| String::from_utf8_lossy(&c.author)),
@@ -239,21 +239,6 @@ fn source_name(origin: &Origin) -> &'static str {
         Origin::CommitMessage { .. } => "commit_message",
         Origin::TagMessage { .. } => "tag_message",
         Origin::Object { .. } => "object",
-    }
-}
-
-/// The name of a kind of secret on the wire, which is also how it is spoken of, with blanks for the underscores.
-pub(super) fn kind_name(kind: SecretKind) -> &'static str {
-    match kind {
-        SecretKind::SecretAccessKey => "secret_access_key",
-        SecretKind::SessionToken => "session_token",
-    }
-}
-
-fn encoding_name(encoding: Encoding) -> &'static str {
-    match encoding {
-        Encoding::Utf16Le => "utf-16le",
-        Encoding::Utf16Be => "utf-16be",
     }
 }
 

@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Color, Style};
 use super::places::{self, Place, is_present};
 use super::sanitize::{lossless, one_line, visible};
 use super::units::{grouped, plural, size};
-use super::{Report, RuleInfo, json};
+use super::{Report, RuleInfo};
 use crate::blob::ObjectId;
 use crate::engine::rule::Severity;
 use crate::finding::snippet::Snippet;
@@ -86,7 +86,7 @@ impl Page<'_> {
                 Some(value) => visible(&value).into_owned(),
                 None => secret.redacted(),
             };
-            let kind = json::kind_name(*kind).replace('_', " ");
+            let kind = kind.name().replace('_', " ");
             self.field("secret", &format!("{text} ({kind})"))?;
         }
         match beyond(SECRETS, finding.secrets.len()) {

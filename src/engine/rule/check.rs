@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Kind, Rule, RuleSet};
 use crate::engine::pair::Value;
-use crate::engine::{Scanner, plausible};
+use crate::engine::{Scanner, SecretKind, plausible};
 use crate::key::AccessKeyId;
 
 const BASE32: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -96,8 +96,9 @@ fn values(scanner: &Scanner, index: usize, text: &[u8]) -> Vec<Vec<u8>> {
 fn is_template(kind: Kind, value: &[u8]) -> bool {
     let names: &[&str] = match kind {
         Kind::AccessKeyId => &["access_key_id", "temporary_key_id"],
-        Kind::SecretAccessKey => &["secret_access_key"],
-        Kind::SessionToken => &["session_token", "unmarked_session_token"],
+        Kind::Secret(SecretKind::SecretAccessKey) => &["secret_access_key"],
+        Kind::Secret(SecretKind::SessionToken) => &["session_token", "unmarked_session_token"],
+        Kind::Secret(_) => &[],
     };
     names.iter().any(|name| template(name).is_some_and(|text| text.as_bytes() == value))
 }
@@ -129,13 +130,15 @@ pub(in crate::engine) fn expand(example: &str) -> Result<String, String> {
 fn template(name: &str) -> Option<String> {
     let id = |kind: &str| {
         drawn(16, BASE32, |rest| {
-            AccessKeyId::parse(format!("{kind}{rest}").as_bytes()).is_some_and(|id| plausible::is_random_id(&id))
+            AccessKeyId::parse(format!("{kind}{rest}").as_bytes()).is_some_and(|id| plausible::check_id(&id).is_ok())
         })
     };
     Some(match name {
         "access_key_id" => format!("AKIA{}", id("AKIA")),
         "temporary_key_id" => format!("ASIA{}", id("ASIA")),
-        "secret_access_key" => drawn(40, BASE64, |value| plausible::is_random_secret(value.as_bytes())),
+        "secret_access_key" => {
+            drawn(40, BASE64, |value| plausible::check_secret(SecretKind::SecretAccessKey, value.as_bytes()).is_ok())
+        }
         "session_token" => format!("IQoJb3JpZ2lu{}", drawn(300, BASE64, |_| true)),
         "unmarked_session_token" => drawn(300, BASE64, |_| true),
         "sequence" => "QRSTUVWXYZ234567".to_owned(),

@@ -8,7 +8,7 @@ use regex::bytes::{Regex, RegexSet};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::Invalid;
-use crate::engine::plausible;
+use crate::engine::{Dropped, plausible};
 
 /// Shorter keywords are everywhere.
 const SHORTEST_KEYWORD: usize = 3;
@@ -18,6 +18,8 @@ const LONGEST_MATCH: usize = 4096;
 const LONGEST_CONTINUATION: usize = 4096;
 /// How far around a match its context is looked for, in bytes.
 const CONTEXT: usize = 256;
+/// How much of what stands before a match is looked at, in bytes.
+const PREFIX: usize = 32;
 
 /// The fields of a rule that become a pattern.
 pub(super) struct Source<'a> {
@@ -28,6 +30,8 @@ pub(super) struct Source<'a> {
     pub(super) min_entropy: Option<f64>,
     pub(super) exclude: &'a [String],
     pub(super) context: Option<&'a str>,
+    pub(super) called_else: Option<&'a str>,
+    pub(super) not_after: Option<&'a str>,
 }
 
 /// What finds the values of a rule.
@@ -41,6 +45,8 @@ pub(in crate::engine) struct Pattern {
     min_entropy: f64,
     exclude: RegexSet,
     context: Option<Regex>,
+    called_else: Option<Regex>,
+    not_after: Option<Regex>,
 }
 
 /// Where a regex matched.
@@ -83,6 +89,8 @@ impl Pattern {
             min_entropy,
             exclude: RegexSet::new(source.exclude).map_err(|error| invalid_regex("exclude", &error))?,
             context: source.context.map(|text| compiled("context", text)).transpose()?,
+            called_else: source.called_else.map(|text| compiled("called_else", text)).transpose()?,
+            not_after: source.not_after.map(|text| compiled("not_after", text)).transpose()?,
         })
     }
 
@@ -108,8 +116,12 @@ impl Pattern {
     }
 
     /// Whether a value may be one as far as the rule itself can tell.
-    pub(in crate::engine) fn allows(&self, value: &[u8]) -> bool {
-        plausible::entropy(value) >= self.min_entropy && !self.exclude.is_match(value)
+    pub(in crate::engine) fn allows(&self, value: &[u8]) -> Result<(), Dropped> {
+        let (bits, least) = (plausible::entropy(value), self.min_entropy);
+        if let Some(pattern) = self.exclude.matches(value).iter().next() {
+            return Err(Dropped::Excluded(self.exclude.patterns()[pattern].clone()));
+        }
+        if bits < least { Err(Dropped::Entropy { bits, least }) } else { Ok(()) }
     }
 
     /// Whether what must stand nearby does. `None` if nothing must.
@@ -118,6 +130,22 @@ impl Pattern {
         let before = &text[found.start.saturating_sub(CONTEXT)..found.value.start];
         let after = &text[found.value.end..text.len().min(found.value.end + CONTEXT)];
         Some(context.is_match(before) || context.is_match(after))
+    }
+
+    /// Whether what stands right before a match says that it is something else.
+    pub(in crate::engine) fn is_preceded(&self, text: &[u8], found: &Found) -> bool {
+        let before = &text[found.start.saturating_sub(PREFIX)..found.start];
+        self.not_after.as_ref().is_some_and(|prefix| prefix.is_match(before))
+    }
+
+    /// Whether values are also looked for beside access key ids, where nothing calls them what they are.
+    pub(in crate::engine) fn needs_no_label(&self) -> bool {
+        self.called_else.is_some()
+    }
+
+    /// Whether a label says that a value is something else.
+    pub(in crate::engine) fn is_called_else(&self, label: &[u8]) -> bool {
+        self.called_else.as_ref().is_some_and(|names| names.is_match(label))
     }
 }
 
@@ -221,6 +249,8 @@ mod tests {
             min_entropy: Some(1.0),
             exclude: &["^key99".to_owned()],
             context: Some("near"),
+            called_else: None,
+            not_after: None,
         })
         .unwrap()
     }
@@ -264,9 +294,9 @@ mod tests {
     #[test]
     fn placeholders_and_the_monotonous_are_not_allowed() {
         let pattern = pattern("(?P<value>key[0-9]{2})", None);
-        assert!(pattern.allows(b"key12"));
-        assert!(!pattern.allows(b"key99"));
-        assert!(!pattern.allows(b"kkkkk"));
+        assert_eq!(pattern.allows(b"key12"), Ok(()));
+        assert_eq!(pattern.allows(b"key99"), Err(Dropped::Excluded("^key99".to_owned())));
+        assert!(matches!(pattern.allows(b"kkkkk"), Err(Dropped::Entropy { .. })));
     }
 
     #[test]

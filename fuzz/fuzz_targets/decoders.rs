@@ -1,0 +1,19 @@
+//! Any bytes: nothing panics, spans lie within the bytes, and the prefilter loses nothing.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use keysweep::engine::Scanner;
+use keysweep::engine::rule::RuleSet;
+use libfuzzer_sys::fuzz_target;
+
+static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(RuleSet::builtin()));
+
+fuzz_target!(|bytes: &[u8]| {
+    let found = SCANNER.scan(bytes);
+    assert_eq!(found, SCANNER.scan_slowly(bytes));
+    for found in &found {
+        assert!(found.span.start < found.span.end && found.span.end <= bytes.len());
+        assert!(found.secrets.iter().all(|s| s.span.start < s.span.end && s.span.end <= bytes.len()));
+    }
+});
