@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use keysweep::key::AccessKeyId;
 
-use super::transform::{base64, base64url, percent};
+use super::transform::{base64, base64url, percent, wrapped};
 
 const BASE32: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -133,6 +133,7 @@ fn single(random: &mut Random, name: &str) -> Option<Value> {
         "codeartifact" => (Role::Secret, codeartifact(random)),
         "pem" => (Role::Secret, pem(random)),
         "console-password" => (Role::Secret, console_password(random)),
+        "signature-v2" => return Some(signature_v2(random)),
         "signature" | "hex64" => (Role::LookAlike, random.text(64, HEX)),
         "hex40" => (Role::LookAlike, random.text(40, HEX)),
         "uuid" => (Role::LookAlike, uuid(random)),
@@ -169,6 +170,12 @@ fn account_of_id(seed: &str, template: &str) -> Result<String, String> {
 
 fn secret(random: &mut Random) -> String {
     random.mixed(40, BASE64, &[u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit])
+}
+
+/// The twenty bytes of a signature of version 2, which URLs have percent-encoded.
+fn signature_v2(random: &mut Random) -> Value {
+    let text = base64(&random.bytes(20));
+    Value { also: vec![percent(&text)], text, role: Role::LookAlike, inside: Vec::new() }
 }
 
 /// A secret that has one of the two signs at those places: the characters that may be punctuation as well.
@@ -239,11 +246,25 @@ fn of_registry(seed: &str, template: &str) -> Value {
     Value { text, role: Role::Secret, also: vec![other], inside: Vec::new() }
 }
 
-/// RFC 7468, with the first bytes of a 2048-bit key in RFC 8017's form.
+/// A 2048-bit RSA key as RFC 8017 (A.1.2) writes it, in RFC 7468's form: integers of the right lengths, drawn freely.
 fn pem(random: &mut Random) -> String {
-    let body = ["MIIEpAIBAAKCAQEA", &random.text(25 * 64 - 16, BASE64)].concat();
-    let lines: Vec<&str> = (0..25).map(|line| &body[64 * line..64 * (line + 1)]).collect();
-    ["-----BEGIN RSA PRIVATE", " KEY-----\n", &lines.join("\n"), "\n-----END RSA PRIVATE", " KEY-----"].concat()
+    let drawn = [256, 3, 256, 128, 128, 128, 128, 128].map(|length| integer(&random.bytes(length)));
+    let content = [integer(&[0]), drawn.concat()].concat();
+    let key = base64(&[&[0x30, 0x82], &(content.len() as u16).to_be_bytes()[..], &content].concat());
+    let body = wrapped(&key, 64);
+    ["-----BEGIN RSA PRIVATE", " KEY-----\n", &body, "\n-----END RSA PRIVATE", " KEY-----"].concat()
+}
+
+/// X.690, 8.3: with a zero in front where the number would be negative.
+fn integer(bytes: &[u8]) -> Vec<u8> {
+    let sign: &[u8] = if bytes[0] < 0x80 { &[] } else { &[0] };
+    let length = sign.len() + bytes.len();
+    let length = match length {
+        0..0x80 => vec![length as u8],
+        0x80..0x100 => vec![0x81, length as u8],
+        _ => vec![0x82, (length >> 8) as u8, length as u8],
+    };
+    [&[2], &length[..], sign, bytes].concat()
 }
 
 fn console_password(random: &mut Random) -> String {
@@ -316,8 +337,8 @@ mod tests {
             ("mws", 45, "amzn.mws."),
             ("appsync", 30, "da2-"),
             ("codecommit-password", 44, ""),
-            ("pem", 25 * 65 + 61, "-----BEGIN RSA"),
             ("signature", 64, ""),
+            ("signature-v2", 28, ""),
             ("hex40", 40, ""),
             ("hex64", 64, ""),
             ("base64:17", 17, ""),
@@ -339,6 +360,7 @@ mod tests {
             ("codeartifact", ["eyJ2ZXIiOjEs", "ImlzdSI6"].concat().as_str()),
             ("ecr-password", ["eyJwYXls", "b2FkIjoi"].concat().as_str()),
             ("ecr-auth", "QVdTOmV5"),
+            ("pem", ["-----BEGIN RSA PRIVATE", " KEY-----\nMIIE"].concat().as_str()),
         ] {
             assert!(drawn(template).starts_with(start), "{template}");
         }

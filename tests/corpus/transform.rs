@@ -87,7 +87,8 @@ fn each_byte(text: &str, spell: impl Fn(u8) -> String) -> String {
     text.bytes().map(spell).collect()
 }
 
-fn wrapped(text: &str, width: usize) -> String {
+/// In lines of that many characters.
+pub(crate) fn wrapped(text: &str, width: usize) -> String {
     let lines: Vec<&str> = (0..text.len()).step_by(width).map(|at| &text[at..text.len().min(at + width)]).collect();
     lines.join("\n")
 }
