@@ -8,6 +8,10 @@ use regex::bytes::Regex;
 
 use super::Character;
 use crate::engine::Encoding;
+use crate::key::AccessKeyId;
+
+/// Characters of a secret access key.
+const SECRET: usize = 40;
 
 /// What stands between two pieces is no longer.
 const FARTHEST: usize = 256;
@@ -74,6 +78,10 @@ pub(super) fn split(text: &[u8], at: usize) -> Option<Character> {
     let rest = &text[at..text.len().min(at + FARTHEST)];
     let length = between(text, at, rest)?;
     text.get(at + length).filter(is_piece)?;
+    let (before, after) = pieces(text, at, at + length);
+    if is_whole(before) || is_whole(after) {
+        return None;
+    }
     Some(Character { length, byte: None, encoding: Encoding::Split })
 }
 
@@ -115,10 +123,21 @@ fn is_quoted(line_end: &[u8]) -> bool {
 
 /// Whether the two pieces make up the length of an access key id or of its secret.
 fn is_cut_value(text: &[u8], end: usize, start: usize) -> bool {
+    let (before, after) = pieces(text, end, start);
+    matches!(before.len() + after.len(), AccessKeyId::LEN | SECRET)
+}
+
+/// The letters, digits and signs of base64 before `end` and from `start` on.
+fn pieces(text: &[u8], end: usize, start: usize) -> (&[u8], &[u8]) {
     let is_piece = |c: &&u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/');
     let before = text[end.saturating_sub(FARTHEST)..end].iter().rev().take_while(is_piece).count();
     let after = text[start..text.len().min(start + FARTHEST)].iter().take_while(is_piece).count();
-    matches!(before + after, 20 | 40)
+    (&text[end - before..end], &text[start..start + after])
+}
+
+/// Whether a piece has the shape of an id or of a secret already.
+fn is_whole(piece: &[u8]) -> bool {
+    piece.len() == SECRET || AccessKeyId::shaped(piece).is_some()
 }
 
 /// Whether the string that ends at `end` and the one whose inside begins at `start` are the only ones on their lines: others are
@@ -158,10 +177,6 @@ mod tests {
             "\"AK\"\n    + \"IA\"",
             r#""AK""IA""#,
             r#""AK" "IA""#,
-            r#"["AK", "IA"].join("")"#,
-            r#"join("", ["AK", "IA"])"#,
-            r#"concat!("AK", "IA")"#,
-            r#"format("%s%s", "AK", "IA")"#,
             r#""AK" . 'IA""#,
             "\"AK\" & _\r\n  \"IA\"",
             r#""AK" .. "IA""#,
@@ -176,15 +191,34 @@ mod tests {
     }
 
     #[test]
-    fn strings_that_only_follow_each_other_stay_apart() {
+    fn strings_of_a_list_are_one_where_it_is_joined() {
         for text in [
-            r#""AK", "IA""#,
-            r#""AK" "IA""#,
-            r#""AK": "IA""#,
-            "\"AK\",\n\"IA\"",
-            "\"AK\"\n\"IA\",\"x\"",
-            r#""AK " + "IA""#,
+            r#"["AK", "IA"].join("")"#,
+            r#"join("", ["AK", "IA"])"#,
+            r#"concat!("AK", "IA")"#,
+            r#"format("%s%s", "AK", "IA")"#,
         ] {
+            let end = text.find(r#"", "IA"#).unwrap();
+            assert_eq!(split(text.as_bytes(), end).map(|found| found.length), Some(4), "{text}");
+        }
+        assert!(split(br#"["AK", "IA"]"#, 4).is_none());
+    }
+
+    #[test]
+    fn what_is_whole_is_no_piece() {
+        let (id, secret) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        for text in [
+            format!("\"{id}\" \"{secret}\""),
+            format!("\"{id}\",\"{secret}\"].join(':')"),
+            format!("\"{id}\" + \"{secret}\""),
+        ] {
+            assert!(split(text.as_bytes(), 21).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn strings_that_only_follow_each_other_stay_apart() {
+        for text in [r#""AK", "IA""#, r#""AK": "IA""#, "\"AK\",\n\"IA\"", "\"AK\"\n\"IA\",\"x\"", r#""AK " + "IA""#] {
             assert_eq!(joined(text), "-", "{text}");
         }
         assert!(split(b"\"x\",\"AK\"\n\"IA\"", 7).is_none());
