@@ -195,9 +195,10 @@ impl Suspect {
         }
     }
 
-    fn end(&self) -> usize {
+    /// Where the text goes on if it is not what it seems to be.
+    fn end(&self, text: &[u8]) -> usize {
         match self {
-            Self::Letters(line) => line.end,
+            Self::Letters(line) => run::behind(text, line),
             Self::List(list) => list.items.last().map_or(0, |item| item.end),
             Self::Wide(run) => run.range.end,
         }
@@ -252,7 +253,7 @@ fn suspects(
             return Ok(());
         };
         let Some(at) = suspect.decode(text, builder, budget)? else {
-            next[first] = FINDS[first](text, suspect.end(), marked);
+            next[first] = FINDS[first](text, suspect.end(text), marked);
             continue;
         };
         for kind in 0..FINDS.len() {

@@ -11,6 +11,8 @@ use crate::engine::Encoding;
 const HEAD: usize = 96;
 /// How many bytes are enough to see of most runs that they hold nothing.
 const START: usize = 12;
+/// How much of a run is decoded to see whether something is deflated in it, in letters.
+const TRIAL: usize = 2048;
 /// Fewer bytes than this may look like text by chance.
 const SHORTEST_TEXT: usize = 16;
 /// So many digits are the twenty characters of an access key id.
@@ -51,8 +53,22 @@ impl Encoded {
             let (alphabet, content) = content(rest)?;
             Some((start, alphabet, content))
         })?;
+        let whole = |text: &[u8]| Self::starting_in(text, &line, skipped, alphabet, content);
+        // So little of a header looks deflated by chance in too many runs to decode them all.
+        if content == Content::Deflated {
+            let start = &text[..text.len().min(line.start + skipped + TRIAL)];
+            let deflated = whole(start).bytes(start);
+            let inflated = deflate::inflated(&deflated, TRIAL);
+            // An archive need not begin with text, and the header of gzip is longer.
+            inflated.get(..SHORTEST_TEXT).filter(|_| deflate::is_gzip(&deflated) || is_text(&inflated))?;
+        }
+        Some(whole(text))
+    }
+
+    /// The run of which the first line is `line` but for some letters at its start.
+    fn starting_in(text: &[u8], line: &Range<usize>, skipped: usize, alphabet: Alphabet, content: Content) -> Self {
+        let first = line.start + skipped..line.end.min(text.len());
         // What is skipped may be a piece of the first line or something before it.
-        let first = line.start + skipped..line.end;
         let mut lines = run::lines(text, first.clone(), first.len());
         if lines.len() == 1 && skipped > 0 {
             lines = run::lines(text, first, line.len());
@@ -60,7 +76,7 @@ impl Encoded {
         if alphabet == Alphabet::Hex {
             cut_to_digits(text, &mut lines);
         }
-        Some(Self { alphabet, content, lines })
+        Self { alphabet, content, lines }
     }
 
     /// The end of its last line.
@@ -79,20 +95,23 @@ impl Encoded {
         if self.content == Content::Text {
             return self.groups(text, |range, bytes, steps| builder.replace(range, bytes, steps, how, budget));
         }
-        let mut deflated = Vec::new();
-        let mut range = self.lines[0].start..self.lines[0].start;
-        self.groups(text, |group, bytes, _| {
-            budget.take(bytes.len())?;
-            deflated.extend_from_slice(bytes);
-            range.end = group.end;
-            Ok(())
-        })?;
+        let deflated = self.bytes(text);
+        budget.take(deflated.len())?;
         let inflated = deflate::inflated(&deflated, budget.left());
-        if inflated.is_empty() {
-            return Ok(());
-        }
+        let padding = text[self.end()..].iter().take(2).take_while(|&&c| c == b'=').count();
+        let range = self.lines[0].start..self.end() + padding;
         let steps = (range.len(), inflated.len());
         builder.replace(range, &inflated, steps, how, budget)
+    }
+
+    /// What all of it decodes to.
+    fn bytes(&self, text: &[u8]) -> Vec<u8> {
+        let mut all = Vec::new();
+        let _never_spent = self.groups(text, |_, bytes, _| {
+            all.extend_from_slice(bytes);
+            Ok(())
+        });
+        all
     }
 
     /// Its groups, and what stands between its lines: where they stand, what they decode to and the steps between them.
@@ -254,31 +273,43 @@ impl Alphabet {
     /// The first bytes of a run that is long enough.
     fn start(self, letters: &[u8]) -> [u8; START] {
         let mut start = [0; START];
-        let mut give = start.iter_mut();
-        let (group, bytes) = self.group();
-        for letters in letters.chunks_exact(group) {
+        let (group, size) = self.group();
+        for (letters, bytes) in letters.chunks_exact(group).zip(start.chunks_exact_mut(size)) {
             let bits = letters.iter().fold(0_u32, |bits, &c| bits << self.bits() | u32::from(self.value(c)));
-            for byte in (0..bytes).rev() {
-                match give.next() {
-                    Some(place) => *place = (bits >> (8 * byte)) as u8,
-                    None => return start,
-                }
-            }
+            bytes.copy_from_slice(&bits.to_be_bytes()[4 - size..]);
         }
         start
     }
 
     fn value(self, letter: u8) -> u8 {
-        match (self, letter) {
-            (Self::Hex, b'0'..=b'9') => letter - b'0',
-            (Self::Hex, b'a'..=b'f') => letter - b'a' + 10,
-            (Self::Hex, b'A'..=b'F') => letter - b'A' + 10,
-            (Self::Hex, _) => 0,
-            (Self::Base64, b'A'..=b'Z') => letter - b'A',
-            (Self::Base64, b'a'..=b'z') => letter - b'a' + 26,
-            (Self::Base64, b'0'..=b'9') => letter - b'0' + 52,
-            (Self::Base64, b'+' | b'-') => 62,
-            (Self::Base64, _) => 63,
+        match self {
+            Self::Base64 => SEXTET[usize::from(letter)],
+            Self::Hex => DIGIT[usize::from(letter)],
         }
     }
 }
+
+/// What the letters of base64 are worth. Looked up, because which letter comes next can't be foreseen.
+static SEXTET: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [0; 256];
+    let mut value = 0;
+    while value < alphabet.len() {
+        table[alphabet[value] as usize] = value as u8;
+        value += 1;
+    }
+    (table[b'-' as usize], table[b'_' as usize]) = (62, 63);
+    table
+};
+
+/// What hexadecimal digits are worth.
+static DIGIT: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};

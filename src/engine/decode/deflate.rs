@@ -11,8 +11,12 @@ const ZLIB_CHECK: u16 = 31;
 
 /// Whether bytes begin with a header of gzip or zlib.
 pub(super) fn is_deflated(bytes: &[u8]) -> bool {
-    bytes.starts_with(GZIP)
+    is_gzip(bytes)
         || matches!(bytes, [method @ 0x78, flags, ..] if u16::from_be_bytes([*method, *flags]).is_multiple_of(ZLIB_CHECK))
+}
+
+pub(super) fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(GZIP)
 }
 
 /// At most so many bytes of what was deflated; what comes before damage if it is damaged.
@@ -20,7 +24,7 @@ pub(super) fn inflated(bytes: &[u8], at_most: usize) -> Vec<u8> {
     let mut inflated = Vec::new();
     let limit = at_most as u64;
     // What was read before an error is kept, and there is nothing else to do about the error.
-    let _ = if bytes.starts_with(GZIP) {
+    let _ = if is_gzip(bytes) {
         MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut inflated)
     } else {
         ZlibDecoder::new(bytes).take(limit).read_to_end(&mut inflated)

@@ -60,7 +60,6 @@ impl<'a> Probe<'a> {
                 }
                 Block::Letters => {
                     let line = run::start(self.text, at, floor)..run::end(self.text, at);
-                    self.at = line.end;
                     let start = line.start;
                     let rest = &self.text[start..];
                     if let Some(encoded) = Encoded::at(rest, 0..line.len()) {
@@ -69,6 +68,7 @@ impl<'a> Probe<'a> {
                         let _spent = encoded.decode(rest, &mut builder, budget);
                         return Some(Stretch { range: start..self.at, text: builder.into_text() });
                     }
+                    self.at = run::behind(self.text, &line);
                 }
             }
         }

@@ -59,6 +59,24 @@ pub(super) fn next(text: &[u8], mut from: usize) -> Option<Range<usize>> {
     None
 }
 
+/// Where a run ends that has `first` for its first line and holds nothing: behind all lines of the same width.
+pub(super) fn behind(text: &[u8], first: &Range<usize>) -> usize {
+    let mut at = first.end;
+    loop {
+        let start = match &text[at..] {
+            [b'\n', ..] => at + 1,
+            [b'\r', b'\n', ..] => at + 2,
+            _ => return at,
+        };
+        let line_end = start + first.len();
+        let is_alike = text.get(start..line_end).is_some_and(|line| line.iter().all(|&c| is_letter(c)));
+        if !is_alike || text.get(line_end).is_some_and(|&c| is_letter(c)) {
+            return at;
+        }
+        at = line_end;
+    }
+}
+
 /// The run that begins with `first`, line by line: the others are of that width, but for the last.
 pub(super) fn lines(text: &[u8], first: Range<usize>, width: usize) -> Vec<Range<usize>> {
     let mut lines = vec![first];
@@ -141,6 +159,16 @@ mod tests {
             let text = format!("{line}{between}{line}{between}{last}==");
             assert_eq!(all(&text), [&line, &line, &last], "{between:?}");
         }
+    }
+
+    #[test]
+    fn what_holds_nothing_ends_with_its_last_whole_line() {
+        for between in ["\n", "\r\n"] {
+            let text = ["abcd", "efgh", "ijkl", "mnopq", "rstu"].join(between);
+            assert_eq!(behind(text.as_bytes(), &(0..4)), 12 + 2 * between.len());
+        }
+        assert_eq!(behind(b"abcd\nefg", &(0..4)), 4);
+        assert_eq!(behind(b"abcd\nefgh", &(0..4)), 9);
     }
 
     #[test]

@@ -140,3 +140,19 @@ fn what_is_not_encoded_has_no_view() {
         assert!(view(text.as_bytes()).is_none(), "{text}");
     }
 }
+
+#[test]
+fn what_begins_like_zlib_by_chance_is_left_alone() {
+    let mut state = 1_u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    for _ in 0..2000 {
+        let bytes: Vec<u8> = [0x78, 0x9C].into_iter().chain((0..70).map(|_| random())).collect();
+        assert!(view(base64(&bytes).as_bytes()).is_none(), "{bytes:?}");
+    }
+    let noise: Vec<u8> = (0..300_000).map(|_| random()).collect();
+    let lines = base64(&noise).as_bytes().chunks(64).map(text_of).collect::<Vec<_>>().join("\n");
+    assert!(work(&lines) < 1000, "{}", work(&lines));
+}
