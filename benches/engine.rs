@@ -71,19 +71,42 @@ fn utf16_prose() -> Vec<u8> {
     prose_with_labels().iter().flat_map(|&c| [c, 0]).collect()
 }
 
-/// The literals that the scanner looks for, but for the few of UTF-16.
+/// Base64 of what is no text, as certificates and images have it: the price of a look at the head of each line.
+fn base64_lines() -> Vec<u8> {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letters = random().map(|number| alphabet[(number >> 40) as usize % 64]);
+    let lines = letters.enumerate().flat_map(|(i, c)| if i % 64 == 63 { vec![c, b'\n'] } else { vec![c] });
+    lines.take(SIZE).collect()
+}
+
+/// Everything around a credential is decoded: strings within JSON within JSON, and a list of quoted words.
+fn escaped_json() -> Vec<u8> {
+    let text = String::from_utf8(prose_with_credentials()).unwrap_or_default();
+    let words = text.split(' ').map(|word| format!("\\\"{}\\\",", word.replace('"', "")));
+    words.collect::<String>().into_bytes()
+}
+
+fn quoted_list() -> Vec<u8> {
+    let text = String::from_utf8(prose_with_credentials()).unwrap_or_default();
+    text.split(' ').map(|word| format!("\"{}\",", word.replace('"', ""))).collect::<String>().into_bytes()
+}
+
+/// The literals that the scanner looks for, but for the few that betray something encoded.
 fn literals() -> Vec<String> {
     RuleSet::builtin().iter().flat_map(|rule| rule.keywords.clone()).collect()
 }
 
 type Input = (&'static str, fn() -> Vec<u8>);
 
-const INPUTS: [Input; 5] = [
+const INPUTS: [Input; 8] = [
     ("prose", prose),
     ("binary", binary),
     ("prose with labels", prose_with_labels),
     ("prose with credentials", prose_with_credentials),
     ("UTF-16 with labels", utf16_prose),
+    ("base64", base64_lines),
+    ("escaped with credentials", escaped_json),
+    ("quoted with credentials", quoted_list),
 ];
 
 fn names() -> impl Iterator<Item = &'static str> {

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use self::base64::Encoded;
 use self::map::{Builder, Layer, Spent};
+use self::split::Splits;
 pub(super) use self::utf16::mark;
 use super::Encoding;
 use crate::location::Span;
@@ -142,6 +143,7 @@ static SPECIAL: [bool; 256] = {
 /// Replaces spelled-out characters, and puts pieces together.
 fn characters(text: &[u8], builder: &mut Builder<'_>, budget: &mut Budget) -> Result<(), Spent> {
     let quoted_printable = escapes::is_quoted_printable(text);
+    let splits = Splits::of(text);
     let mut at = 0;
     while let Some(next) = text[at..].iter().position(|&c| SPECIAL[usize::from(c)]) {
         at += next;
@@ -151,8 +153,8 @@ fn characters(text: &[u8], builder: &mut Builder<'_>, budget: &mut Budget) -> Re
             b'&' => escapes::entity(rest),
             b'=' if quoted_printable => escapes::quoted_printable(rest),
             b'=' => None,
-            b'\\' => escapes::escape(rest).or_else(|| split::split(text, at)),
-            _ => split::split(text, at),
+            b'\\' => escapes::escape(rest).or_else(|| splits.at(at)),
+            _ => splits.at(at),
         };
         let Some(found) = found else {
             at += 1;

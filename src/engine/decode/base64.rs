@@ -9,6 +9,8 @@ use crate::engine::Encoding;
 
 /// How much of a run tells what is in it, in letters.
 const HEAD: usize = 96;
+/// How many bytes are enough to see of most runs that they hold nothing.
+const START: usize = 12;
 /// Fewer bytes than this may look like text by chance.
 const SHORTEST_TEXT: usize = 16;
 /// So many digits are the twenty characters of an access key id.
@@ -150,34 +152,43 @@ fn content(letters: &[u8]) -> Option<(Alphabet, Content)> {
     let ways = [(Alphabet::Hex, digits), (Alphabet::Base64, letters.len().min(HEAD))];
     ways.into_iter().filter(|&(alphabet, length)| length >= alphabet.shortest()).find_map(|(alphabet, length)| {
         let length = length / alphabet.group().0 * alphabet.group().0;
-        // Most runs are no text from their first bytes on.
-        let may_begin_text = |c: &u8| is_text_byte(*c) || matches!(c, 0 | 0xFE | 0xFF | 0x1F | 0x8B | 8);
-        if !alphabet.decoded(&letters[..4]).iter().all(may_begin_text) {
+        if !may_begin_content(&alphabet.start(letters)) {
             return None;
         }
         let head = alphabet.decoded(&letters[..length]);
         // What begins with an x and a space or the like is text and no header of zlib.
-        let content = if head.len() >= SHORTEST_TEXT && (is_text(&head) || is_wide_text(&head)) {
-            Content::Text
-        } else if deflate::is_deflated(&head) {
-            Content::Deflated
-        } else {
-            return None;
-        };
+        let content =
+            if head.len() >= SHORTEST_TEXT && (is_text(&head) && is_mostly_ascii(&head) || is_wide_text(&head)) {
+                Content::Text
+            } else if deflate::is_deflated(&head) {
+                Content::Deflated
+            } else {
+                return None;
+            };
         Some((alphabet, content))
     })
+}
+
+/// Whether the first bytes of a run are those of something: most runs are not text from there on, which is told in no time.
+fn may_begin_content(start: &[u8; START]) -> bool {
+    // Two characters of UTF-16, or its mark and one.
+    let is_wide = |pairs: &[u8]| pairs[0] == 0 && pairs[2] == 0 || pairs[1] == 0 && pairs[3] == 0;
+    let is_marked = start.starts_with(b"\xFF\xFE") || start.starts_with(b"\xFE\xFF");
+    is_marked || is_wide(start) || deflate::is_deflated(start) || is_text(start)
 }
 
 fn is_text_byte(c: u8) -> bool {
     matches!(c, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B | 0x20..=0x7E | 0x80..)
 }
 
-/// Whether the bytes are UTF-8, mostly ASCII, perhaps cut off within a character.
+/// Whether the bytes are UTF-8, perhaps cut off within a character.
 fn is_text(bytes: &[u8]) -> bool {
     let cut_off = |error: std::str::Utf8Error| error.error_len().is_none();
-    bytes.iter().all(|&c| is_text_byte(c))
-        && std::str::from_utf8(bytes).map_or_else(cut_off, |_| true)
-        && 4 * bytes.iter().filter(|c| c.is_ascii()).count() >= 3 * bytes.len()
+    bytes.iter().all(|&c| is_text_byte(c)) && std::str::from_utf8(bytes).map_or_else(cut_off, |_| true)
+}
+
+fn is_mostly_ascii(bytes: &[u8]) -> bool {
+    4 * bytes.iter().filter(|c| c.is_ascii()).count() >= 3 * bytes.len()
 }
 
 /// Whether the bytes are ASCII in UTF-16, of either order, perhaps with its mark.
@@ -209,6 +220,14 @@ impl Alphabet {
         }
     }
 
+    /// How many bits a letter has.
+    fn bits(self) -> usize {
+        match self {
+            Self::Base64 => 6,
+            Self::Hex => 4,
+        }
+    }
+
     fn shortest(self) -> usize {
         match self {
             Self::Base64 => run::SHORTEST,
@@ -218,10 +237,7 @@ impl Alphabet {
 
     /// What letters stand for, the last group perhaps without its padding; the letter of a byte that is not whole is left out.
     fn decoded(self, letters: &[u8]) -> Vec<u8> {
-        let bits = match self {
-            Self::Base64 => 6,
-            Self::Hex => 4,
-        };
+        let bits = self.bits();
         let mut bytes = Vec::with_capacity(letters.len() * bits / 8 + 1);
         let (mut held, mut count) = (0_u32, 0_usize);
         for &letter in letters {
@@ -233,6 +249,23 @@ impl Alphabet {
             }
         }
         bytes
+    }
+
+    /// The first bytes of a run that is long enough.
+    fn start(self, letters: &[u8]) -> [u8; START] {
+        let mut start = [0; START];
+        let mut give = start.iter_mut();
+        let (group, bytes) = self.group();
+        for letters in letters.chunks_exact(group) {
+            let bits = letters.iter().fold(0_u32, |bits, &c| bits << self.bits() | u32::from(self.value(c)));
+            for byte in (0..bytes).rev() {
+                match give.next() {
+                    Some(place) => *place = (bits >> (8 * byte)) as u8,
+                    None => return start,
+                }
+            }
+        }
+        start
     }
 
     fn value(self, letter: u8) -> u8 {

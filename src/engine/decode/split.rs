@@ -2,6 +2,8 @@
 //! literals and of lines, tags that only change how text looks, characters that nobody sees. All of it counts only where both its
 //! neighbours are letters, digits or the signs of base64: elsewhere it does no harm.
 
+use std::cell::OnceCell;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
@@ -71,49 +73,65 @@ static UNSEEN: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant pattern compiles")
 });
 
-/// What stands at `at` between two pieces of a word.
-pub(super) fn split(text: &[u8], at: usize) -> Option<Character> {
-    let is_piece = |c: &&u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=' | b'_' | b'-');
-    at.checked_sub(1).and_then(|before| text.get(before)).filter(is_piece)?;
-    let rest = &text[at..text.len().min(at + FARTHEST)];
-    let length = between(text, at, rest)?;
-    text.get(at + length).filter(is_piece)?;
-    let (before, after) = pieces(text, at, at + length);
-    if is_whole(before) || is_whole(after) {
-        return None;
-    }
-    Some(Character { length, byte: None, encoding: Encoding::Split })
+/// Finds what stands between pieces in one text.
+#[derive(Debug)]
+pub(super) struct Splits<'a> {
+    text: &'a [u8],
+    /// Where lists are said to be joined, looked for once and only when there is a list.
+    joins: OnceCell<Vec<Range<usize>>>,
 }
 
-fn between(text: &[u8], at: usize, rest: &[u8]) -> Option<usize> {
-    let whole = |regex: &Regex| regex.find(rest).map(|found| found.end());
-    match rest[0] {
-        b'"' | b'\'' | b'`' if !may_go_on(&rest[1..]) => None,
-        b'"' | b'\'' | b'`' => {
-            let followed = || whole(&FOLLOWED).filter(|&length| are_alone(text, at, at + length));
-            let listed = || whole(&LISTED).filter(|&length| is_joined(text, at, at + length));
-            whole(&ADDED).or_else(followed).or_else(|| whole(&BESIDE)).or_else(listed)
+impl<'a> Splits<'a> {
+    pub(super) fn of(text: &'a [u8]) -> Self {
+        Self { text, joins: OnceCell::new() }
+    }
+
+    /// What stands at `at` between two pieces of a word.
+    pub(super) fn at(&self, at: usize) -> Option<Character> {
+        let text = self.text;
+        let is_piece = |c: &&u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=' | b'_' | b'-');
+        at.checked_sub(1).and_then(|before| text.get(before)).filter(is_piece)?;
+        let length = self.between(at)?;
+        text.get(at + length).filter(is_piece)?;
+        let (before, after) = pieces(text, at, at + length);
+        if is_whole(before) || is_whole(after) {
+            return None;
         }
-        0x1B => whole(&COLOURS),
-        b'\r' | b'\n' if !is_quoted(rest) => None,
-        b'\r' | b'\n' => whole(&QUOTED).filter(|&length| is_cut_value(text, at, at + length)),
-        b'<' => whole(&TAGS),
-        b'\\' => whole(&CONTINUED),
-        _ => whole(&UNSEEN),
+        Some(Character { length, byte: None, encoding: Encoding::Split })
     }
-}
 
-/// Whether a sign that adds, a line end or another string comes behind a string, which is seldom so.
-fn may_go_on(behind: &[u8]) -> bool {
-    behind.iter().find(|c| !matches!(c, b' ' | b'\t')).is_some_and(|c| b"+.&<|\\\r\n,\"'".contains(c))
-}
+    fn between(&self, at: usize) -> Option<usize> {
+        let text = self.text;
+        let rest = &text[at..text.len().min(at + FARTHEST)];
+        let whole = |regex: &Regex| regex.find(rest).map(|found| found.end());
+        match rest[0] {
+            b'"' | b'\'' | b'`' => match rest[1..].iter().find(|c| !matches!(c, b' ' | b'\t'))? {
+                b',' => whole(&LISTED).filter(|&length| self.is_joined(at, at + length)),
+                b'+' | b'.' | b'&' | b'<' | b'|' | b'\\' | b'\r' | b'\n' | b'"' | b'\'' => {
+                    let followed = || whole(&FOLLOWED).filter(|&length| are_alone(text, at, at + length));
+                    whole(&ADDED).or_else(followed).or_else(|| whole(&BESIDE))
+                }
+                _ => None,
+            },
+            0x1B => whole(&COLOURS),
+            b'\r' | b'\n' if !is_quoted(rest) => None,
+            b'\r' | b'\n' => whole(&QUOTED).filter(|&length| is_cut_value(text, at, at + length)),
+            b'<' => whole(&TAGS),
+            b'\\' => whole(&CONTINUED),
+            _ => whole(&UNSEEN),
+        }
+    }
 
-/// Whether the list of which two pieces are is joined: what says so stands right before the list or right behind it.
-fn is_joined(text: &[u8], end: usize, start: usize) -> bool {
-    let before = &text[end.saturating_sub(JOIN_REACH)..end];
-    let after = &text[start..text.len().min(start + JOIN_REACH)];
-    let list = |side: &[u8]| JOINED.is_match(side);
-    list(before) || list(after.split(|&c| c == b'\n').next().unwrap_or_default())
+    /// Whether the list of which two pieces are is joined: what says so stands right before the list or right behind it.
+    fn is_joined(&self, end: usize, start: usize) -> bool {
+        let joins = self.joins.get_or_init(|| JOINED.find_iter(self.text).map(|found| found.range()).collect());
+        let near = joins.partition_point(|join| join.start + JOIN_REACH < end);
+        let is_on_line = |at: usize| !self.text[start..at].contains(&b'\n');
+        joins[near..]
+            .iter()
+            .take_while(|join| join.end <= start + JOIN_REACH)
+            .any(|join| join.end <= end || join.start >= start && is_on_line(join.start))
+    }
 }
 
 /// Whether the next line begins as quoted ones do, which is seldom so.
@@ -163,7 +181,7 @@ mod tests {
         } else {
             at
         };
-        match split(text.as_bytes(), at) {
+        match Splits::of(text.as_bytes()).at(at) {
             Some(found) => [&text[..at], &text[at + found.length..]].concat(),
             None => "-".to_owned(),
         }
@@ -199,9 +217,9 @@ mod tests {
             r#"format("%s%s", "AK", "IA")"#,
         ] {
             let end = text.find(r#"", "IA"#).unwrap();
-            assert_eq!(split(text.as_bytes(), end).map(|found| found.length), Some(4), "{text}");
+            assert_eq!(Splits::of(text.as_bytes()).at(end).map(|found| found.length), Some(4), "{text}");
         }
-        assert!(split(br#"["AK", "IA"]"#, 4).is_none());
+        assert!(Splits::of(br#"["AK", "IA"]"#).at(4).is_none());
     }
 
     #[test]
@@ -212,7 +230,7 @@ mod tests {
             format!("\"{id}\",\"{secret}\"].join(':')"),
             format!("\"{id}\" + \"{secret}\""),
         ] {
-            assert!(split(text.as_bytes(), 21).is_none(), "{text}");
+            assert!(Splits::of(text.as_bytes()).at(21).is_none(), "{text}");
         }
     }
 
@@ -221,7 +239,7 @@ mod tests {
         for text in [r#""AK", "IA""#, r#""AK": "IA""#, "\"AK\",\n\"IA\"", "\"AK\"\n\"IA\",\"x\"", r#""AK " + "IA""#] {
             assert_eq!(joined(text), "-", "{text}");
         }
-        assert!(split(b"\"x\",\"AK\"\n\"IA\"", 7).is_none());
+        assert!(Splits::of(b"\"x\",\"AK\"\n\"IA\"").at(7).is_none());
     }
 
     #[test]
