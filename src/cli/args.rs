@@ -129,6 +129,9 @@ pub(super) struct ExplainArgs {
     #[arg(value_name = "FILE[:LINE]", allow_hyphen_values = true)]
     pub(super) target: PathBuf,
 
+    #[command(flatten)]
+    pub(super) rules: RuleFiles,
+
     /// How to tell it
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Shape,

@@ -8,9 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use super::args::{ExplainArgs, Shape};
 use super::exit::Exit;
-use super::lists;
+use super::{lists, rules};
 use crate::engine::Scanner;
-use crate::engine::rule::RuleSet;
 use crate::report::RuleInfo;
 use crate::report::explain::{self, Explanation};
 use crate::source::archive;
@@ -22,14 +21,15 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit> {
     let (file, line) = target(&args.target);
     let name = lists::name(&file);
     let bytes = read(&file).with_context(|| format!("reading {name} failed"))?;
-    let scanner = Scanner::new(RuleSet::builtin());
+    let scanner = Scanner::new(rules::load(&args.rules)?);
+    let known = scanner.rules();
     let explanation = Explanation {
         file: &name,
         line,
         bytes: &bytes,
         candidates: &scanner.explain(&bytes),
         keywords: &scanner.keywords(&bytes),
-        rules: scanner.rules().iter().map(RuleInfo::from).collect(),
+        rules: known.iter().map(RuleInfo::from).chain(known.foreign().iter().map(RuleInfo::from)).collect(),
         show_secrets: args.show_secrets,
         note: archive::detect(&bytes)
             .map(|_| "It is an archive, which is not opened here: unpack it and ask about what is in it."),

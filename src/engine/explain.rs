@@ -346,7 +346,9 @@ fn unseen(rules: &RuleSet, matches: &[Match], seen: &[Candidate]) -> Vec<Candida
             // A match has the rule of its first part.
             let kind = value.kind();
             let own = rules.get(&found.rule).filter(|rule| rule.kind == kind);
-            let rule = own.or_else(|| rules.iter().find(|rule| rule.kind == kind)).map(|rule| rule.id.clone());
+            let own = own.or_else(|| rules.iter().find(|rule| rule.kind == kind)).map(|rule| rule.id.clone());
+            let foreign = rules.foreign().iter().find(|rule| rule.id == found.rule).map(|rule| rule.id.clone());
+            let rule = foreign.or(own);
             let encoding = found.encoding.clone();
             all.push(Candidate { rule, span, encoding, value, outcome: Outcome::Reported { with } });
         }

@@ -4,16 +4,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use regex::bytes::{Regex, RegexBuilder, RegexSet};
 use regex_syntax::hir::{Hir, HirKind};
 
+use super::lazy::{LazyRegex, LazySet, parsed};
 use super::{Invalid, checksum};
 use crate::engine::{Dropped, plausible};
 
 /// Shorter keywords are everywhere.
 const SHORTEST_KEYWORD: usize = 3;
-/// What the regexes of labels come to know of a text takes more than the usual 2 MiB, and is thrown away beyond that.
-const DFA_SIZE: usize = 16 << 20;
 /// Windows are cut at about three times the greatest length of a match.
 const LONGEST_MATCH: usize = 4096;
 /// A value that goes on for longer than this does not stand alone, so that it is none.
@@ -43,17 +41,17 @@ pub(super) struct Source<'a> {
 /// What finds the values of a rule.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Pattern {
-    regex: Regex,
+    regex: LazyRegex,
     /// Number of the group that is the value.
     value: usize,
     max_len: usize,
-    continuation: Option<Regex>,
+    continuation: Option<LazyRegex>,
     min_entropy: f64,
     checksum: bool,
-    exclude: RegexSet,
-    context: Option<Regex>,
-    called_else: Option<Regex>,
-    not_after: Option<Regex>,
+    exclude: LazySet,
+    context: Option<LazyRegex>,
+    called_else: Option<LazyRegex>,
+    not_after: Option<LazyRegex>,
     context_within: usize,
 }
 
@@ -69,18 +67,13 @@ pub(in crate::engine) struct Found {
 }
 
 impl Pattern {
-    pub(super) fn compile(source: &Source<'_>) -> Result<Self, Invalid> {
+    /// Of the fields of a rule; its regexes are compiled when they are asked, or by [`Pattern::compile`].
+    pub(super) fn new(source: &Source<'_>) -> Result<Self, Invalid> {
         let text = expand(source.regex, source.fragments)?;
-        let hir = regex_syntax::ParserBuilder::new()
-            .utf8(false)
-            .build()
-            .parse(&text)
-            .map_err(|error| invalid_regex("regex", &error))?;
+        let hir = parsed("regex", &text)?;
         let max_len = greatest_length(&hir)?;
         check_keywords(&hir, source.keywords)?;
-        let regex = compiled("regex", &text)?;
-        let value = regex.capture_names().position(|name| name == Some("value"));
-        let Some(value) = value else {
+        let Some(value) = group("value", &hir) else {
             let why = "has no group `value`; write `(?P<value>…)` around the credential";
             return Err(Invalid::new("regex", why));
         };
@@ -95,18 +88,29 @@ impl Pattern {
             return Err(Invalid::new("context_within", why));
         }
         Ok(Self {
-            regex,
+            regex: LazyRegex::new("regex", text)?,
             value,
             max_len,
             continuation: source.continuation.map(continuation).transpose()?,
             min_entropy,
             checksum: source.checksum,
-            exclude: RegexSet::new(source.exclude).map_err(|error| invalid_regex("exclude", &error))?,
-            context: source.context.map(|text| compiled("context", text)).transpose()?,
-            called_else: source.called_else.map(|text| compiled("called_else", text)).transpose()?,
-            not_after: source.not_after.map(|text| compiled("not_after", text)).transpose()?,
+            exclude: LazySet::new("exclude", source.exclude)?,
+            context: source.context.map(|text| LazyRegex::new("context", text.to_owned())).transpose()?,
+            called_else: source.called_else.map(|text| LazyRegex::new("called_else", text.to_owned())).transpose()?,
+            not_after: source.not_after.map(|text| LazyRegex::new("not_after", text.to_owned())).transpose()?,
             context_within,
         })
+    }
+
+    /// Compiles all regexes now.
+    ///
+    /// # Errors
+    /// When one is too large.
+    pub(super) fn compile(&self) -> Result<(), Invalid> {
+        let optional = [&self.continuation, &self.context, &self.called_else, &self.not_after];
+        self.regex.compile()?;
+        self.exclude.compile()?;
+        optional.into_iter().flatten().try_for_each(LazyRegex::compile)
     }
 
     /// The greatest length of a match in bytes, its continuation not counted.
@@ -116,8 +120,9 @@ impl Pattern {
 
     /// The leftmost match that starts at `start` or later and ends at `cut` or before.
     pub(in crate::engine) fn find(&self, text: &[u8], start: usize, cut: usize) -> Option<Found> {
-        let mut groups = self.regex.capture_locations();
-        let whole = self.regex.captures_read_at(&mut groups, &text[..cut], start)?;
+        let regex = self.regex.get();
+        let mut groups = regex.capture_locations();
+        let whole = regex.captures_read_at(&mut groups, &text[..cut], start)?;
         let (from, to) = groups.get(self.value)?;
         let end = to + self.continued(&text[to..]);
         Some(Found { start: whole.start(), value: from..end, next: whole.end().max(end) })
@@ -126,15 +131,16 @@ impl Pattern {
     /// How many bytes the value goes on for in what stands behind it.
     fn continued(&self, behind: &[u8]) -> usize {
         let reach = behind.len().min(LONGEST_CONTINUATION);
-        let more = self.continuation.as_ref().and_then(|c| c.find(&behind[..reach]));
+        let more = self.continuation.as_ref().and_then(|c| c.get().find(&behind[..reach]));
         more.map_or(0, |more| more.len())
     }
 
     /// Whether a value may be one as far as the rule itself can tell.
     pub(in crate::engine) fn allows(&self, value: &[u8]) -> Result<(), Dropped> {
         let (bits, least) = (plausible::entropy(value), self.min_entropy);
-        if let Some(pattern) = self.exclude.matches(value).iter().next() {
-            return Err(Dropped::Excluded(self.exclude.patterns()[pattern].clone()));
+        let exclude = self.exclude.get();
+        if let Some(pattern) = exclude.matches(value).iter().next() {
+            return Err(Dropped::Excluded(exclude.patterns()[pattern].clone()));
         }
         if self.checksum && !checksum::is_right(value) {
             return Err(Dropped::Checksum);
@@ -144,7 +150,7 @@ impl Pattern {
 
     /// Whether what must stand nearby does. `None` if nothing must.
     pub(in crate::engine) fn has_context(&self, text: &[u8], found: &Found) -> Option<bool> {
-        let context = self.context.as_ref()?;
+        let context = self.context.as_ref()?.get();
         let before = &text[found.start.saturating_sub(self.context_within)..found.value.start];
         let after = &text[found.value.end..text.len().min(found.value.end + self.context_within)];
         Some(context.is_match(before) || context.is_match(after))
@@ -153,7 +159,7 @@ impl Pattern {
     /// Whether what stands right before a match says that it is something else.
     pub(in crate::engine) fn is_preceded(&self, text: &[u8], found: &Found) -> bool {
         let before = &text[found.start.saturating_sub(PREFIX)..found.start];
-        self.not_after.as_ref().is_some_and(|prefix| prefix.is_match(before))
+        self.not_after.as_ref().is_some_and(|prefix| prefix.get().is_match(before))
     }
 
     /// Whether values are also looked for beside access key ids, where nothing calls them what they are.
@@ -163,15 +169,22 @@ impl Pattern {
 
     /// Whether a label says that a value is something else.
     pub(in crate::engine) fn is_called_else(&self, label: &[u8]) -> bool {
-        self.called_else.as_ref().is_some_and(|names| names.is_match(label))
+        self.called_else.as_ref().is_some_and(|names| names.get().is_match(label))
     }
 }
 
-fn compiled(field: &'static str, text: &str) -> Result<Regex, Invalid> {
-    RegexBuilder::new(text).dfa_size_limit(DFA_SIZE).build().map_err(|error| invalid_regex(field, &error))
+/// The number of a named group.
+fn group(name: &str, hir: &Hir) -> Option<usize> {
+    match hir.kind() {
+        HirKind::Capture(capture) if capture.name.as_deref() == Some(name) => Some(capture.index as usize),
+        HirKind::Capture(capture) => group(name, &capture.sub),
+        HirKind::Repetition(repeated) => group(name, &repeated.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().find_map(|part| group(name, part)),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
+    }
 }
 
-fn invalid_regex(field: &'static str, error: &dyn std::error::Error) -> Invalid {
+pub(super) fn invalid_regex(field: &'static str, error: &dyn std::error::Error) -> Invalid {
     // The regex crate draws the place under the pattern; the last line says what is wrong.
     let text = error.to_string();
     let why = text.lines().last().unwrap_or_default();
@@ -196,18 +209,14 @@ fn expand(regex: &str, fragments: &BTreeMap<String, String>) -> Result<String, I
     }
 }
 
-fn continuation(class: &str) -> Result<Regex, Invalid> {
+fn continuation(class: &str) -> Result<LazyRegex, Invalid> {
     let bytes = format!("(?-u:{class})");
-    let one_byte = regex_syntax::ParserBuilder::new()
-        .utf8(false)
-        .build()
-        .parse(&bytes)
-        .is_ok_and(|hir| hir.properties().maximum_len() == Some(1));
+    let one_byte = parsed("continuation", &bytes).is_ok_and(|hir| hir.properties().maximum_len() == Some(1));
     if !one_byte {
         let why = "is no class of single bytes; write it like `[A-Za-z0-9+/]`";
         return Err(Invalid::new("continuation", why));
     }
-    compiled("continuation", &format!(r"\A{bytes}+"))
+    LazyRegex::new("continuation", format!(r"\A{bytes}+"))
 }
 
 fn greatest_length(hir: &Hir) -> Result<usize, Invalid> {
@@ -259,7 +268,7 @@ mod tests {
     use super::*;
 
     fn pattern(regex: &str, continuation: Option<&str>) -> Pattern {
-        Pattern::compile(&Source {
+        Pattern::new(&Source {
             fragments: &BTreeMap::from([("digits".to_owned(), "[0-9]{2}".to_owned())]),
             keywords: &["key".to_owned()],
             regex,
