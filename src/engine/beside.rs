@@ -37,13 +37,18 @@ pub(super) fn unlabelled(
         if count_in(ids, &window) <= count_in(known, &window) {
             continue;
         }
-        // What an earlier id has looked at need not be looked at again, but for values that were too far from that one.
-        for run in near(text, id) {
-            let is_new = run.start >= from && !overlaps(known, &run);
-            if is_new && stands_alone(text, id, &run) && !is_called_else(text, &run, pattern) {
-                from = run.end;
-                found.push(run);
-            }
+        let fits = |run: &Range<usize>| {
+            !overlaps(known, run) && stands_alone(text, id, run) && !is_called_else(text, run, pattern)
+        };
+        let mut all: Vec<_> = near(text, id).filter(fits).collect();
+        // Who has one on its line wants none of another.
+        if all.iter().any(|run| is_on_line(text, id, run)) {
+            all.retain(|run| is_on_line(text, id, run));
+        }
+        // What an earlier id has found need not be found again.
+        for run in all.into_iter().filter(|run| run.start >= from).collect::<Vec<_>>() {
+            from = run.end;
+            found.push(run);
         }
     }
     found
@@ -167,6 +172,11 @@ fn foreign_start(text: &[u8], run: usize, length: usize) -> usize {
     }
 }
 
+fn is_on_line(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
+    let between = if run.start >= id.end { id.end..run.start } else { run.end..id.start };
+    text.get(between).is_some_and(|between| memchr::memchr(b'\n', between).is_none())
+}
+
 fn is_near(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
     let between = if run.start >= id.end { id.end..run.start } else { run.end..id.start };
     let Some(between) = text.get(between) else {
@@ -234,6 +244,12 @@ mod tests {
     fn a_telling_name_reaches_further_than_none() {
         assert_eq!(count("id: ID\n\n\n\n\nDefault: SECRET"), 1);
         assert_eq!(count("id: ID\n\n\n\n\nThing: SECRET"), 0);
+    }
+
+    #[test]
+    fn an_id_with_a_secret_on_its_line_wants_none_of_the_next() {
+        assert_eq!(count("s3://ID:SECRET@x\nredis://:SECRET@y\n"), 1);
+        assert_eq!(count("s3://ID\nredis://:SECRET@y\n"), 1);
     }
 
     #[test]

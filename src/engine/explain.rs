@@ -166,6 +166,12 @@ impl Scanner {
         candidates.extend(unseen(&self.rules, &matches, &candidates));
         candidates.sort_by(|a, b| (a.span, &a.encoding, &a.rule).cmp(&(b.span, &b.encoding, &b.rule)));
         candidates.dedup();
+        // What stands in a text stands in its views too.
+        let told = |c: &Candidate| (c.span, c.rule.clone(), c.value.bytes().to_vec());
+        let reported: HashSet<_> = candidates.iter().filter(|c| c.is_reported()).map(told).collect();
+        let is_covered = |c: &Candidate| matches!(c.outcome, Outcome::Dropped(Dropped::Covered { .. }));
+        let is_repeated = |c: &Candidate| is_covered(c) && reported.contains(&told(c));
+        candidates.retain(|c| !is_repeated(c));
         candidates
     }
 

@@ -91,6 +91,9 @@ pub(super) fn lines(text: &[u8], first: Range<usize>, width: usize) -> Vec<Range
             break;
         }
         let is_last = line.len() < width;
+        if is_last && !is_end(&text[line.end..]) {
+            break;
+        }
         at = line.end;
         lines.push(line);
         if is_last {
@@ -98,6 +101,18 @@ pub(super) fn lines(text: &[u8], first: Range<usize>, width: usize) -> Vec<Range
         }
     }
     lines
+}
+
+/// Whether what stands behind the last line ends a run: a name that a value is given to does not.
+fn is_end(behind: &[u8]) -> bool {
+    let padding = behind.iter().take(2).take_while(|&&c| c == b'=').count();
+    let behind = &behind[padding..];
+    let blanks = behind.iter().take(FARTHEST).take_while(|c| matches!(c, b' ' | b'\t')).count();
+    match behind.get(blanks) {
+        Some(b'=' | b':') => false,
+        Some(c) => blanks > 0 || b"\r\n\"'`\\<>)]},;|&%\0".contains(c),
+        None => true,
+    }
 }
 
 /// What stands between two lines: a line break, which may be spelled out, what ends a string literal before it, and what indents

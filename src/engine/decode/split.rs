@@ -142,7 +142,7 @@ fn is_quoted(line_end: &[u8]) -> bool {
 /// Whether the two pieces make up the length of an access key id or of its secret.
 fn is_cut_value(text: &[u8], end: usize, start: usize) -> bool {
     let (before, after) = pieces(text, end, start);
-    matches!(before.len() + after.len(), AccessKeyId::LEN | SECRET)
+    before.len() + after.len() == SECRET || AccessKeyId::shaped(&[before, after].concat()).is_some()
 }
 
 /// The letters, digits and signs of base64 before `end` and from `start` on.
