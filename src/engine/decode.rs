@@ -208,7 +208,8 @@ impl Suspect {
     fn decode(&self, text: &[u8], builder: &mut Builder<'_>, budget: &mut Budget) -> Result<Option<usize>, Spent> {
         match self {
             Self::Letters(line) => match Encoded::at(text, line.clone()) {
-                Some(encoded) => encoded.decode(text, builder, budget).map(|()| Some(encoded.end())),
+                // Perhaps with padding behind its last letter.
+                Some(encoded) => encoded.decode(text, builder, budget).map(|()| Some(encoded.end().max(builder.done))),
                 None => Ok(None),
             },
             Self::List(list) => {
@@ -223,13 +224,14 @@ impl Suspect {
             Self::Wide(run) => {
                 let Range { start, end } = run.range;
                 let how = alone(run.encoding);
+                let goes_on = |c: &u8| run::is_letter(*c) || matches!(c, b'=' | b'%');
                 // It is no continuation of the letters that it touches, which are written in another way.
-                let is_touched = |before: usize| builder.done == start || text[before].is_ascii_alphanumeric();
+                let is_touched = |before: usize| builder.done == start || goes_on(&text[before]);
                 if start.checked_sub(1).is_some_and(is_touched) {
                     builder.replace(start..start, b"\0", (0, 1), how, budget)?;
                 }
                 builder.replace(start..end, &run.text(text), (2, 1), how, budget)?;
-                if text.get(end).is_some_and(u8::is_ascii_alphanumeric) {
+                if text.get(end).is_some_and(goes_on) {
                     builder.replace(end..end, b"\0", (0, 1), how, budget)?;
                 }
                 Ok(Some(run.range.end))

@@ -156,3 +156,13 @@ fn what_begins_like_zlib_by_chance_is_left_alone() {
     let lines = base64(&noise).as_bytes().chunks(64).map(text_of).collect::<Vec<_>>().join("\n");
     assert!(work(&lines) < 1000, "{}", work(&lines));
 }
+
+#[test]
+fn what_begins_with_the_padding_of_another_piece_is_read_behind_it() {
+    let bytes = [base64(b"some text of a few words").as_bytes(), b"==\0A\0B\0C\0D\0"].concat();
+    for cut in 0..4 {
+        let text = [base64(&b"some text of a few words"[cut..]).as_bytes(), b"=\0A\0B\0C\0D\0"].concat();
+        assert!(view(&text).unwrap().text().ends_with(b"ABCD"), "{cut}");
+    }
+    assert!(view(&bytes).unwrap().text().ends_with(b"ABCD"));
+}
