@@ -42,7 +42,7 @@ static LISTED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?-u)\A(?:"\s{0,8},\s{0,80}"|'\s{0,8},\s{0,80}')"#).expect("a constant pattern compiles")
 });
 static JOINED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i-u)\bjoin\b|\bconcat\b|\bformat\s{0,2}\(\s{0,8}["'](?:%s){2,}["']"#)
+    Regex::new(r#"(?i-u)[.:!-]join\b|\bjoin\s{0,2}\(|\bconcat!?\s{0,2}[(\[]\s{0,8}["']|\bformat\s{0,2}\(\s{0,8}["'](?:%s){2,}["']"#)
         .expect("a constant pattern compiles")
 });
 /// How far from the pieces of a list that stands, in bytes.
