@@ -217,7 +217,7 @@ impl Suspect {
                 for (item, byte) in list.items.iter().zip(&list.bytes) {
                     let range = done..item.end;
                     done = item.end;
-                    builder.replace(range.clone(), &[*byte], (range.len(), 1), alone(Encoding::Hex), budget)?;
+                    builder.replace(range.clone(), &[*byte], (range.len(), 1), alone(list.encoding), budget)?;
                 }
                 Ok(Some(done))
             }

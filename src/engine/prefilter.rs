@@ -13,11 +13,12 @@ pub(super) struct Prefilter {
 }
 
 /// The first letters of ids, or the last of those, as they are encoded.
-const ENCODED: [&str; 14] = [
+const ENCODED: [&str; 20] = [
     // Base64, of AKIA and ASIA, by how many bytes stand before them in their group.
     "QUtJQ", "FLSU", "BS0lB", "QVNJQ", "FTSU", "BU0lB", // Hexadecimal.
     "4b4941", "4B4941", "534941", // Escape sequences, character references, percent.
-    "u0041", "x49\\x41", "&#65;", "&#x41;", "%41%",
+    "u0041", "x49\\x41", "&#65;", "&#x41;", "%41%", // Lists of bytes.
+    "49, 0x41", "49,0x41", "49 41", "49:41", "73, 65", "73,65",
 ];
 
 /// What to do at a hit.

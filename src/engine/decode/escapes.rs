@@ -79,7 +79,7 @@ pub(super) fn quoted_printable(text: &[u8]) -> Option<Character> {
 }
 
 /// The character that the digits at the start of `text` stand for, and how many they are.
-fn number(text: &[u8], radix: u32, digits: std::ops::RangeInclusive<usize>) -> Option<(u8, usize)> {
+pub(super) fn number(text: &[u8], radix: u32, digits: std::ops::RangeInclusive<usize>) -> Option<(u8, usize)> {
     let value = |c: &u8| char::from(*c).to_digit(radix);
     let count = text.iter().take(*digits.end()).take_while(|c| value(c).is_some()).count();
     let number = text[..count].iter().filter_map(value).fold(0, |number, digit| number * radix + digit);

@@ -1,6 +1,8 @@
-//! Bytes as programs list them: `0x41, 0x4B, 0x49`.
+//! Bytes as programs and dumps list them: `0x41, 0x4B, 0x49`, `41 4b 49`, `41:4b:49`, `65, 75, 73`.
 
 use std::ops::Range;
+
+use crate::engine::Encoding;
 
 /// Fewer items are no list.
 const SHORTEST: usize = 16;
@@ -12,46 +14,80 @@ const FARTHEST: usize = 64;
 pub(super) struct List {
     pub(super) bytes: Vec<u8>,
     pub(super) items: Vec<Range<usize>>,
+    pub(super) encoding: Encoding,
+}
+
+/// How a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// `0x41`, with commas and white space between.
+    Prefixed,
+    /// `41`, with this sign between.
+    Pairs(u8),
+    /// `65`, with a comma and white space between.
+    Decimals,
 }
 
 /// The first list of printable bytes at `from` or behind it.
 pub(super) fn next(text: &[u8], from: usize) -> Option<List> {
     let mut at = from;
     loop {
-        at += memchr::memmem::find(text.get(at..)?, b"0x")?;
-        let list = at_start(&text[at..], at);
-        match list.items.last() {
-            Some(_) if list.items.len() >= SHORTEST => return Some(list),
-            Some(last) => at = last.end,
-            None => at += 2,
+        at += text.get(at..)?.iter().position(u8::is_ascii_hexdigit)?;
+        let list = Form::at(&text[at..]).map(|form| form.list(text, at));
+        match list.as_ref().and_then(|list| list.items.last()) {
+            Some(last) if list.as_ref().is_some_and(|list| list.items.len() < SHORTEST) => at = last.end,
+            Some(_) => return list,
+            None => at += text[at..].iter().take_while(|c| c.is_ascii_alphanumeric()).count().max(1),
         }
     }
 }
 
-fn at_start(text: &[u8], offset: usize) -> List {
-    let mut list = List { bytes: Vec::new(), items: Vec::new() };
-    let mut at = 0;
-    while let Some(byte) = item(&text[at..]) {
-        list.bytes.push(byte);
-        list.items.push(offset + at..offset + at + 4);
-        let behind = &text[at + 4..text.len().min(at + 4 + FARTHEST)];
-        match behind.iter().position(|c| !b", \t\r\n".contains(c)) {
-            Some(separator) if separator > 0 => at += 4 + separator,
-            _ => break,
+impl Form {
+    /// Of the list that may begin with `text`.
+    fn at(text: &[u8]) -> Option<Self> {
+        match *text {
+            [b'0', b'x', ..] => Some(Self::Prefixed),
+            [_, high, sign @ (b' ' | b':' | b'-'), ..] if high.is_ascii_hexdigit() => Some(Self::Pairs(sign)),
+            [_, b',', ..] | [_, _, b',', ..] | [_, _, _, b',', ..] => Some(Self::Decimals),
+            _ => None,
         }
     }
-    list
-}
 
-/// The byte that an item at the start of `text` stands for, if it can be printed.
-fn item(text: &[u8]) -> Option<u8> {
-    let digit = |c: u8| char::from(c).to_digit(16);
-    match *text {
-        [b'0', b'x', high, low, ..] => {
-            let byte = (digit(high)? * 16 + digit(low)?) as u8;
-            matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~').then_some(byte)
+    fn list(self, text: &[u8], from: usize) -> List {
+        let encoding = if self == Self::Decimals { Encoding::Escapes } else { Encoding::Hex };
+        let mut list = List { bytes: Vec::new(), items: Vec::new(), encoding };
+        let mut at = from;
+        while let Some((byte, length)) = self.item(&text[at..]) {
+            list.bytes.push(byte);
+            list.items.push(at..at + length);
+            at += length;
+            match self.separator(&text[at..text.len().min(at + FARTHEST)]) {
+                Some(length) => at += length,
+                None => break,
+            }
         }
-        _ => None,
+        list
+    }
+
+    /// The byte that an item at the start of `text` stands for, if it can be printed, and how long the item is.
+    fn item(self, text: &[u8]) -> Option<(u8, usize)> {
+        let (prefix, radix, digits): (&[u8], u32, _) = match self {
+            Self::Prefixed => (b"0x", 16, 2..=2),
+            Self::Pairs(_) => (b"", 16, 2..=2),
+            Self::Decimals => (b"", 10, 1..=3),
+        };
+        let (byte, count) = super::escapes::number(text.strip_prefix(prefix)?, radix, digits)?;
+        Some((byte, prefix.len() + count))
+    }
+
+    /// How long is what separates two items at the start of `text`.
+    fn separator(self, text: &[u8]) -> Option<usize> {
+        let length = text.iter().position(|c| !b", \t\r\n".contains(c)).filter(|&length| length > 0);
+        match self {
+            Self::Prefixed => length,
+            Self::Pairs(sign) => (text.first() == Some(&sign)).then_some(1),
+            Self::Decimals => length.filter(|_| text[0] == b','),
+        }
     }
 }
 
@@ -73,7 +109,27 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_read_however_their_items_are_written() {
+        let text = b"sixteen or more!";
+        let all = |item: fn(&u8) -> String, separator: &str| text.iter().map(item).collect::<Vec<_>>().join(separator);
+        let pair = |c: &u8| format!("{c:02x}");
+        for list in [
+            all(pair, " "),
+            all(pair, ":"),
+            all(pair, "-"),
+            all(|c| format!("{c}"), ","),
+            all(|c| format!("{c}"), ", "),
+        ] {
+            let found = next(format!("add 7, f(8, {list})").as_bytes(), 0).unwrap();
+            assert_eq!(found.bytes, text, "{list}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_text_is_no_list() {
+        assert_eq!(next("7f ".repeat(40).as_bytes(), 0), None);
+        assert_eq!(next("65 ".repeat(8).as_bytes(), 0), None);
+        assert_eq!(next("200, ".repeat(40).as_bytes(), 0), None);
         assert_eq!(next("0x00, ".repeat(40).as_bytes(), 0), None);
         assert_eq!(next("0x41414141, ".repeat(40).as_bytes(), 0), None);
         assert_eq!(next(b"0x", 0), None);
