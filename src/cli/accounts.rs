@@ -90,9 +90,10 @@ fn parse_list(lines: &[(usize, &str)]) -> Result<Vec<AccountId>> {
     words.map(|(number, word)| account(*number, word)).collect()
 }
 
+/// The word is not shown: who takes the wrong file may have secrets in it.
 fn account(line: usize, word: &str) -> Result<AccountId> {
     AccountId::parse(word)
-        .map_err(|why| anyhow!("line {line}: `{word}` is no account number: {why}; write one a line, names after a #"))
+        .map_err(|why| anyhow!("line {line} has no account number: {why}; write one a line, names after a #"))
 }
 
 /// What the column of account numbers may be called, in small letters.
@@ -140,8 +141,14 @@ fn parse_json(text: &str) -> Result<Vec<AccountId>> {
     } else {
         serde_json::from_str(text).map(|document: Document| document.accounts)
     };
+    // What serde says of it may show the values.
     let entries: Vec<Entry> = entries.map_err(|error| {
-        anyhow!("line {}: {error}; it should be what `aws organizations list-accounts` prints", error.line())
+        anyhow!(
+            "line {}, column {}: it should be what `aws organizations list-accounts` prints, `Accounts` with account numbers in \
+             quotes, each the `Id` of an entry or by itself",
+            error.line(),
+            error.column()
+        )
     })?;
     Ok(entries.into_iter().map(|Entry(account)| account).collect())
 }
@@ -165,7 +172,7 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<AccountId, E> {
-        AccountId::parse(text).map_err(|why| E::custom(format_args!("`{text}` is no account number: {why}")))
+        AccountId::parse(text).map_err(E::custom)
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<AccountId, M::Error> {
@@ -236,15 +243,32 @@ mod tests {
 
     #[test]
     fn what_is_no_account_is_refused_with_its_line() {
-        refused("111122223333\n# x\n12345", &["line 3", "`12345`", "5 digits"]);
-        refused("prod", &["line 1", "`prod`"]);
-        refused("111122223333 prod", &["line 1", "`prod`", "names after a #"]);
-        refused("name,account\na,111122223333\n\nb,1\n", &["line 4", "`1`"]);
+        refused("111122223333\n# x\n12345", &["line 3", "5 digits"]);
+        refused("prod", &["line 1", "not twelve digits"]);
+        refused("111122223333 prod", &["line 1", "names after a #"]);
+        refused("name,account\na,111122223333\n\nb,1\n", &["line 4", "1 digit"]);
         refused("#\nname,mail\na,b\n", &["line 2", "`account_id`"]);
-        refused("{\"Accounts\": [\n{\"Id\": \"1\"}]}", &["line 2", "`1`"]);
+        refused("{\"Accounts\": [\n{\"Id\": \"1\"}]}", &["line 2", "column 10", "`Id`"]);
         refused("[\n111122223333]", &["line 2", "in quotes"]);
         refused("{\"Users\": []}", &["`Accounts`", "list-accounts"]);
         refused("[\n\n{}]", &["line 3", "`Id`"]);
+    }
+
+    #[test]
+    fn what_is_no_account_is_not_shown() {
+        let secret = "aB3".repeat(13);
+        for text in [
+            secret.clone(),
+            format!("111122223333\n{secret}"),
+            format!("account\n{secret}"),
+            format!("name,account\na,{secret}"),
+            format!("[\"{secret}\"]"),
+            format!("{{\"Accounts\": \"{secret}\"}}"),
+            format!("{{\"Accounts\": [{{\"Id\": \"{secret}\"}}]}}"),
+        ] {
+            let error = parsed(&text).unwrap_err();
+            assert!(!error.contains(&secret), "{error}");
+        }
     }
 
     #[test]

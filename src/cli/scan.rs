@@ -49,9 +49,9 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
         version: env!("CARGO_PKG_VERSION"),
     };
     output::write(&report, args, files)?;
-    tell(args, &outcome, seconds);
     // A scan of nothing is not what --allow-incomplete allows.
     let allowed = args.allow_incomplete && outcome.tally.bytes > 0;
+    tell(args, &outcome, seconds, allowed);
     Ok(Exit::of(outcome.findings.len(), complete || allowed, args.exit_code))
 }
 
@@ -102,7 +102,7 @@ fn complete_tally(outcome: &mut Outcome, skipped: Vec<Skipped>) {
 const TOLD: usize = 10;
 
 /// What goes to standard error beside the report: figures on request, and unread input unless somebody has just been told of it.
-fn tell(args: &ScanArgs, outcome: &Outcome, seconds: f64) {
+fn tell(args: &ScanArgs, outcome: &Outcome, seconds: f64, allowed: bool) {
     let tally = &outcome.tally;
     if args.verbose {
         let (blobs, bytes, findings) = (tally.blobs, tally.bytes, outcome.findings.len());
@@ -117,7 +117,7 @@ fn tell(args: &ScanArgs, outcome: &Outcome, seconds: f64) {
     if tally.skipped.len() > TOLD {
         output::note(&format!("not read: {} more; the report lists them", tally.skipped.len() - TOLD));
     }
-    if args.allow_incomplete && !tally.skipped.is_empty() {
+    if allowed && !tally.skipped.is_empty() {
         output::note("not everything was read, which --allow-incomplete lets pass");
     }
 }
