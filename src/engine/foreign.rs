@@ -79,7 +79,8 @@ struct Text<'a> {
     /// The same, byte for byte, as UTF-8.
     utf8: Cow<'a, [u8]>,
     newlines: OnceCell<Vec<usize>>,
-    is_allowed_somewhere: bool,
+    /// Where [`ALLOWED`] stands.
+    allowed: Vec<usize>,
 }
 
 impl Foreign {
@@ -173,8 +174,8 @@ impl Foreign {
 
 impl<'a> Text<'a> {
     fn new(raw: &'a [u8]) -> Self {
-        let is_allowed_somewhere = memchr::memmem::find(raw, ALLOWED).is_some();
-        Self { raw, utf8: utf8(raw), newlines: OnceCell::new(), is_allowed_somewhere }
+        let allowed = memchr::memmem::find_iter(raw, ALLOWED).collect();
+        Self { raw, utf8: utf8(raw), newlines: OnceCell::new(), allowed }
     }
 
     fn newlines(&self) -> &[usize] {
@@ -186,6 +187,22 @@ impl<'a> Text<'a> {
         let line = self.newlines().partition_point(|&newline| newline <= at);
         let start = line.checked_sub(1).map_or(0, |before| self.newlines()[before]);
         (line, at - start + 1)
+    }
+
+    /// The same as [`lines`], for many places of one text: one line may be all of it.
+    fn lines(&self, at: Span) -> Span {
+        let newlines = self.newlines();
+        let before = newlines.partition_point(|&newline| newline <= at.start).checked_sub(1);
+        let behind = newlines.partition_point(|&newline| newline < at.end);
+        Span {
+            start: before.map_or(0, |before| newlines[before]),
+            end: newlines.get(behind).copied().unwrap_or(self.raw.len()),
+        }
+    }
+
+    fn is_allowed(&self, lines: Span) -> bool {
+        let next = self.allowed.partition_point(|&at| at < lines.start);
+        self.allowed.get(next).is_some_and(|at| at + ALLOWED.len() <= lines.end)
     }
 }
 
@@ -221,11 +238,12 @@ fn found_by(rules: &[ForeignRule], index: usize, text: &Text<'_>) -> Vec<Find> {
         // The line feeds before it are counted as part of it where lines are concerned.
         let standing = Span { start: found.start(), end: found.start() + (matched.end - matched.start) };
         let (line, column) = text.place(standing.start);
-        let lines = lines(text.raw, standing);
-        if text.is_allowed_somewhere && memchr::memmem::find(lines, ALLOWED).is_some() {
+        let lines = text.lines(standing);
+        if text.is_allowed(lines) {
             continue;
         }
-        let candidate = Candidate { secret: secret.of(text.raw), matched: matched.of(text.raw), line: lines };
+        let candidate =
+            Candidate { secret: secret.of(text.raw), matched: matched.of(text.raw), line: lines.of(text.raw) };
         let terms = rule.conditions.terms(&candidate);
         finds.extend(terms.map(|terms| Find { rule: index, line, column, secret, terms }));
     }

@@ -13,7 +13,7 @@ use self::levels::{Levels, Tie};
 use super::foreign::Terms;
 use super::rule::RuleSet;
 use super::{Encoding, FoundSecret, Match, SecretKind, presigned};
-use crate::key::{AccessKeyId, KeyKind};
+use crate::key::{AccessKeyId, KeyKind, Secret};
 use crate::location::Span;
 
 mod align;
@@ -50,6 +50,16 @@ pub(super) struct Part {
 pub(super) enum Value {
     Id(AccessKeyId),
     Secret(FoundSecret),
+}
+
+impl Value {
+    /// The value alone, wherever it stands.
+    pub(super) fn plain(&self) -> (Option<AccessKeyId>, Option<Secret>) {
+        match self {
+            Self::Id(id) => (Some(*id), None),
+            Self::Secret(found) => (None, Some(found.secret.clone())),
+        }
+    }
 }
 
 /// An id, or a secret that has none, with what belongs to it.
@@ -143,7 +153,7 @@ impl Part {
         }
     }
 
-    pub(super) fn has_value_of(&self, other: &Self) -> bool {
+    fn has_value_of(&self, other: &Self) -> bool {
         match (&self.value, &other.value) {
             (Value::Id(a), Value::Id(b)) => a == b,
             (Value::Secret(a), Value::Secret(b)) => a.secret == b.secret,

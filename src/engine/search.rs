@@ -5,6 +5,7 @@
 //! goes before what stands in its view, for credentials may be made of others; unless the view has the same thing in plainer form.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::decode::probe::Probe;
@@ -165,14 +166,9 @@ impl<'a> Search<'a> {
         found.retain(|part| !part.encoding.is_empty());
         found.sort_by_key(|part| (part.raw, part.rule));
         // All that was deflated together has the same place, and so values are compared too.
-        let mut each_once: Vec<Part> = Vec::new();
-        for part in found {
-            let known = each_once.iter().rev().take_while(|known| known.raw == part.raw && known.rule == part.rule);
-            if !known.clone().any(|known| known.has_value_of(&part)) {
-                each_once.push(part);
-            }
-        }
-        each_once
+        let mut known = HashSet::new();
+        found.retain(|part| known.insert((part.raw, part.rule, part.value.plain())));
+        found
     }
 
     /// The next stretch that has a keyword in it when it is decoded, at most `depth` times.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::map::{Builder, Spent};
+use super::map::{Builder, PIECE_COST, Spent};
 use super::{Budget, deflate, run};
 use crate::engine::Encoding;
 
@@ -97,7 +97,7 @@ impl Encoded {
         }
         let deflated = self.bytes(text);
         budget.take(deflated.len())?;
-        let inflated = deflate::inflated(&deflated, budget.left());
+        let inflated = deflate::inflated(&deflated, budget.left().saturating_sub(PIECE_COST));
         let padding = text[self.end()..].iter().take(2).take_while(|&&c| c == b'=').count();
         let range = self.lines[0].start..self.end() + padding;
         let steps = (range.len(), inflated.len());

@@ -40,6 +40,8 @@ mod tests {
     use flate2::write::{GzEncoder, ZlibEncoder};
 
     use super::*;
+    use crate::engine::base64::encode as base64;
+    use crate::engine::decode::{Budget, View};
 
     fn gzip(text: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -57,6 +59,14 @@ mod tests {
             assert_eq!(inflated(&bytes, 1 << 20), text);
             assert_eq!(inflated(&bytes, 100), text[..100]);
         }
+    }
+
+    #[test]
+    fn what_the_budget_does_not_allow_for_is_cut_off() {
+        let text = b"deflated ".repeat(1 << 20);
+        let written = base64(&gzip(&text));
+        let view = View::of(written.as_bytes(), None, &mut Budget::of(written.len())).unwrap();
+        assert!(view.text().starts_with(&text[..1 << 20]) && view.text().len() < text.len());
     }
 
     #[test]

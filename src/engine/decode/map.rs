@@ -8,7 +8,7 @@ use crate::engine::Encoding;
 use crate::location::Span;
 
 /// What a piece costs besides its text: so that many tiny ones don't cost much more than a few large ones.
-const PIECE_COST: usize = 16;
+pub(super) const PIECE_COST: usize = 16;
 
 /// A text with some pieces replaced.
 #[derive(Clone, Debug, Default)]

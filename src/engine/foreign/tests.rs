@@ -186,3 +186,17 @@ fn what_is_encoded_is_found_each_once() {
     let expected = [("acme_0123abcd", 1), ("acme_4567efgh", 1), ("acme_89abijkl", 0)];
     assert_eq!(found, expected.map(|(secret, steps)| (secret.to_owned(), steps)));
 }
+
+#[test]
+fn the_lines_of_many_places_are_those_of_each() {
+    let raw = b"\na\n\nb gitleaks:allow\nc\n";
+    let text = Text::new(raw);
+    for start in 0..raw.len() {
+        for end in start..=raw.len() {
+            let at = Span { start, end };
+            let of_each = lines(raw, at);
+            assert_eq!(text.lines(at).of(raw), of_each, "{at:?}");
+            assert_eq!(text.is_allowed(text.lines(at)), memchr::memmem::find(of_each, ALLOWED).is_some(), "{at:?}");
+        }
+    }
+}
