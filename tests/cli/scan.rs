@@ -117,7 +117,9 @@ fn secrets_in_names_and_links_are_not_shown() {
 #[test]
 fn a_scan_of_nothing_is_never_allowed() {
     let at = Keysweep::new();
-    at.scan(["missing", "--allow-incomplete"]).expect(2, &[]);
+    let shown = at.scan(["missing", "--allow-incomplete"]);
+    shown.expect(2, &[]);
+    assert!(!shown.stderr.contains("lets pass"), "{shown:?}");
 }
 
 #[test]
