@@ -419,8 +419,7 @@ fn without_overlaps(parts: Vec<Part>) -> Vec<Part> {
             let next = ours.partition_point(|ours| ours.end <= part.span.start);
             ours.get(next).is_none_or(|ours| !ours.overlaps(&part.span))
         };
-        let left: Vec<Part> = others.into_iter().filter(is_left).collect();
-        parts.extend(left);
+        parts.extend(others.into_iter().filter(is_left));
         first_at_place(&mut parts);
     }
     parts

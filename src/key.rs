@@ -85,6 +85,9 @@ pub enum NotAnAccount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(u64);
 
+/// How many characters a secret access key has.
+pub(crate) const SECRET_ACCESS_KEY_LEN: usize = 40;
+
 impl AccessKeyId {
     /// How many characters an id has.
     pub const LEN: usize = 20;

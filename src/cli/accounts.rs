@@ -63,7 +63,7 @@ fn parse(text: &str) -> Result<Vec<AccountId>> {
         return parse_json(text);
     }
     let lines: Vec<(usize, &str)> =
-        (1..).zip(text.lines().map(without_comment)).filter(|(_, l)| !l.is_empty()).collect();
+        (1..).zip(text.lines().map(lists::without_comment)).filter(|(_, l)| !l.is_empty()).collect();
     match lines.first() {
         Some((_, first)) if words(first).all(|word| AccountId::parse(word) == Err(NotAnAccount::Digits)) => {
             let separators = [',', ';', '\t'];
@@ -74,10 +74,6 @@ fn parse(text: &str) -> Result<Vec<AccountId>> {
         }
         _ => parse_list(&lines),
     }
-}
-
-fn without_comment(line: &str) -> &str {
-    line.split('#').next().unwrap_or_default().trim()
 }
 
 fn words(line: &str) -> impl Iterator<Item = &str> {

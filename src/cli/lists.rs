@@ -18,6 +18,11 @@ pub(super) fn read(file: &Path, what: &str) -> Result<String> {
     Ok(text(&bytes))
 }
 
+/// A line of a list without what is said of it behind a `#`.
+pub(super) fn without_comment(line: &str) -> &str {
+    line.split('#').next().unwrap_or_default().trim()
+}
+
 /// As errors call the file.
 pub(super) fn name(file: &Path) -> String {
     if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }

@@ -24,7 +24,7 @@ pub(super) fn load(file: &Path) -> Result<BTreeSet<AccessKeyId>> {
 /// A list has one word a line, which must be an id. From any other text, such as JSON, CSV or a mail, every word is taken that has
 /// the shape of an id.
 fn parse(text: &str) -> Result<BTreeSet<AccessKeyId>> {
-    let lines = || (1..).zip(text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()));
+    let lines = || (1..).zip(text.lines().map(lists::without_comment));
     let is_word = |line: &str| line.bytes().all(|c| c.is_ascii_alphanumeric());
     if !lines().all(|(_, line)| is_word(line)) {
         return Ok(text.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(id).collect());

@@ -9,7 +9,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     }
     let mut bytes = Vec::with_capacity(end / 4 * 3 + 2);
     for group in text[..end].chunks(4) {
-        let bits = group.iter().try_fold(0u32, |bits, &c| Some(bits << 6 | sextet(c)?))?;
+        let bits = group.iter().try_fold(0u32, |bits, &c| Some(bits << 6 | u32::from(sextet(c)?)))?;
         let [_, three @ ..] = (bits << (6 * (4 - group.len()))).to_be_bytes();
         bytes.extend_from_slice(&three[..group.len() - 1]);
     }
@@ -28,16 +28,16 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-fn sextet(c: u8) -> Option<u32> {
-    let value = match c {
+/// What a letter of either alphabet is worth.
+pub(super) const fn sextet(c: u8) -> Option<u8> {
+    Some(match c {
         b'A'..=b'Z' => c - b'A',
         b'a'..=b'z' => c - b'a' + 26,
         b'0'..=b'9' => c - b'0' + 52,
         b'+' | b'-' => 62,
         b'/' | b'_' => 63,
         _ => return None,
-    };
-    Some(value.into())
+    })
 }
 
 #[cfg(test)]

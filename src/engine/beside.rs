@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use super::boundary;
+use super::boundary::{self, is_base64};
 use super::rule::pattern::Pattern;
+use crate::key::SECRET_ACCESS_KEY_LEN;
 
 /// How far from an id a secret without a label may stand.
 const REACH: usize = 512;
@@ -18,7 +19,6 @@ const VALUES: [&[u8]; 5] = [b"value", b"content", b"default", b"data", b"text"];
 /// What may stand between a label and its value: signs, quotes and space.
 const GAP: usize = 24;
 const LONGEST_LABEL: usize = 64;
-const SECRET: usize = 40;
 /// From one value of a list to the next.
 const STEP: usize = 160;
 
@@ -46,10 +46,9 @@ pub(super) fn unlabelled(
             all.retain(|run| is_on_line(text, id, run));
         }
         // What an earlier id has found need not be found again.
-        for run in all.into_iter().filter(|run| run.start >= from).collect::<Vec<_>>() {
-            from = run.end;
-            found.push(run);
-        }
+        all.retain(|run| run.start >= from);
+        from = all.last().map_or(from, |run| run.end);
+        found.extend(all);
     }
     found
 }
@@ -80,7 +79,7 @@ pub(super) fn siblings(
         let next_known = known.get(index + 1).map_or(text.len(), |next| next.start);
         let mut last = first.end;
         while found.len() < wanted
-            && let Some(run) = runs(text, last..next_known.min(last + STEP + SECRET + 1)).next()
+            && let Some(run) = runs(text, last..next_known.min(last + STEP + SECRET_ACCESS_KEY_LEN + 1)).next()
             && boundary::secret_stands_alone(text, &run)
             && !is_called_else(text, &run, pattern)
         {
@@ -105,10 +104,10 @@ pub(super) fn stands_alone(text: &[u8], id: &Range<usize>, run: &Range<usize>) -
 
 /// Whether the label of a run says that it is something else; what is just the value of something is what that is called.
 pub(super) fn is_called_else(text: &[u8], run: &Range<usize>, pattern: &Pattern) -> bool {
-    let name = label(text, run.start);
-    let is_value = VALUES.iter().any(|value| text[name.clone()].eq_ignore_ascii_case(value));
-    let outer = if is_value { label(text, name.start) } else { name.clone() };
-    pattern.is_called_else(&text[name]) || pattern.is_called_else(&text[outer])
+    let label_at = label(text, run.start);
+    let name = &text[label_at.clone()];
+    let is_value = VALUES.iter().any(|value| name.eq_ignore_ascii_case(value));
+    pattern.is_called_else(name) || is_value && pattern.is_called_else(&text[label(text, label_at.start)])
 }
 
 fn has_telling_name(text: &[u8], run: &Range<usize>) -> bool {
@@ -135,7 +134,6 @@ fn overlaps(ranges: &[Range<usize>], run: &Range<usize>) -> bool {
 
 /// Stretches of exactly forty characters of base64 that begin in a window beside an id.
 fn runs(text: &[u8], window: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let is_base64 = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/');
     let touches_id = window.start > 0 && text[window.start - 1].is_ascii_alphanumeric();
     let first = window.start;
     let mut at = window.start;
@@ -144,16 +142,16 @@ fn runs(text: &[u8], window: Range<usize>) -> impl Iterator<Item = Range<usize>>
             let start = at + text[at..window.end].iter().position(is_base64)?;
             at = start + text[start..window.end].iter().take_while(|c| is_base64(c)).count();
             let mut run = start + foreign_start(text, start, at - start)..at;
-            if run.len() > SECRET && boundary::announces_secret(text, run.start) {
-                run.end = run.start + SECRET;
+            if run.len() > SECRET_ACCESS_KEY_LEN && boundary::announces_secret(text, run.start) {
+                run.end = run.start + SECRET_ACCESS_KEY_LEN;
             }
             if touches_id && run.start == first && text[first] == b'/' {
                 run.start += 1;
             }
-            if at == window.end && run.len() == SECRET + 1 && text[at - 1] == b'/' {
+            if at == window.end && run.len() == SECRET_ACCESS_KEY_LEN + 1 && text[at - 1] == b'/' {
                 run.end -= 1;
             }
-            if run.len() == SECRET {
+            if run.len() == SECRET_ACCESS_KEY_LEN {
                 return Some(run);
             }
         }
@@ -167,19 +165,22 @@ fn foreign_start(text: &[u8], run: usize, length: usize) -> usize {
         Some(b'\\') => 1.min(length),
         Some(b'%') => 2.min(length),
         // What a patch adds begins with a plus.
-        None | Some(b'\n') if length == SECRET + 1 && text[run] == b'+' => 1,
+        None | Some(b'\n') if length == SECRET_ACCESS_KEY_LEN + 1 && text[run] == b'+' => 1,
         _ => 0,
     }
 }
 
+/// What stands between an id and a run; `None` if they overlap.
+fn between<'a>(text: &'a [u8], id: &Range<usize>, run: &Range<usize>) -> Option<&'a [u8]> {
+    text.get(if run.start >= id.end { id.end..run.start } else { run.end..id.start })
+}
+
 fn is_on_line(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
-    let between = if run.start >= id.end { id.end..run.start } else { run.end..id.start };
-    text.get(between).is_some_and(|between| memchr::memchr(b'\n', between).is_none())
+    between(text, id, run).is_some_and(|between| memchr::memchr(b'\n', between).is_none())
 }
 
 fn is_near(text: &[u8], id: &Range<usize>, run: &Range<usize>) -> bool {
-    let between = if run.start >= id.end { id.end..run.start } else { run.end..id.start };
-    let Some(between) = text.get(between) else {
+    let Some(between) = between(text, id, run) else {
         return false;
     };
     let lines = memchr::memchr_iter(b'\n', between).count();

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::words;
+use crate::key::{AccessKeyId, SECRET_ACCESS_KEY_LEN};
 
 /// How far an escape sequence that ends before a value is looked for.
 const LONGEST_ESCAPE: usize = 12;
@@ -11,15 +12,13 @@ const LONGEST_ESCAPE: usize = 12;
 const BASE64_SIDE: usize = 64;
 /// Fewer characters than this on a side could be a path or a name.
 const SHORTEST_BASE64_SIDE: usize = 16;
-/// Ids and secrets as the lengths that go before strings in protobuf, class files, BSON and the like.
-const ID_LENGTH: u8 = 20;
-const SECRET_LENGTH: u8 = 40;
 
 /// Whether an access key id at `at` is all of a word: no letter or digit touches it. Punctuation does not matter (`-`, `_`, `/`,
 /// `+`, `=` are separators in file names, URLs and credential scopes), unless what it joins is base64.
 pub(super) fn id_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
     let begins = begins_word(text, at.start, u8::is_ascii_alphanumeric);
-    let ends = !text.get(at.end).is_some_and(u8::is_ascii_alphanumeric) || has_length_before(text, at.start, ID_LENGTH);
+    let ends = !text.get(at.end).is_some_and(u8::is_ascii_alphanumeric)
+        || has_length_before(text, at.start, AccessKeyId::LEN as u8);
     begins && ends && !is_inside_base64(text, at)
 }
 
@@ -54,7 +53,7 @@ fn begins_word(text: &[u8], at: usize, of_word: impl Fn(&u8) -> bool) -> bool {
     !text[..at].last().is_some_and(of_word) || ends_escape(&text[..at])
 }
 
-fn is_base64(c: &u8) -> bool {
+pub(super) fn is_base64(c: &u8) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/')
 }
 
@@ -79,10 +78,11 @@ fn ends_escape(text: &[u8]) -> bool {
 
 /// Whether what stands before `at` says that forty characters follow.
 pub(super) fn announces_secret(text: &[u8], at: usize) -> bool {
-    has_length_before(text, at, SECRET_LENGTH)
+    has_length_before(text, at, SECRET_ACCESS_KEY_LEN as u8)
 }
 
-/// Whether a string of that length is announced right before `at`: as one byte, as a little-endian word, or in digits with a colon.
+/// Whether a string of that length is announced right before `at`, as in protobuf, class files, BSON and the like: as one byte, as a
+/// little-endian word, or in digits with a colon.
 fn has_length_before(text: &[u8], at: usize, length: u8) -> bool {
     let before = &text[..at];
     let digits = [b'0' + length / 10, b'0' + length % 10, b':'];

@@ -57,8 +57,7 @@ impl<'a> Search<'a> {
         let mut foreign = self.scanner.foreign_parts(self.bytes);
         for region in regions.merged() {
             let inside: Vec<Part> = std::iter::from_fn(|| parts.next_if(|part| part.raw.start < region.end)).collect();
-            let view = View::of(region.of(self.bytes), decode::mark(self.bytes), &mut self.budget);
-            match view {
+            match self.view(region) {
                 Some(view) => {
                     foreign.extend(self.foreign_in_view(&view, region));
                     joint.add_view(region, &view, self.in_view(&view, region, inside));
@@ -75,11 +74,11 @@ impl<'a> Search<'a> {
         let mut regions = Regions::of(self.bytes.len());
         self.each_hit(self.bytes, |hit| regions.add(hit.at..hit.at + 1));
         self.add_encoded(&mut regions);
-        let view = |region: Span| {
-            let view = View::of(region.of(self.bytes), decode::mark(self.bytes), &mut self.budget);
-            view.map(|view| (region, view))
-        };
-        regions.merged().into_iter().filter_map(view).collect()
+        regions.merged().into_iter().filter_map(|region| Some((region, self.view(region)?))).collect()
+    }
+
+    fn view(&mut self, region: Span) -> Option<View> {
+        View::of(region.of(self.bytes), decode::mark(self.bytes), &mut self.budget)
     }
 
     fn add_encoded(&mut self, regions: &mut Regions) {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::map::{Builder, PIECE_COST, Spent};
 use super::{Budget, deflate, run};
 use crate::engine::Encoding;
+use crate::engine::base64::sextet;
 
 /// How much of a run tells what is in it, in letters.
 const HEAD: usize = 96;
@@ -291,14 +292,14 @@ impl Alphabet {
 
 /// What the letters of base64 are worth. Looked up, because which letter comes next can't be foreseen.
 static SEXTET: [u8; 256] = {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut table = [0; 256];
-    let mut value = 0;
-    while value < alphabet.len() {
-        table[alphabet[value] as usize] = value as u8;
-        value += 1;
+    let mut c = 0;
+    while c < table.len() {
+        if let Some(value) = sextet(c as u8) {
+            table[c] = value;
+        }
+        c += 1;
     }
-    (table[b'-' as usize], table[b'_' as usize]) = (62, 63);
     table
 };
 

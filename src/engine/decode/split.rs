@@ -10,10 +10,8 @@ use regex::bytes::Regex;
 
 use super::Character;
 use crate::engine::Encoding;
-use crate::key::AccessKeyId;
-
-/// Characters of a secret access key.
-const SECRET: usize = 40;
+use crate::engine::boundary::is_base64;
+use crate::key::{AccessKeyId, SECRET_ACCESS_KEY_LEN};
 
 /// What stands between two pieces is no longer.
 const FARTHEST: usize = 256;
@@ -89,7 +87,7 @@ impl<'a> Splits<'a> {
     /// What stands at `at` between two pieces of a word.
     pub(super) fn at(&self, at: usize) -> Option<Character> {
         let text = self.text;
-        let is_piece = |c: &&u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=' | b'_' | b'-');
+        let is_piece = |c: &&u8| is_base64(c) || matches!(c, b'=' | b'_' | b'-');
         at.checked_sub(1).and_then(|before| text.get(before)).filter(is_piece)?;
         let length = self.between(at)?;
         text.get(at + length).filter(is_piece)?;
@@ -142,20 +140,19 @@ fn is_quoted(line_end: &[u8]) -> bool {
 /// Whether the two pieces make up the length of an access key id or of its secret.
 fn is_cut_value(text: &[u8], end: usize, start: usize) -> bool {
     let (before, after) = pieces(text, end, start);
-    before.len() + after.len() == SECRET || AccessKeyId::shaped(&[before, after].concat()).is_some()
+    before.len() + after.len() == SECRET_ACCESS_KEY_LEN || AccessKeyId::shaped(&[before, after].concat()).is_some()
 }
 
 /// The letters, digits and signs of base64 before `end` and from `start` on.
 fn pieces(text: &[u8], end: usize, start: usize) -> (&[u8], &[u8]) {
-    let is_piece = |c: &&u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/');
-    let before = text[end.saturating_sub(FARTHEST)..end].iter().rev().take_while(is_piece).count();
-    let after = text[start..text.len().min(start + FARTHEST)].iter().take_while(is_piece).count();
+    let before = text[end.saturating_sub(FARTHEST)..end].iter().rev().take_while(|c| is_base64(c)).count();
+    let after = text[start..text.len().min(start + FARTHEST)].iter().take_while(|c| is_base64(c)).count();
     (&text[end - before..end], &text[start..start + after])
 }
 
 /// Whether a piece has the shape of an id or of a secret already.
 fn is_whole(piece: &[u8]) -> bool {
-    piece.len() == SECRET || AccessKeyId::shaped(piece).is_some()
+    piece.len() == SECRET_ACCESS_KEY_LEN || AccessKeyId::shaped(piece).is_some()
 }
 
 /// Whether the string that ends at `end` and the one whose inside begins at `start` are the only ones on their lines: others are
