@@ -136,6 +136,16 @@ impl Match {
     }
 }
 
+/// What was found in some bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// In order of [`Match::span`].
+    pub matches: Vec<Match>,
+    /// Whether all that is encoded in the bytes was decoded. There is a limit to how much may be made of them, which only what is
+    /// deflated to a small part of its size reaches.
+    pub complete: bool,
+}
+
 /// Runs rules over bytes. Cheap to share between threads, costly to make.
 #[derive(Debug)]
 pub struct Scanner {
@@ -242,29 +252,30 @@ impl Scanner {
         &self.rules
     }
 
-    /// Every credential in `bytes`, in order of [`Match::span`]. Where there is nothing to look at, nothing is allocated.
-    pub fn scan(&self, bytes: &[u8]) -> Vec<Match> {
+    /// Every credential in `bytes`. Where there is nothing to look at, nothing is allocated.
+    pub fn scan(&self, bytes: &[u8]) -> Scan {
         self.joined(bytes, Search::new(self, bytes))
     }
 
     /// The same, found by running every regex over everything: what tests compare [`Scanner::scan`] with.
     #[doc(hidden)]
-    pub fn scan_slowly(&self, bytes: &[u8]) -> Vec<Match> {
+    pub fn scan_slowly(&self, bytes: &[u8]) -> Scan {
         self.joined(bytes, Search::slowly(self, bytes))
     }
 
-    fn joined(&self, bytes: &[u8], search: Search<'_>) -> Vec<Match> {
+    fn joined(&self, bytes: &[u8], search: Search<'_>) -> Scan {
         let files = self.foreign.files(self.rules.foreign(), bytes);
         let found = search.run();
+        let complete = found.complete;
         if found.parts.is_empty() && found.foreign.is_empty() {
-            return files;
+            return Scan { matches: files, complete };
         }
         let foreign = self.left_for_others(&found.parts, found.foreign);
         let mut matches = pair::join(&found.text, &self.rules, found.parts);
         matches.retain_mut(|found| self.is_asked_for(bytes, found));
         matches.extend(foreign.into_iter().chain(files));
         matches.sort_by_key(|found| (found.span, found.access_key_id));
-        matches
+        Scan { matches, complete }
     }
 
     /// The finds of foreign rules but for what one of ours finds: that is named by ours.

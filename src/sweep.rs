@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::blob::{Blob, Content, ObjectId, ReadSeek};
-use crate::engine::{Match, Scanner};
+use crate::engine::{Match, Scan, Scanner};
 use crate::finding::redact::Redactor;
 use crate::finding::{Finding, Hit, Occurrence, group, snippet};
 use crate::location::{Lines, Point};
@@ -158,6 +158,10 @@ fn moved(hit: &Hit, place: &Provenance) -> Hit {
 
 /// Neighbouring windows share this many bytes: nothing is cut in two, and half of it is more than matches look around.
 const OVERLAP: usize = 64 << 10;
+
+/// Why a blob was not searched to the end, though it was read.
+const TOO_MUCH_ENCODED: &str = "what is encoded in it would be more than eight times as long as itself when decoded; some of that was not read, \
+     all else was; decode it and scan what comes out";
 
 /// A stretch of a blob that is in memory.
 struct Window<'a> {
@@ -314,7 +318,10 @@ impl Sweep<'_> {
     }
 
     fn window(&self, at: &Provenance, window: &Window<'_>) -> Vec<Hit> {
-        let matches = self.scanner.scan(window.bytes);
+        let Scan { matches, complete } = self.scanner.scan(window.bytes);
+        if !complete {
+            self.skipped(Skipped::new(at.to_string(), TOO_MUCH_ENCODED));
+        }
         if matches.is_empty() {
             return Vec::new();
         }

@@ -28,7 +28,7 @@ use keysweep::source::{Sink, Skipped, Source};
 type Found = BTreeSet<(ObjectId, Vec<u8>, String, usize, usize)>;
 
 fn scanned(scanner: &Scanner, id: ObjectId, bytes: &[u8], found: &mut Found) {
-    for hit in scanner.scan(bytes) {
+    for hit in scanner.scan(bytes).matches {
         let credential = bytes[hit.span.start..hit.span.end].to_vec();
         found.insert((id, credential, hit.rule.to_string(), hit.span.start, hit.span.end));
     }

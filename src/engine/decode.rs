@@ -23,27 +23,34 @@ mod utf16;
 
 /// How many encodings within each other are read.
 pub(super) const DEPTH: usize = 3;
-/// All texts together may be so many times as long as what they are made from, and so much more.
-const BUDGET: (usize, usize) = (4, 4 << 20);
+/// All texts together may be so many times as long as what they are made from, and so much more: only what was deflated comes near.
+const BUDGET: (usize, usize) = (8, 8 << 20);
 /// No text is longer.
 const LONGEST: usize = 1 << 30;
 
 /// How many bytes may still be made of some input.
 #[derive(Debug)]
-pub(super) struct Budget(usize);
+pub(super) struct Budget {
+    left: usize,
+    /// Whether something was asked for that is beyond it.
+    exceeded: bool,
+}
 
 impl Budget {
     /// For an input of that length.
     pub(super) fn of(length: usize) -> Self {
-        Self(length.saturating_mul(BUDGET.0).saturating_add(BUDGET.1).min(LONGEST))
+        Self { left: length.saturating_mul(BUDGET.0).saturating_add(BUDGET.1).min(LONGEST), exceeded: false }
     }
 
-    fn left(&self) -> usize {
-        self.0
+    /// Whether something was not decoded, or not to its end, for want of it.
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.exceeded
     }
 
     fn take(&mut self, bytes: usize) -> Result<(), Spent> {
-        self.0 = self.0.checked_sub(bytes).ok_or(Spent)?;
+        let left = self.left.checked_sub(bytes);
+        self.exceeded |= left.is_none();
+        self.left = left.ok_or(Spent)?;
         Ok(())
     }
 }
@@ -117,13 +124,14 @@ fn layer(
     decode: impl FnOnce(&[u8], &mut Builder<'_>, &mut Budget) -> Result<(), Spent>,
 ) -> Option<Layer> {
     let mut builder = Builder::new(text);
-    let left = budget.left();
-    budget.take(text.len()).ok()?;
+    let left = budget.left;
+    // If there is not even room for the text, nothing is replaced, and the budget is exceeded only if something would be.
+    budget.left = left.saturating_sub(text.len());
     let _spent = decode(text, &mut builder, budget);
     let layer = builder.finish();
     if layer.is_none() {
         // Nothing was made.
-        budget.0 = left;
+        budget.left = left;
     }
     layer
 }

@@ -141,7 +141,7 @@ impl Looked {
 impl Scanner {
     /// Everything in `bytes` that looked like a credential, in order of place.
     pub fn explain(&self, bytes: &[u8]) -> Vec<Candidate> {
-        let matches = self.scan(bytes);
+        let matches = self.scan(bytes).matches;
         let mut seen = Vec::new();
         let mut look = |text: &[u8], place: &dyn Fn(Span) -> (Span, Vec<Encoding>)| {
             let mut here = self.matched(text);
@@ -377,7 +377,7 @@ mod tests {
         let scanner = Scanner::new(RuleSet::builtin());
         let candidates = scanner.explain(bytes);
         let mut reported: Vec<Span> = candidates.iter().filter(|c| c.is_reported()).map(|c| c.span).collect();
-        let matches = scanner.scan(bytes);
+        let matches = scanner.scan(bytes).matches;
         let ids = matches.iter().filter(|found| found.access_key_id.is_some()).map(|found| found.span);
         let mut found: Vec<Span> = matches.iter().flat_map(|m| &m.secrets).map(|s| s.span).chain(ids).collect();
         reported.sort();

@@ -25,7 +25,10 @@ pub(super) struct Search<'a> {
     bytes: &'a [u8],
     /// Whether every byte is looked at and every regex run over everything.
     slowly: bool,
-    budget: Budget,
+    /// What may be decoded to see where something is.
+    probing: Budget,
+    /// What may be decoded there.
+    viewing: Budget,
 }
 
 /// What was found.
@@ -36,11 +39,14 @@ pub(super) struct Parts<'a> {
     pub(super) foreign: Vec<Part>,
     /// The text in which the parts have their places: that of the blob, with views in the place of what they are made from.
     pub(super) text: Cow<'a, [u8]>,
+    /// Whether all that is encoded was decoded. If not, it would have been so much that no honest text has as much.
+    pub(super) complete: bool,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(scanner: &'a Scanner, bytes: &'a [u8]) -> Self {
-        Self { scanner, bytes, slowly: false, budget: Budget::of(bytes.len()) }
+        let budget = || Budget::of(bytes.len());
+        Self { scanner, bytes, slowly: false, probing: budget(), viewing: budget() }
     }
 
     /// One that takes long and finds the same.
@@ -66,7 +72,7 @@ impl<'a> Search<'a> {
             }
         }
         joint.add(parts);
-        joint.finish(foreign)
+        joint.finish(foreign, !self.probing.is_exceeded() && !self.viewing.is_exceeded())
     }
 
     /// Every view that is made of the text, with the region of which it is one.
@@ -78,7 +84,7 @@ impl<'a> Search<'a> {
     }
 
     fn view(&mut self, region: Span) -> Option<View> {
-        View::of(region.of(self.bytes), decode::mark(self.bytes), &mut self.budget)
+        View::of(region.of(self.bytes), decode::mark(self.bytes), &mut self.viewing)
     }
 
     fn add_encoded(&mut self, regions: &mut Regions) {
@@ -172,7 +178,7 @@ impl<'a> Search<'a> {
 
     /// The next stretch that has a keyword in it when it is decoded, at most `depth` times.
     fn next_of_interest(&mut self, probe: &mut Probe<'_>, depth: usize) -> Option<Range<usize>> {
-        while let Some(stretch) = probe.next(&mut self.budget) {
+        while let Some(stretch) = probe.next(&mut self.probing) {
             let text = &stretch.text;
             if self.has_hit(text)
                 || depth > 1 && self.next_of_interest(&mut Probe::new(text, self.slowly), depth - 1).is_some()
@@ -332,13 +338,13 @@ impl<'a> Joint<'a> {
         self.parts.extend(parts.into_iter().map(|part| Part { span: part.span.shifted(start), ..part }));
     }
 
-    fn finish(mut self, foreign: Vec<Part>) -> Parts<'a> {
+    fn finish(mut self, foreign: Vec<Part>, complete: bool) -> Parts<'a> {
         let text = if self.text.is_empty() {
             Cow::Borrowed(self.bytes)
         } else {
             self.text.extend_from_slice(&self.bytes[self.copied..]);
             Cow::Owned(self.text)
         };
-        Parts { parts: self.parts, foreign, text }
+        Parts { parts: self.parts, foreign, text, complete }
     }
 }

@@ -185,7 +185,7 @@ mod tests {
 
     fn scan(template: &str) -> Vec<Match> {
         static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(RuleSet::builtin()));
-        SCANNER.scan(expand(template).unwrap().as_bytes())
+        SCANNER.scan(expand(template).unwrap().as_bytes()).matches
     }
 
     /// The rule and the kinds of secrets of each match.

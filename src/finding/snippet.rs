@@ -302,7 +302,7 @@ mod tests {
                 format!("{{\"AWS_SECRET_ACCESS_KEY\": \"{spelling}\", \"id\": \"{id}\"}}"),
                 format!("AWS_SECRET_ACCESS_KEY: '{spelling}'"),
             ] {
-                let matches = scanner.scan(text.as_bytes());
+                let matches = scanner.scan(text.as_bytes()).matches;
                 assert_eq!(matches.iter().map(|found| found.secrets.len()).sum::<usize>(), 1, "{text}");
                 let shown = cut(text.as_bytes(), 1, &matches[0], &secrets_of(&matches)).lines.concat();
                 let leaks = spelling.as_bytes().windows(12).any(|piece| shown.as_bytes().contains_str(piece));

@@ -90,6 +90,17 @@ fn a_file_of_many_gigabytes_without_a_newline_is_read_to_its_end() {
 }
 
 #[test]
+fn encoded_text_that_expands_without_end() {
+    let at = Keysweep::new();
+    let id = at.plant("tree/keys.env", 1);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&vec![b' '; 32 << 20]).unwrap();
+    let digits: String = gzip.finish().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    at.write("tree/user-data", digits);
+    at.scan(["tree"]).expect(2, &[&id]).expect_unread(&["tree/user-data"]).expect_stderr(&["decode it"]);
+}
+
+#[test]
 fn an_archive_that_expands_without_end() {
     let at = Keysweep::new();
     let id = at.plant("tree/keys.env", 1);

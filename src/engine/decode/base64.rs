@@ -98,7 +98,10 @@ impl Encoded {
         }
         let deflated = self.bytes(text);
         budget.take(deflated.len())?;
-        let inflated = deflate::inflated(&deflated, budget.left().saturating_sub(PIECE_COST));
+        let room = budget.left.saturating_sub(PIECE_COST);
+        let mut inflated = deflate::inflated(&deflated, room.saturating_add(1));
+        budget.exceeded |= inflated.len() > room;
+        inflated.truncate(room);
         let padding = text[self.end()..].iter().take(2).take_while(|&&c| c == b'=').count();
         let range = self.lines[0].start..self.end() + padding;
         let steps = (range.len(), inflated.len());

@@ -139,22 +139,26 @@ impl<'a> Builder<'a> {
         how: &'static [Encoding],
         budget: &mut Budget,
     ) -> Result<(), Spent> {
-        budget.take(bytes.len() + PIECE_COST)?;
-        self.layer.text.extend_from_slice(&self.from[self.done..range.start]);
+        let start = self.layer.text.len() + range.start - self.done;
         let piece = Piece {
             from: Side::new(range.start, range.len(), steps.0),
-            to: Side::new(self.layer.text.len(), bytes.len(), steps.1),
+            to: Side::new(start, bytes.len(), steps.1),
             how,
         };
-        self.layer.text.extend_from_slice(bytes);
-        self.done = range.end;
         match self.layer.pieces.last_mut() {
             Some(last) if last.is_continued_by(&piece) => {
+                budget.take(bytes.len())?;
                 last.from.len += piece.from.len;
                 last.to.len += piece.to.len;
             }
-            _ => self.layer.pieces.push(piece),
+            _ => {
+                budget.take(bytes.len() + PIECE_COST)?;
+                self.layer.pieces.push(piece);
+            }
         }
+        self.layer.text.extend_from_slice(&self.from[self.done..range.start]);
+        self.layer.text.extend_from_slice(bytes);
+        self.done = range.end;
         Ok(())
     }
 
@@ -240,7 +244,7 @@ mod tests {
     #[test]
     fn nothing_is_replaced_beyond_the_budget() {
         let mut budget = Budget::of(0);
-        budget.take(budget.left() - PIECE_COST - 1).unwrap();
+        budget.take(budget.left - PIECE_COST - 1).unwrap();
         let mut builder = Builder::new(b"abc");
         assert_eq!(builder.replace(0..1, b"A", (1, 1), HOW, &mut budget), Ok(()));
         assert_eq!(builder.replace(1..2, b"B", (1, 1), HOW, &mut budget), Err(Spent));

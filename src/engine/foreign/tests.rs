@@ -15,8 +15,8 @@ fn scanner(rules: &str) -> Scanner {
 fn found_at(rules: &str, text: &[u8], path: &str) -> Vec<String> {
     let place = Place { path: path.into(), ..Place::default() };
     let scanner = scanner(rules);
-    let matches = scanner.scan(text);
-    assert_eq!(matches, scanner.scan_slowly(text));
+    let scan = scanner.scan(text);
+    assert_eq!(scan, scanner.scan_slowly(text));
     let described = |found: &Match| {
         let secret = found.secrets.first().map(|secret| {
             assert_eq!(secret.span.of(text), secret.secret.expose());
@@ -26,7 +26,7 @@ fn found_at(rules: &str, text: &[u8], path: &str) -> Vec<String> {
         let id = found.access_key_id.map(|id| id.to_string());
         format!("{}: {}", found.rule, secret.or(id).unwrap_or_default())
     };
-    matches.iter().filter(|found| found.terms.hold(&place)).map(described).collect()
+    scan.matches.iter().filter(|found| found.terms.hold(&place)).map(described).collect()
 }
 
 fn found(rules: &str, text: &str) -> Vec<String> {
@@ -147,7 +147,7 @@ fn what_ours_finds_is_named_by_ours_and_an_id_is_an_id() {
     assert_eq!(found(&rules, "AKIAIOSFODNN7EXAMPLE"), ["r: AKIAIOSFODNN7EXAMPLE"]);
     let secret = expand("aws_secret_access_key = {{secret_access_key}}").unwrap();
     let scanner = scanner(&rule("regex = '[A-Za-z0-9+/]{40}'"));
-    let matches = scanner.scan(secret.as_bytes());
+    let matches = scanner.scan(secret.as_bytes()).matches;
     assert_eq!((matches.len(), &*matches[0].rule), (1, "aws-secret-access-key"));
 }
 
@@ -178,6 +178,7 @@ fn what_is_encoded_is_found_each_once() {
     let text = format!("plain acme_89abijkl\ndata: {encoded}\n");
     let mut found: Vec<(String, usize)> = scanner
         .scan(text.as_bytes())
+        .matches
         .iter()
         .map(|found| (String::from_utf8_lossy(found.secrets[0].secret.expose()).into_owned(), found.encoding.len()))
         .collect();

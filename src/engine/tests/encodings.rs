@@ -31,7 +31,7 @@ fn file() -> String {
 fn encodings(text: &str, expected: &str) -> Vec<Encoding> {
     let text = expand(text).unwrap();
     assert_eq!(found_in(text.as_bytes()), [expected], "{text}");
-    let matches = scanner().scan(text.as_bytes());
+    let matches = scanner().scan(text.as_bytes()).matches;
     assert_eq!(matches[0].secrets[0].secret.expose(), secret().as_bytes());
     matches[0].encoding.clone()
 }
@@ -85,7 +85,7 @@ fn the_signs_of_a_secret_may_be_escaped() {
         let text = format!("{{\"id\":\"{{{{access_key_id}}}}\",\"SecretAccessKey\":\"{value}\"}}");
         assert_eq!(encodings(&text, PAIR), []);
         let text = expand(&text).unwrap();
-        let span = scanner().scan(text.as_bytes())[0].secrets[0].span;
+        let span = scanner().scan(text.as_bytes()).matches[0].secrets[0].span;
         assert_eq!(span.of(text.as_bytes()), value.as_bytes());
     }
 }
@@ -181,7 +181,7 @@ fn a_token_is_told_as_it_is_once_decoded() {
         (format!("X-Amz-Security-Token={}", token.replace('/', "%2F").replace('+', "%2B")), vec![Encoding::Percent]),
         (format!("{{\"SessionToken\":\"{}\"}}", token.replace('/', "\\/")), vec![Encoding::Escapes]),
     ] {
-        let found = scanner().scan(text.as_bytes());
+        let found = scanner().scan(text.as_bytes()).matches;
         assert_eq!(found.len(), 1, "{text}");
         assert_eq!(found[0].secrets[0].secret.expose(), token.as_bytes());
         assert_eq!(found[0].encoding, encoding);
@@ -213,11 +213,24 @@ fn the_place_of_a_value_covers_all_of_it_and_little_more() {
             [(base64(text.as_bytes()), &letters as &dyn Fn(&str) -> Vec<u8>), (hex(&text), &digits)]
         {
             let bytes = format!("a {encoded} z");
-            let span = scanner().scan(bytes.as_bytes())[0].secrets[0].span;
+            let span = scanner().scan(bytes.as_bytes()).matches[0].secrets[0].span;
             let value = decoded(&bytes[span.start..span.end]);
             assert!(memchr::memmem::find(&value, secret().as_bytes()).is_some() && value.len() <= 44, "{bytes}");
         }
     }
+}
+
+#[test]
+fn what_is_deflated_to_almost_nothing_is_read_as_far_as_is_said() {
+    let scan = |megabytes: usize| {
+        let text = format!("{}{}", "AKIA ".repeat(megabytes << 20).get(..megabytes << 20).unwrap(), file());
+        scanner().scan(base64(&gzip(&text)).as_bytes())
+    };
+    // To see whether it is of interest takes as much again, but not of the same budget.
+    let within = scan(7);
+    assert_eq!((within.matches.len(), within.complete), (1, true));
+    let beyond = scan(9);
+    assert_eq!((beyond.matches.len(), beyond.complete), (0, false));
 }
 
 #[test]
@@ -235,6 +248,6 @@ fn hostile_input_is_worked_off() {
         "secret\\\\\\\\".repeat(20_000),
         format!("{} ", base64(b"aws_secret_access_key = AKIA")).repeat(5_000),
     ] {
-        assert!(scanner().scan(text.as_bytes()).len() <= 1);
+        assert!(scanner().scan(text.as_bytes()).matches.len() <= 1);
     }
 }

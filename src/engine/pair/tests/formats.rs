@@ -130,7 +130,7 @@ pub(super) fn pairs(template: &str) -> String {
     if seen.len() == named.len()
         && (seen.iter().all(|part| !part.needs_id) || !pairs.contains('-') && text.lines().count() < 20)
     {
-        assert_eq!(pairs, described(&SCANNER.scan(text.as_bytes())), "{template}");
+        assert_eq!(pairs, described(&SCANNER.scan(text.as_bytes()).matches), "{template}");
     }
     pairs
 }
