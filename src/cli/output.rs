@@ -27,6 +27,9 @@ fn open(path: &Path) -> Result<OutputFile> {
     let Some(format) = Format::of_file(path) else {
         bail!("can't tell the format of --output {name}: let it end in .txt, .json, .jsonl, .sarif or .csv");
     };
+    if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        bail!("making the report file {name} failed: it is a directory; name a file in it");
+    }
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = NamedTempFile::with_prefix_in(".keysweep-", directory)
         .with_context(|| format!("making the report file {name} failed"))?;

@@ -103,7 +103,7 @@ fn check_drawn(value: &[u8]) -> Result<(), Dropped> {
     if distinct(value) < FEWEST_IN_ID {
         return Err(Dropped::Repetitive);
     }
-    let is_typed = has_sequence(&value.to_ascii_uppercase()) || memchr::memmem::find(value, b"12345").is_some();
+    let is_typed = has_sequence(value) || memchr::memmem::find(value, b"12345").is_some();
     if is_typed { Err(Dropped::Sequence) } else { Ok(()) }
 }
 
@@ -122,7 +122,7 @@ fn check_secret_access_key(value: &[u8]) -> Result<(), Dropped> {
     if class_changes(value) < FEWEST_CHANGES || words::frequent_pairs(value) > most_pairs {
         return Err(Dropped::Words);
     }
-    if has_sequence(&value.to_ascii_uppercase()) {
+    if has_sequence(value) {
         return Err(Dropped::Sequence);
     }
     Ok(())
@@ -155,12 +155,61 @@ fn distinct(value: &[u8]) -> usize {
     seen.into_iter().filter(|&seen| seen).count()
 }
 
+/// Whether so many characters in a row stand in some sequence, or are one and the same. Capitals and small letters are alike.
 fn has_sequence(value: &[u8]) -> bool {
-    value.windows(LONGEST_SEQUENCE).any(|piece| {
-        piece.iter().all(|&c| c == piece[0])
-            || SEQUENCES.iter().any(|sequence| memchr::memmem::find(sequence, piece).is_some())
+    const STEPS: usize = LONGEST_SEQUENCE - 1;
+    let mut last = [0; STEPS];
+    value.windows(2).enumerate().any(|(at, pair)| {
+        last[at % STEPS] = steps(pair[0], pair[1]);
+        last.iter().fold(!0, |all, steps| all & steps) != 0
     })
 }
+
+/// In which sequences the second character comes right after the first, a bit for each; the highest if they are the same.
+fn steps(first: u8, second: u8) -> u16 {
+    match (place(first), place(second)) {
+        (Some(first), Some(second)) => STEPS_IN_SEQUENCES[first][second],
+        _ if first == second => SAME,
+        _ => 0,
+    }
+}
+
+const SAME: u16 = 1 << 15;
+/// Letters and digits.
+const PLACES: usize = 36;
+
+/// Of a letter or a digit in [`STEPS_IN_SEQUENCES`].
+const fn place(c: u8) -> Option<usize> {
+    match c {
+        b'A'..=b'Z' => Some((c - b'A') as usize),
+        b'a'..=b'z' => Some((c - b'a') as usize),
+        b'0'..=b'9' => Some((c - b'0') as usize + 26),
+        _ => None,
+    }
+}
+
+/// No character is followed by different ones in one sequence, so that steps in a row are a stretch of it.
+static STEPS_IN_SEQUENCES: [[u16; PLACES]; PLACES] = {
+    let mut table = [[0; PLACES]; PLACES];
+    let mut number = 0;
+    while number < SEQUENCES.len() {
+        let sequence = SEQUENCES[number];
+        let mut at = 1;
+        while at < sequence.len() {
+            if let (Some(first), Some(second)) = (place(sequence[at - 1]), place(sequence[at])) {
+                table[first][second] |= 1 << number;
+            }
+            at += 1;
+        }
+        number += 1;
+    }
+    let mut same = 0;
+    while same < PLACES {
+        table[same][same] |= SAME;
+        same += 1;
+    }
+    table
+};
 
 fn has_all_classes(value: &[u8]) -> bool {
     value.iter().any(u8::is_ascii_uppercase)
@@ -202,6 +251,43 @@ mod tests {
         ] {
             assert!(check_id(&id(rest)).is_err(), "{rest}");
         }
+    }
+
+    #[test]
+    fn a_sequence_is_what_stands_in_one_of_the_list() {
+        let plainly = |value: &[u8]| {
+            value.to_ascii_uppercase().windows(LONGEST_SEQUENCE).any(|piece| {
+                piece.iter().all(|&c| c == piece[0])
+                    || SEQUENCES.iter().any(|sequence| memchr::memmem::find(sequence, piece).is_some())
+            })
+        };
+        let letters: Vec<u8> = (b' '..=b'~').chain([0, 0xFF]).collect();
+        let mut found = 0;
+        // Walks that mostly take a step of some sequence, and now and then any other.
+        let mut noise = 1_u32;
+        let mut random = |below: usize| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 8) as usize % below
+        };
+        for _ in 0..200_000 {
+            let mut value = vec![letters[random(letters.len())]];
+            while value.len() < 8 {
+                let last = value[value.len() - 1];
+                let sequence = SEQUENCES[random(SEQUENCES.len())];
+                let next =
+                    sequence.iter().position(|&c| c == last.to_ascii_uppercase()).and_then(|at| sequence.get(at + 1));
+                value.push(match (random(8), next) {
+                    (0, _) => letters[random(letters.len())],
+                    (1, _) => last,
+                    (2, Some(next)) => next.to_ascii_lowercase(),
+                    (_, Some(&next)) => next,
+                    (_, None) => last,
+                });
+            }
+            assert_eq!(has_sequence(&value), plainly(&value), "{}", value.escape_ascii());
+            found += usize::from(plainly(&value));
+        }
+        assert!((20_000..180_000).contains(&found), "{found}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Groups hits by credential: the same id or secret at a hundred places is one finding.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Finding, Fingerprint, Hit, Occurrence, neighbours};
@@ -13,14 +13,14 @@ struct Group {
     rule: Arc<str>,
     /// Nothing but presigned URLs so far.
     urls_only: bool,
-    /// How often each secret was found with it: the most frequent is the best candidate.
-    secrets: BTreeMap<(SecretKind, Secret), usize>,
-    occurrences: BTreeSet<Occurrence>,
+    /// As often as each was found with it: the most frequent is the best candidate.
+    secrets: Vec<(SecretKind, Secret)>,
+    occurrences: Vec<Occurrence>,
 }
 
 impl Group {
     fn new(rule: Arc<str>) -> Self {
-        Self { rule, urls_only: true, secrets: BTreeMap::new(), occurrences: BTreeSet::new() }
+        Self { rule, urls_only: true, secrets: Vec::new(), occurrences: Vec::new() }
     }
 
     fn add(&mut self, hit: Hit) {
@@ -29,16 +29,12 @@ impl Group {
             self.rule = hit.rule.clone();
             self.urls_only = false;
         }
-        for secret in hit.secrets {
-            *self.secrets.entry(secret).or_default() += 1;
-        }
-        self.occurrences.insert(hit.occurrence);
+        self.secrets.extend(hit.secrets);
+        self.occurrences.push(hit.occurrence);
     }
 
     fn merge(&mut self, other: Self) {
-        for (secret, seen) in other.secrets {
-            *self.secrets.entry(secret).or_default() += seen;
-        }
+        self.secrets.extend(other.secrets);
         self.occurrences.extend(other.occurrences);
     }
 
@@ -46,10 +42,12 @@ impl Group {
         self.occurrences.iter().map(|occurrence| &occurrence.provenance)
     }
 
-    fn finish(self, access_key_id: Option<AccessKeyId>, fingerprint: Fingerprint) -> Finding {
-        let mut secrets: Vec<_> = self.secrets.into_iter().collect();
+    fn finish(mut self, access_key_id: Option<AccessKeyId>, fingerprint: Fingerprint) -> Finding {
+        self.secrets.sort();
+        let mut secrets: Vec<_> = self.secrets.chunk_by(|a, b| a == b).map(|all| (&all[0], all.len())).collect();
         secrets.sort_by(|(a, a_seen), (b, b_seen)| a.0.cmp(&b.0).then(b_seen.cmp(a_seen)).then(a.cmp(b)));
-        let mut occurrences: Vec<_> = self.occurrences.into_iter().collect();
+        let mut occurrences = self.occurrences;
+        occurrences.sort();
         occurrences.dedup_by(|later, first| {
             later.provenance == first.provenance && later.offset == first.offset && later.encoding == first.encoding
         });
@@ -57,7 +55,7 @@ impl Group {
             fingerprint,
             rule: self.rule,
             access_key_id,
-            secrets: secrets.into_iter().map(|(secret, _)| secret).collect(),
+            secrets: secrets.into_iter().map(|(secret, _)| secret.clone()).collect(),
             occurrences,
         }
     }
@@ -81,7 +79,7 @@ pub fn group(mut hits: Vec<Hit>) -> Vec<Finding> {
         }
     }
     let owners: BTreeMap<(SecretKind, Secret), AccessKeyId> =
-        by_id.iter().rev().flat_map(|(id, group)| group.secrets.keys().map(|secret| (secret.clone(), *id))).collect();
+        by_id.iter().rev().flat_map(|(id, group)| group.secrets.iter().map(|secret| (secret.clone(), *id))).collect();
     let mut by_secret: BTreeMap<(SecretKind, Secret), Group> = BTreeMap::new();
     for hit in alone {
         let Some(secret) = hit.secrets.first() else {
@@ -105,7 +103,7 @@ pub fn group(mut hits: Vec<Hit>) -> Vec<Finding> {
 /// Gives secrets to ids in files next to theirs.
 fn join_neighbours(by_id: &mut BTreeMap<AccessKeyId, Group>, by_secret: &mut BTreeMap<(SecretKind, Secret), Group>) {
     let kind = SecretKind::SecretAccessKey;
-    let lacks_secret = |group: &Group| group.secrets.keys().all(|(found, _)| *found != kind);
+    let lacks_secret = |group: &Group| group.secrets.iter().all(|(found, _)| *found != kind);
     let ids = by_id.iter().filter(|(_, group)| lacks_secret(group));
     let ids = ids.flat_map(|(id, group)| group.places().map(|place| (*id, place)));
     let secrets = by_secret.iter().filter(|((found, _), _)| *found == kind);

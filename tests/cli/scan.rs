@@ -208,7 +208,13 @@ fn every_format_goes_to_standard_output_and_to_files() {
 fn an_output_file_that_can_t_be_is_refused_before_the_scan() {
     let at = Keysweep::new();
     at.plant("keys.env", 1);
-    for (file, word) in [("report.xyz", ".sarif"), ("no/such/dir/r.json", "no/such/dir/r.json")] {
+    at.write("d.json/x", "");
+    for (file, word) in [
+        ("report.xyz", ".sarif"),
+        ("no/such/dir/r.json", "no/such/dir/r.json"),
+        ("d.json", "directory"),
+        ("new.json/", "directory"),
+    ] {
         let refused = at.invocation(["scan", "keys.env", "-o", file]).run();
         assert_eq!(refused.code, Some(2));
         assert!(refused.stdout.is_empty());
