@@ -121,7 +121,7 @@ fn input(name: &str) -> Vec<u8> {
 fn scan(bencher: Bencher<'_, '_>, name: &str) {
     let scanner = Scanner::new(RuleSet::builtin());
     let bytes = input(name);
-    bencher.counter(BytesCount::of_slice(&bytes)).bench_local(|| scanner.scan(&bytes).len());
+    bencher.counter(BytesCount::of_slice(&bytes)).bench_local(|| scanner.scan(&bytes).matches.len());
 }
 
 #[divan::bench(args = names())]

@@ -6,8 +6,9 @@ use std::io::{Read, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use self::window::{Tee, Window, Windows};
 use crate::blob::{Blob, Content, ObjectId, ReadSeek};
-use crate::engine::{Match, Scan, Scanner};
+use crate::engine::{Scan, Scanner};
 use crate::finding::redact::Redactor;
 use crate::finding::{Finding, Hit, Occurrence, group, snippet};
 use crate::location::{Lines, Point};
@@ -15,6 +16,8 @@ use crate::place;
 use crate::provenance::{Origin, Provenance};
 use crate::source::archive::{self, Budget, Member};
 use crate::source::{Sink, Skipped, Source};
+
+mod window;
 
 /// Limits of a sweep.
 #[derive(Clone, Debug)]
@@ -156,33 +159,9 @@ fn moved(hit: &Hit, place: &Provenance) -> Hit {
     hit
 }
 
-/// Neighbouring windows share this many bytes: nothing is cut in two, and half of it is more than matches look around.
-const OVERLAP: usize = 64 << 10;
-
-/// Why a blob was not searched to the end, though it was read.
-const TOO_MUCH_ENCODED: &str = "what is encoded in it would be more than eight times as long as itself when decoded; some of that was not read, \
-     all else was; decode it and scan what comes out";
-
-/// A stretch of a blob that is in memory.
-struct Window<'a> {
-    bytes: &'a [u8],
-    /// Offset of its first byte in the blob.
-    offset: u64,
-    /// Line and column of its first byte.
-    start: Point,
-    /// The blob ends with it.
-    last: bool,
-}
-
-impl Window<'_> {
-    /// Whether a match is this window's to tell. What stands in an overlap is seen by two windows; it belongs to the one that
-    /// sees more of what stands around it.
-    fn owns(&self, found: &Match) -> bool {
-        let first = if self.offset == 0 { 0 } else { OVERLAP / 2 };
-        let end = if self.last { self.bytes.len() } else { self.bytes.len() - OVERLAP / 2 };
-        (first..end).contains(&found.span.start)
-    }
-}
+/// Why a blob was not searched to its end, though it was read.
+const TOO_MUCH_ENCODED: &str = "what is encoded in it is more than eight times as long when decoded; not all of that was read, but all else was; decode \
+     it and scan what comes out";
 
 struct Sweep<'a> {
     scanner: &'a Scanner,
@@ -367,74 +346,6 @@ impl Sweep<'_> {
     }
 }
 
-/// A blob that comes piece by piece, scanned in windows.
-struct Windows<'a> {
-    sweep: &'a Sweep<'a>,
-    at: &'a Provenance,
-    buffer: Vec<u8>,
-    /// Offset of the buffer's first byte, and its line and column.
-    offset: u64,
-    start: Point,
-    hits: Vec<Hit>,
-}
-
-impl<'a> Windows<'a> {
-    fn new(sweep: &'a Sweep<'a>, at: &'a Provenance) -> Self {
-        Self { sweep, at, buffer: Vec::new(), offset: 0, start: Point::START, hits: Vec::new() }
-    }
-
-    fn feed(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= self.sweep.options.window + OVERLAP {
-            self.scan(false);
-        }
-    }
-
-    fn scan(&mut self, last: bool) {
-        let window = Window { bytes: &self.buffer, offset: self.offset, start: self.start, last };
-        self.hits.extend(self.sweep.window(self.at, &window));
-        let done = if last { self.buffer.len() } else { self.buffer.len() - OVERLAP };
-        self.sweep.count(0, done);
-        self.start = self.start.after(&self.buffer[..done]);
-        self.offset += done as u64;
-        self.buffer.drain(..done);
-    }
-}
-
-/// Scans whatever is read through it.
-struct Tee<'a> {
-    inner: &'a mut dyn Read,
-    windows: Windows<'a>,
-}
-
-impl Tee<'_> {
-    /// Reads what is left and gives the hits of everything.
-    fn finish(mut self) -> Vec<Hit> {
-        let mut piece = vec![0; OVERLAP];
-        loop {
-            match self.read(&mut piece) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.windows.sweep.unreadable(self.windows.at, &error);
-                    break;
-                }
-            }
-        }
-        self.windows.scan(true);
-        self.windows.hits
-    }
-}
-
-impl Read for Tee<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.windows.feed(&buffer[..read]);
-        Ok(read)
-    }
-}
-
 /// A reader's error, to be met by whoever reads on.
 struct Failed(Option<std::io::Error>);
 
@@ -457,6 +368,7 @@ mod tests {
     use std::io::Cursor;
     use std::sync::Arc;
 
+    use super::window::OVERLAP;
     use super::*;
     use crate::engine::rule::RuleSet;
     use crate::provenance::Commit;

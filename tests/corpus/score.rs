@@ -39,7 +39,7 @@ pub(crate) struct Score {
 /// Every distinct value in the case's bytes, as the engine sees it.
 pub(crate) fn reported(scanner: &Scanner, case: &Case) -> Vec<Reported> {
     let mut values = BTreeMap::new();
-    for found in scanner.scan(&case.bytes) {
+    for found in scanner.scan(&case.bytes).matches {
         if let Some(id) = found.access_key_id {
             let description = format!("{} {}", found.rule, id);
             values.insert((true, id.to_string()), description);
