@@ -12,7 +12,7 @@ static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(RuleSet::built
 fuzz_target!(|bytes: &[u8]| {
     let found = SCANNER.scan(bytes);
     assert_eq!(found, SCANNER.scan_slowly(bytes));
-    for found in &found {
+    for found in &found.matches {
         assert!(found.span.start < found.span.end && found.span.end <= bytes.len());
         assert!(found.secrets.iter().all(|s| s.span.start < s.span.end && s.span.end <= bytes.len()));
     }

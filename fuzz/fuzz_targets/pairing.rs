@@ -34,7 +34,7 @@ fuzz_target!(|choices: &[u8]| {
     let text: String = choices.iter().map(|&choice| PIECES[usize::from(choice) % PIECES.len()].as_str()).collect();
     let found = SCANNER.scan(text.as_bytes());
     assert_eq!(found, SCANNER.scan_slowly(text.as_bytes()));
-    for found in &found {
+    for found in &found.matches {
         let secrets: HashSet<_> = found.secrets.iter().map(|secret| secret.span).collect();
         assert_eq!(secrets.len(), found.secrets.len(), "a secret twice for one id");
     }
