@@ -7,9 +7,10 @@ use regex::bytes::Regex;
 use super::fields::{At, Fields, File};
 use super::lists;
 use super::values;
+use crate::engine::foreign::ForeignRule;
 use crate::engine::foreign::allow::{Allowlist, Conditions};
+use crate::engine::foreign::required::Required;
 use crate::engine::foreign::terms::Path;
-use crate::engine::foreign::{ForeignRule, Required};
 use crate::engine::rule::{Rule, RuleError};
 
 /// A rule as it is written.

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::foreign::Required;
 use crate::engine::foreign::allow::Target;
+use crate::engine::foreign::required::Required;
 
 fn no_file(path: &str, _from: &str) -> Result<(String, String), String> {
     Err(format!("there is no {path}"))
