@@ -9,7 +9,8 @@ use toml::de::DeTable;
 
 use self::fields::{At, Fields, File};
 use self::raw::RawRule;
-use super::{Pack, RuleError, RuleSet, line_of};
+use super::format::line_of;
+use super::{Pack, RuleError, RuleSet};
 use crate::engine::foreign::ForeignRule;
 use crate::engine::foreign::allow::Allowlist;
 use crate::engine::foreign::terms::{Path, Where};

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use regex::bytes::{Regex, RegexBuilder, RegexSet};
 use regex_syntax::hir::Hir;
 
-use super::Invalid;
+use super::format::Invalid;
 use super::pattern::invalid_regex;
 
 /// What a regex may learn of the texts it is run on, in bytes.

@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use regex_syntax::hir::{Hir, HirKind};
 
+use super::checksum;
+use super::format::Invalid;
 use super::lazy::{LazyRegex, LazySet, parsed};
-use super::{Invalid, checksum};
 use crate::engine::{Dropped, plausible};
 
 /// Shorter keywords are everywhere.

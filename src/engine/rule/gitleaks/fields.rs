@@ -5,8 +5,9 @@ use regex::bytes::Regex;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::super::{RuleError, line_of};
 use super::syntax;
+use crate::engine::rule::RuleError;
+use crate::engine::rule::format::line_of;
 
 /// A file that is being read.
 #[derive(Clone, Copy, Debug)]
