@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use self::format::Invalid;
 use self::pattern::Pattern;
 use super::SecretKind;
 use super::foreign::ForeignRule;
@@ -73,6 +72,8 @@ pub struct Rule {
     pub examples: Vec<String>,
     /// Texts in which it finds nothing.
     pub negative_examples: Vec<String>,
+    /// Words on it, for reports, from a file that extends the built-in rules.
+    pub tags: Vec<String>,
     pub(super) pattern: Pattern,
     /// What a file that extends the built-in rules asks for besides.
     pub(super) conditions: Conditions,
@@ -175,9 +176,12 @@ impl RuleSet {
         }
     }
 
-    fn remove(&mut self, id: &str) {
+    /// Whether there was such a rule.
+    fn remove(&mut self, id: &str) -> bool {
+        let before = self.rules.len() + self.foreign.len();
         self.rules.retain(|rule| *rule.id != *id);
         self.foreign.retain(|rule| *rule.id != *id);
+        self.rules.len() + self.foreign.len() < before
     }
 
     fn builtin_mut(&mut self, id: &str) -> Option<&mut Rule> {

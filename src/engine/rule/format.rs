@@ -133,6 +133,7 @@ impl RawRule {
             keywords: self.keywords,
             examples: self.examples,
             negative_examples: self.negative_examples,
+            tags: Vec::new(),
             pattern,
             conditions: Conditions::default(),
             is_builtin: false,
@@ -195,6 +196,14 @@ mod tests {
         refused("continuation = '[a-z]+'", "field `continuation`");
         refused("min_entropy = 9.5", "field `min_entropy`");
         refused("context_within = 5000", "field `context_within`: is too far");
+        refused(
+            "context_within = 50",
+            "field `context_within`: says how far off something must stand that is not named",
+        );
+        refused("continuation = 'a)|(?:b'", "field `continuation`");
+        refused("regex = '(?P<value>A{0,3})AKIA'", "has a group `value` that can be empty");
+        refused("regex = '(?:AKIA)?(?P<value>AKIA)?AKIA'", "can match without its group `value`");
+        refused("regex = '(?P<value>AKIA)x|AKIA'", "can match without its group `value`");
     }
 
     #[test]
