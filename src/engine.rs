@@ -11,6 +11,7 @@ use std::ops::Range;
 pub use self::credential::{Encoding, FoundSecret, Match, Scan, SecretKind};
 pub use self::dropped::Dropped;
 use self::foreign::allow::Candidate;
+use self::foreign::lines::LineIndex;
 use self::foreign::{Foreign, Terms};
 use self::only::Only;
 pub(crate) use self::pair::label_stem;
@@ -92,7 +93,8 @@ impl Scanner {
         }
         let foreign = self.left_for_others(&found.parts, found.foreign);
         let mut matches = pair::join(&found.text, &self.rules, found.parts);
-        matches.retain_mut(|found| self.is_asked_for(bytes, found));
+        let lines = LineIndex::new(bytes);
+        matches.retain_mut(|found| self.is_asked_for(&lines, found));
         matches.extend(foreign.into_iter().chain(files));
         matches.sort_by_key(|found| (found.span, found.access_key_id));
         Scan { matches, complete }
@@ -112,7 +114,7 @@ impl Scanner {
     }
 
     /// Asks of a match what a file that extends the built-in rules asks besides.
-    fn is_asked_for(&self, bytes: &[u8], found: &mut Match) -> bool {
+    fn is_asked_for(&self, lines: &LineIndex<'_>, found: &mut Match) -> bool {
         let Some(rule) = self.rules.get(&found.rule).filter(|rule| !rule.conditions.are_none()) else {
             return true;
         };
@@ -121,7 +123,7 @@ impl Scanner {
             (None, Some(secret)) => secret.secret.expose(),
             (None, None) => &[],
         };
-        let line = foreign::lines(bytes, found.span);
+        let line = Some(lines.around(found.span));
         let terms = rule.conditions.terms(&Candidate { secret, matched: secret, line });
         terms.map(|terms| found.terms = terms).is_some()
     }

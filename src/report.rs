@@ -30,6 +30,7 @@ mod text;
 mod units;
 
 pub use self::sanitize::visible as sanitize;
+pub use self::units::plural;
 
 /// The shape a report is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +144,7 @@ impl<'a> From<&'a Rule> for RuleInfo<'a> {
             severity: rule.severity,
             reference: &rule.reference,
             remediation: &rule.remediation,
-            tags: &[],
+            tags: &rule.tags,
         }
     }
 }

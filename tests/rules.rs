@@ -54,6 +54,14 @@ fn a_negative_example_that_is_found_is_a_failure() {
 }
 
 #[test]
+fn an_example_with_a_value_in_the_place_of_a_template_is_a_failure_that_says_so() {
+    let text =
+        rule("bad", "keywords = ['abcd_']\nregex = '(?P<value>abcd_[a-z0-9]{9})'\nexamples = ['abcd_k3f9w2m7p']")
+            .replace("access_key_id", "other");
+    assert!(problems(&text).contains("but no template; write one such as {{alnum:36}}"), "{}", problems(&text));
+}
+
+#[test]
 fn a_rule_without_examples_is_a_failure() {
     let text = rule("bad", &GOOD.replace("'id {{access_key_id}}'", ""));
     assert!(problems(&text).contains("has no examples"), "{}", problems(&text));

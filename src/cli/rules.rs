@@ -67,10 +67,12 @@ fn check(files: &[PathBuf], out: &mut dyn Write) -> Result<Exit> {
             writeln!(out, "note: {}", report::sanitize(note))?;
         }
         let examples: usize = rules.iter().map(|rule| rule.examples.len() + rule.negative_examples.len()).sum();
-        write!(out, "{name}: {} rules, {examples} examples checked", rules.iter().count())?;
+        let count = |count: usize, noun| report::plural(count as u64, noun);
+        let (ours, examples) = (count(rules.iter().count(), "rule"), count(examples, "example"));
+        write!(out, "{name}: {ours}, {examples} checked")?;
         match rules.foreign().len() {
             0 => writeln!(out)?,
-            foreign => writeln!(out, "; {foreign} rules of gitleaks, which have no examples")?,
+            foreign => writeln!(out, "; {} of gitleaks, without examples", count(foreign, "rule"))?,
         }
     }
     Ok(Exit::of(failures, true, 1))

@@ -1,8 +1,8 @@
 //! Runs the rules of others: their regexes have no greatest length and go over the whole text, where one of their keywords stands in
-//! it. How such rules are read is `rule::gitleaks`' business; what `allow` can't decide by the bytes is left to `terms`.
+//! it. How such rules are read is `rule::gitleaks`' business; what `allow` can't decide by the bytes is left to `terms`. `lines` knows the
+//! lines of a text, `required` what stands near, `vague` what a better rule finds too.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::bytes::Regex;
 
 use self::allow::{Candidate, Conditions};
+use self::lines::LineIndex;
+use self::required::{Near, Required};
 pub use self::terms::{Place, Terms};
 use super::pair::{Part, Value};
 use super::{FoundSecret, Match, SecretKind};
@@ -17,10 +19,11 @@ use crate::key::{AccessKeyId, Secret};
 use crate::location::Span;
 
 pub(in crate::engine) mod allow;
+pub(in crate::engine) mod lines;
+pub(in crate::engine) mod required;
 pub(in crate::engine) mod terms;
+mod vague;
 
-/// Lines with this word hold nothing that gitleaks would tell of.
-const ALLOWED: &[u8] = b"gitleaks:allow";
 /// Stands for a byte that is no part of UTF-8; like the character that Go reads there it is no letter, digit or space.
 const NO_CHARACTER: u8 = 0x7F;
 
@@ -43,14 +46,6 @@ pub struct ForeignRule {
     pub(super) required: Vec<Required>,
     /// It is there for other rules to require.
     pub(super) skip_report: bool,
-}
-
-/// A rule that must find something near a match.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Required {
-    pub(super) id: String,
-    pub(super) within_lines: Option<usize>,
-    pub(super) within_columns: Option<usize>,
 }
 
 /// What finds the keywords of foreign rules.
@@ -78,9 +73,7 @@ struct Text<'a> {
     raw: &'a [u8],
     /// The same, byte for byte, as UTF-8.
     utf8: Cow<'a, [u8]>,
-    newlines: OnceCell<Vec<usize>>,
-    /// Where [`ALLOWED`] stands.
-    allowed: Vec<usize>,
+    lines: LineIndex<'a>,
 }
 
 impl Foreign {
@@ -112,14 +105,14 @@ impl Foreign {
         if wanted.is_empty() {
             return Vec::new();
         }
-        let text = Text::new(text);
+        let text = Text { raw: text, utf8: utf8(text), lines: LineIndex::new(text) };
         let mut finds = Vec::new();
         let mut known = HashMap::new();
         for index in wanted {
-            let found = found_by(rules, index, &text);
-            finds.extend(found.into_iter().filter_map(|find| completed(rules, find, &text, &mut known)));
+            finds.extend(complete_finds_by(rules, index, &text, &mut known));
         }
-        let finds = without_vague(rules, finds, &text);
+        let vague: Vec<bool> = rules.iter().map(ForeignRule::is_vague).collect();
+        let finds = vague::without_vague(finds, text.raw, |find| vague[find.rule]);
         finds.into_iter().map(|find| part(first, find, &text)).collect()
     }
 
@@ -172,40 +165,6 @@ impl Foreign {
     }
 }
 
-impl<'a> Text<'a> {
-    fn new(raw: &'a [u8]) -> Self {
-        let allowed = memchr::memmem::find_iter(raw, ALLOWED).collect();
-        Self { raw, utf8: utf8(raw), newlines: OnceCell::new(), allowed }
-    }
-
-    fn newlines(&self) -> &[usize] {
-        self.newlines.get_or_init(|| memchr::memchr_iter(b'\n', self.raw).collect())
-    }
-
-    /// Line and column as gitleaks counts them: a line feed belongs to the line behind it.
-    fn place(&self, at: usize) -> (usize, usize) {
-        let line = self.newlines().partition_point(|&newline| newline <= at);
-        let start = line.checked_sub(1).map_or(0, |before| self.newlines()[before]);
-        (line, at - start + 1)
-    }
-
-    /// The same as [`lines`], for many places of one text: one line may be all of it.
-    fn lines(&self, at: Span) -> Span {
-        let newlines = self.newlines();
-        let before = newlines.partition_point(|&newline| newline <= at.start).checked_sub(1);
-        let behind = newlines.partition_point(|&newline| newline < at.end);
-        Span {
-            start: before.map_or(0, |before| newlines[before]),
-            end: newlines.get(behind).copied().unwrap_or(self.raw.len()),
-        }
-    }
-
-    fn is_allowed(&self, lines: Span) -> bool {
-        let next = self.allowed.partition_point(|&at| at < lines.start);
-        self.allowed.get(next).is_some_and(|at| at + ALLOWED.len() <= lines.end)
-    }
-}
-
 /// The text with what is no UTF-8 replaced byte for byte.
 fn utf8(raw: &[u8]) -> Cow<'_, [u8]> {
     if std::str::from_utf8(raw).is_ok() {
@@ -219,11 +178,16 @@ fn utf8(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(text)
 }
 
-/// What the regex of a rule finds and its lists do not allow.
-fn found_by(rules: &[ForeignRule], index: usize, text: &Text<'_>) -> Vec<Find> {
-    let rule = &rules[index];
+/// What a rule finds and its lists do not allow.
+fn found_by(rule: &ForeignRule, index: usize, text: &Text<'_>) -> Vec<Find> {
     let Some(regex) = &rule.regex else {
-        return Vec::new();
+        // Only for rules that require it: the file itself, which gitleaks puts before the first line.
+        let terms = rule.conditions.terms_of_place(&Candidate::default());
+        let nowhere = Span { start: 0, end: 0 };
+        return terms
+            .map(|terms| Find { rule: index, line: 0, column: 0, secret: nowhere, terms })
+            .into_iter()
+            .collect();
     };
     let mut finds = Vec::new();
     for found in regex.find_iter(&text.utf8) {
@@ -237,13 +201,12 @@ fn found_by(rules: &[ForeignRule], index: usize, text: &Text<'_>) -> Vec<Find> {
         let secret = secret(rule, regex, text, matched);
         // The line feeds before it are counted as part of it where lines are concerned.
         let standing = Span { start: found.start(), end: found.start() + (matched.end - matched.start) };
-        let (line, column) = text.place(standing.start);
-        let lines = text.lines(standing);
-        if text.is_allowed(lines) {
+        let (line, column) = text.lines.place(standing.start);
+        let lines = text.lines.around(standing);
+        if lines.is_allowed() {
             continue;
         }
-        let candidate =
-            Candidate { secret: secret.of(text.raw), matched: matched.of(text.raw), line: lines.of(text.raw) };
+        let candidate = Candidate { secret: secret.of(text.raw), matched: matched.of(text.raw), line: Some(lines) };
         let terms = rule.conditions.terms(&candidate);
         finds.extend(terms.map(|terms| Find { rule: index, line, column, secret, terms }));
     }
@@ -260,32 +223,24 @@ fn secret(rule: &ForeignRule, regex: &Regex, text: &Text<'_>, matched: Span) -> 
     group.map_or(matched, |group| Span { start: group.start(), end: group.end() }.shifted(matched.start))
 }
 
-/// A find with the terms of those that its rule requires; `None` when one of them is not there. `known` is what required rules found.
-fn completed(
+/// What a rule finds where it finds what it requires too. `known` is what required rules found.
+fn complete_finds_by(
     rules: &[ForeignRule],
-    mut find: Find,
+    index: usize,
     text: &Text<'_>,
     known: &mut HashMap<usize, Vec<Find>>,
-) -> Option<Find> {
-    for required in &rules[find.rule].required {
-        let index = rules.iter().position(|rule| *rule.id == *required.id)?;
-        let others = known.entry(index).or_insert_with(|| found_by(rules, index, text));
-        let near: Vec<_> = others.iter().filter(|other| required.is_near(&find, other)).collect();
-        if near.is_empty() {
-            return None;
-        }
-        if !near.iter().any(|other| other.terms.are_none()) {
-            find.terms.with.push(near.into_iter().map(|other| other.terms.clone()).collect());
-        }
+) -> Vec<Find> {
+    let rule = &rules[index];
+    let mut finds = found_by(rule, index, text);
+    for required in &rule.required {
+        let other = rules.iter().position(|other| *other.id == *required.id);
+        let Some(other) = other.filter(|_| !finds.is_empty()) else {
+            return Vec::new();
+        };
+        let near = Near::new(required, known.entry(other).or_insert_with(|| found_by(&rules[other], other, text)));
+        finds.retain_mut(|find| near.complete(find));
     }
-    Some(find)
-}
-
-impl Required {
-    fn is_near(&self, find: &Find, other: &Find) -> bool {
-        self.within_lines.is_none_or(|lines| find.line.abs_diff(other.line) <= lines)
-            && self.within_columns.is_none_or(|columns| find.column.abs_diff(other.column) <= columns)
-    }
+    finds
 }
 
 impl ForeignRule {
@@ -293,30 +248,6 @@ impl ForeignRule {
     fn is_vague(&self) -> bool {
         self.id.to_lowercase().contains("generic")
     }
-}
-
-/// Without the finds of generic rules that another rule has on the same line.
-fn without_vague(rules: &[ForeignRule], mut finds: Vec<Find>, text: &Text<'_>) -> Vec<Find> {
-    let is_vague = |find: &Find| rules[find.rule].is_vague();
-    if !finds.iter().any(is_vague) {
-        return finds;
-    }
-    let mut by_line: HashMap<usize, Vec<(Span, Terms)>> = HashMap::new();
-    for find in finds.iter().filter(|find| !is_vague(find)) {
-        by_line.entry(find.line).or_default().push((find.secret, find.terms.clone()));
-    }
-    finds.retain_mut(|find| {
-        let others = if rules[find.rule].is_vague() { by_line.get(&find.line) } else { None };
-        let secret = find.secret.of(text.raw);
-        let better = others.into_iter().flatten();
-        let better: Vec<&Terms> = better
-            .filter(|(other, _)| memchr::memmem::find(other.of(text.raw), secret).is_some())
-            .map(|(_, terms)| terms)
-            .collect();
-        find.terms.unless_found.extend(better.iter().map(|&terms| terms.clone()));
-        !better.iter().any(|terms| terms.are_none())
-    });
-    finds
 }
 
 fn part(first: usize, find: Find, text: &Text<'_>) -> Part {
@@ -350,13 +281,6 @@ pub(super) fn alone(rule: &ForeignRule, part: Part) -> Match {
     };
     let (span, encoding, terms) = (part.raw, part.encoding, part.terms);
     Match { rule: rule.id.clone(), span, access_key_id, secrets, encoding, terms }
-}
-
-/// The lines that something stands on, with the line feed before them.
-pub(super) fn lines(text: &[u8], at: Span) -> &[u8] {
-    let start = memchr::memrchr(b'\n', &text[..text.len().min(at.start + 1)]).unwrap_or(0);
-    let end = memchr::memchr(b'\n', &text[at.end..]).map_or(text.len(), |more| at.end + more);
-    &text[start..end]
 }
 
 #[cfg(test)]

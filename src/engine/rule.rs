@@ -1,18 +1,19 @@
-//! Rules as data: what `patterns/*.toml` says, read and checked. How rules are run is the scanner's business.
+//! Rules as data, and sets of them. `format` reads this program's own files, `gitleaks` those of gitleaks, `check` holds rules to their
+//! examples. How rules are run is the scanner's business.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use self::pattern::{Pattern, Source};
+use self::pattern::Pattern;
 use super::SecretKind;
 use super::foreign::ForeignRule;
 use super::foreign::allow::Conditions;
 
 pub mod check;
 mod checksum;
+mod format;
 pub mod gitleaks;
 mod lazy;
 pub(super) mod pattern;
@@ -71,6 +72,8 @@ pub struct Rule {
     pub examples: Vec<String>,
     /// Texts in which it finds nothing.
     pub negative_examples: Vec<String>,
+    /// Words on it, for reports, from a file that extends the built-in rules.
+    pub tags: Vec<String>,
     pub(super) pattern: Pattern,
     /// What a file that extends the built-in rules asks for besides.
     pub(super) conditions: Conditions,
@@ -132,9 +135,9 @@ impl RuleSet {
     /// The rules of a pack.
     pub fn pack(pack: Pack) -> Self {
         let (name, text) = pack.file();
-        let mut set = Self::read(name, text, |_| Ok(())).expect("tests/rules.rs reads the same text");
-        set.rules.iter_mut().for_each(|rule| rule.is_builtin = true);
-        set
+        let mut rules = format::read(name, text, |_| Ok(())).expect("tests/rules.rs reads the same text");
+        rules.iter_mut().for_each(|rule| rule.is_builtin = true);
+        Self { rules, ..Self::default() }
     }
 
     /// Adds the rules of a file to the set, whether they are in this program's format or in that of gitleaks. A rule with the id of
@@ -173,9 +176,12 @@ impl RuleSet {
         }
     }
 
-    fn remove(&mut self, id: &str) {
+    /// Whether there was such a rule.
+    fn remove(&mut self, id: &str) -> bool {
+        let before = self.rules.len() + self.foreign.len();
         self.rules.retain(|rule| *rule.id != *id);
         self.foreign.retain(|rule| *rule.id != *id);
+        self.rules.len() + self.foreign.len() < before
     }
 
     fn builtin_mut(&mut self, id: &str) -> Option<&mut Rule> {
@@ -205,31 +211,7 @@ impl RuleSet {
     /// The first thing that is wrong with it. A set that is returned can be scanned with; whether its rules find what they
     /// should is for [`check::check`] to say.
     pub fn parse(name: &str, text: &str) -> Result<Self, RuleError> {
-        Self::read(name, text, Pattern::compile)
-    }
-
-    fn read(name: &str, text: &str, ready: fn(&Pattern) -> Result<(), Invalid>) -> Result<Self, RuleError> {
-        let file: File = toml::from_str(text).map_err(|error| RuleError::Syntax {
-            file: name.to_owned(),
-            line: line_of(text, error.span().map_or(0, |span| span.start)),
-            why: error.message().to_owned(),
-        })?;
-        let mut rules: Vec<Rule> = Vec::new();
-        for raw in file.rule {
-            let id = raw.id.clone();
-            let rule = if rules.iter().any(|rule| *rule.id == id) {
-                Err(Invalid::new("id", "is taken by an earlier rule; give it another name"))
-            } else {
-                raw.compile(&file.fragments).and_then(|rule| ready(&rule.pattern).map(|()| rule))
-            };
-            rules.push(rule.map_err(|invalid| RuleError::Field {
-                file: name.to_owned(),
-                rule: id,
-                field: invalid.field,
-                why: invalid.why,
-            })?);
-        }
-        Ok(Self { rules, ..Self::default() })
+        Ok(Self { rules: format::read(name, text, Pattern::compile)?, ..Self::default() })
     }
 
     /// The rules of this program's format, in order.
@@ -314,138 +296,9 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Number of the line, from 1, on which the byte at `offset` stands.
-fn line_of(text: &str, offset: usize) -> usize {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    memchr::memchr_iter(b'\n', before).count() + 1
-}
-
-/// A field that can't be used, before it is known whose it is.
-#[derive(Debug)]
-pub(super) struct Invalid {
-    field: &'static str,
-    why: String,
-}
-
-impl Invalid {
-    fn new(field: &'static str, why: impl Into<String>) -> Self {
-        let why = why.into();
-        Self { field, why }
-    }
-}
-
-/// A rules file as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    /// Pieces of regex that rules name as `{{piece}}`.
-    #[serde(default)]
-    fragments: BTreeMap<String, String>,
-    rule: Vec<RawRule>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRule {
-    id: String,
-    description: String,
-    severity: Severity,
-    kind: Kind,
-    reference: String,
-    remediation: String,
-    keywords: Vec<String>,
-    regex: String,
-    /// One-byte class of what a value may go on with after the regex's bounded head.
-    continuation: Option<String>,
-    /// Bits a character.
-    min_entropy: Option<f64>,
-    /// A value ends in the checksum of what stands before.
-    #[serde(default)]
-    checksum: bool,
-    /// What a value must not match.
-    #[serde(default)]
-    exclude: Vec<String>,
-    /// What must stand nearby, unless an access key id does.
-    context: Option<String>,
-    /// Labels of other things; with it, values are looked for beside access key ids without a label.
-    called_else: Option<String>,
-    /// What must not stand right before a match.
-    not_after: Option<String>,
-    /// How near that is, in bytes.
-    context_within: Option<usize>,
-    examples: Vec<String>,
-    #[serde(default)]
-    negative_examples: Vec<String>,
-}
-
-impl RawRule {
-    fn compile(self, fragments: &BTreeMap<String, String>) -> Result<Rule, Invalid> {
-        let named =
-            !self.id.is_empty() && self.id.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
-        if !named {
-            return Err(Invalid::new(
-                "id",
-                "is not lower-case words joined by hyphens; write it like `aws-access-key-id`",
-            ));
-        }
-        let pattern = Pattern::new(&Source {
-            fragments,
-            keywords: &self.keywords,
-            regex: &self.regex,
-            continuation: self.continuation.as_deref(),
-            min_entropy: self.min_entropy,
-            checksum: self.checksum,
-            exclude: &self.exclude,
-            context: self.context.as_deref(),
-            called_else: self.called_else.as_deref(),
-            not_after: self.not_after.as_deref(),
-            context_within: self.context_within,
-        })?;
-        Ok(Rule {
-            id: self.id.into(),
-            description: self.description,
-            severity: self.severity,
-            kind: self.kind,
-            reference: self.reference,
-            remediation: self.remediation,
-            keywords: self.keywords,
-            examples: self.examples,
-            negative_examples: self.negative_examples,
-            pattern,
-            conditions: Conditions::default(),
-            is_builtin: false,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A file of one good rule in which one line was replaced or, if it has no such line, added.
-    fn with(line: &str) -> Result<RuleSet, String> {
-        let good = [
-            r#"id = "a-rule""#,
-            r#"description = "d""#,
-            r#"severity = "low""#,
-            r#"kind = "access_key_id""#,
-            r#"reference = "r""#,
-            r#"remediation = "r""#,
-            r#"keywords = ["AKIA"]"#,
-            r#"regex = '(?P<value>AKIA[A-Z2-7]{16})'"#,
-            r#"examples = []"#,
-        ];
-        let field = line.split(' ').next().unwrap();
-        let mut lines: Vec<&str> = good.into_iter().filter(|l| l.split(' ').next() != Some(field)).collect();
-        lines.push(line);
-        RuleSet::parse("x.toml", &format!("[[rule]]\n{}", lines.join("\n"))).map_err(|error| error.to_string())
-    }
-
-    #[track_caller]
-    fn refused(line: &str, expected: &str) {
-        let error = with(line).unwrap_err();
-        assert!(error.contains(expected), "{error}");
-    }
 
     #[test]
     fn the_built_in_rules_are_read() {
@@ -462,57 +315,6 @@ mod tests {
                 rule.pattern.compile().unwrap();
             }
         }
-    }
-
-    #[test]
-    fn a_good_rule_is_read() {
-        let rules = with("min_entropy = 2.0").unwrap();
-        assert_eq!(rules.get("a-rule").unwrap().severity, Severity::Low);
-    }
-
-    #[test]
-    fn what_is_not_a_rule_is_refused_with_its_line() {
-        refused("severity = \"fatal\"", "x.toml, line 10: unknown variant `fatal`");
-        refused("colour = \"red\"", "x.toml, line 11: unknown field `colour`");
-        refused("keywords = [", "x.toml, line 1");
-    }
-
-    #[test]
-    fn a_field_that_cannot_be_used_is_named() {
-        refused("id = \"A Rule\"", "rule `A Rule`, field `id`: is not lower-case");
-        refused("regex = '(?P<value>AKIA'", "rule `a-rule`, field `regex`: unclosed group");
-        refused("regex = 'AKIA[A-Z]'", "field `regex`: has no group `value`");
-        refused("exclude = ['(']", "field `exclude`");
-        refused("context = '('", "field `context`");
-        refused("called_else = '('", "field `called_else`");
-        refused("not_after = '('", "field `not_after`");
-        refused("continuation = '[a-z]+'", "field `continuation`");
-        refused("min_entropy = 9.5", "field `min_entropy`");
-        refused("context_within = 5000", "field `context_within`: is too far");
-    }
-
-    #[test]
-    fn a_regex_that_windows_cannot_hold_is_refused() {
-        refused("regex = '(?P<value>AKIA.*)'", "no greatest length");
-        refused("regex = '(?P<value>AKIA.{9999})'", "`regex`: can match");
-    }
-
-    #[test]
-    fn every_match_must_hold_a_keyword() {
-        refused("keywords = []", "field `keywords`: is empty");
-        refused("keywords = [\"AK\"]", "field `keywords`: `AK` is too short");
-        refused("keywords = [\"ASIA\"]", "field `keywords`: the regex can match");
-        refused("regex = '(?P<value>A?KIA[A-Z2-7]{16})'", "field `keywords`: the regex can match");
-        with("regex = '(?P<value>x?(?:AKIA|ABAKIA)[A-Z2-7]{16})'").unwrap();
-    }
-
-    #[test]
-    fn two_rules_of_one_name_are_refused() {
-        let (_, builtin) = Pack::Aws.file();
-        let rule = builtin.find("\n[[rule]]").unwrap();
-        let twice = format!("{builtin}\n{}", &builtin[rule..]);
-        let error = RuleSet::parse("x.toml", &twice).unwrap_err().to_string();
-        assert!(error.contains("is taken by an earlier rule"), "{error}");
     }
 
     #[test]

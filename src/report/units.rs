@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
-/// `1 blob`, `2,000 blobs`.
-pub(super) fn plural(count: u64, noun: &str) -> String {
+/// A number of things: `1 blob`, `2,000 blobs`.
+pub fn plural(count: u64, noun: &str) -> String {
     let end = if count == 1 { "" } else { "s" };
     format!("{} {noun}{end}", grouped(count))
 }

@@ -152,6 +152,22 @@ fn a_file_is_explained_whole_by_line_or_from_standard_input() {
 }
 
 #[test]
+fn a_flag_that_there_is_not_is_no_file_to_explain() {
+    let at = Keysweep::new();
+    at.write("f", "x").write("--typo", "AKIAIOSFODNN7EXAMPLE\n");
+    for args in [&["--typo", "f"][..], &["--typo"], &["-x"], &["f", "--typo"], &["f", "--", "--typo"], &[]] {
+        let (code, told) = explain(&at, args, "");
+        assert!(code == Some(2) && told.contains("Usage"), "{args:?}: {told}");
+    }
+    for target in ["--typo", "--typo:1"] {
+        let (code, told) = explain(&at, &["--", target], "");
+        assert!(code == Some(0) && told.contains("placeholder"), "{told}");
+    }
+    let (code, json) = explain(&at, &["--format", "json", "f"], "");
+    assert!(code == Some(0) && json.starts_with('{'), "{json}");
+}
+
+#[test]
 fn what_can_t_be_explained_is_told() {
     let at = Keysweep::new();
     at.write("dir/a.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03");

@@ -7,6 +7,7 @@ use aho_corasick::AhoCorasick;
 use bstr::ByteSlice;
 use regex::bytes::Regex;
 
+use super::lines::Line;
 use super::terms::{Path, Terms, Where};
 
 /// What is asked of a match besides its regex.
@@ -41,13 +42,13 @@ pub(in crate::engine) enum Target {
 }
 
 /// The bytes of a match that lists are about.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(in crate::engine) struct Candidate<'a> {
     pub(in crate::engine) secret: &'a [u8],
     /// What the whole regex matched.
     pub(in crate::engine) matched: &'a [u8],
-    /// The lines it stands on, with the line feed before them.
-    pub(in crate::engine) line: &'a [u8],
+    /// The lines it stands on; none of a file that is found by its path.
+    pub(in crate::engine) line: Option<Line<'a>>,
 }
 
 enum Answer {
@@ -87,12 +88,12 @@ impl Conditions {
 
 impl Allowlist {
     fn answer(&self, candidate: &Candidate<'_>) -> Answer {
-        let target = match self.target {
-            Target::Secret => candidate.secret,
-            Target::Match => candidate.matched,
-            Target::Line => candidate.line,
-        };
-        let regex = self.regexes.as_ref().map(|regexes| !target.is_empty() && regexes.is_match(target));
+        let is_match = |regexes: &Regex, bytes: &[u8]| !bytes.is_empty() && regexes.is_match(bytes);
+        let regex = self.regexes.as_ref().map(|regexes| match self.target {
+            Target::Secret => is_match(regexes, candidate.secret),
+            Target::Match => is_match(regexes, candidate.matched),
+            Target::Line => candidate.line.is_some_and(|line| line.is_match(regexes)),
+        });
         let word = self.stopwords.as_ref().map(|words| words.is_match(&candidate.secret.to_lowercase()));
         let mut content = [regex, word].into_iter().flatten();
         let decided = if self.all { content.any(|fits| !fits) } else { content.any(|fits| fits) };
@@ -120,6 +121,8 @@ fn entropy(secret: &[u8]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::foreign::lines::LineIndex;
+    use crate::location::Span;
 
     fn words(words: &[&str]) -> Option<AhoCorasick> {
         Some(AhoCorasick::new(words).unwrap())
@@ -129,8 +132,11 @@ mod tests {
         Conditions { allowlists: vec![Arc::new(list)], ..Conditions::default() }
     }
 
-    fn candidate() -> Candidate<'static> {
-        Candidate { secret: b"s3cr3tFAKE", matched: b"key=s3cr3tFAKE", line: b"\nmy key=s3cr3tFAKE # test" }
+    fn terms(conditions: &Conditions) -> Option<Terms> {
+        let text = b"\nmy key=s3cr3tFAKE # test";
+        let index = LineIndex::new(text);
+        let line = Some(index.around(Span { start: 4, end: 8 }));
+        conditions.terms(&Candidate { secret: b"s3cr3tFAKE", matched: b"key=s3cr3tFAKE", line })
     }
 
     fn somewhere() -> Arc<Where> {
@@ -148,7 +154,7 @@ mod tests {
             (Target::Line, "^my", false),
         ] {
             let list = Allowlist { target, regexes: Regex::new(regex).ok(), ..Allowlist::default() };
-            assert_eq!(conditions(list).terms(&candidate()).is_none(), allowed, "{regex}");
+            assert_eq!(terms(&conditions(list)).is_none(), allowed, "{regex}");
         }
     }
 
@@ -156,7 +162,7 @@ mod tests {
     fn stopwords_are_found_in_any_case_in_the_secret_only() {
         for (word, allowed) in [("fake", true), ("test", false)] {
             let list = Allowlist { stopwords: words(&[word]), ..Allowlist::default() };
-            assert_eq!(conditions(list).terms(&candidate()).is_none(), allowed);
+            assert_eq!(terms(&conditions(list)).is_none(), allowed);
         }
     }
 
@@ -167,14 +173,14 @@ mod tests {
         {
             let regexes = Regex::new(regex).ok();
             let list = Allowlist { all, regexes, place: somewhere(), ..Allowlist::default() };
-            let terms = conditions(list).terms(&candidate());
+            let terms = terms(&conditions(list));
             assert_eq!(terms.map(|terms| terms.unless.len()), expected, "{regex} {all}");
         }
         let regexes = Regex::new("^s3").ok();
         for (word, expected) in [("fake", true), ("other", false)] {
             let list =
                 Allowlist { all: true, regexes: regexes.clone(), stopwords: words(&[word]), ..Allowlist::default() };
-            assert_eq!(conditions(list).terms(&candidate()).is_none(), expected, "{word}");
+            assert_eq!(terms(&conditions(list)).is_none(), expected, "{word}");
         }
     }
 

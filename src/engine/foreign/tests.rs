@@ -124,6 +124,14 @@ fn what_is_required_must_stand_near() {
 }
 
 #[test]
+fn a_file_can_be_required_by_its_path() {
+    let rules = "[[rules]]\nid = 'pw'\nregex = 'pw=(\\w+)'\n[[rules.required]]\nid = 'store'\n\
+                 [[rules]]\nid = 'store'\npath = '\\.ini$'\nskipReport = true\n";
+    assert_eq!(found_at(rules, b"pw=b", "a.ini"), ["pw: b"]);
+    assert!(found_at(rules, b"pw=b", "a.txt").is_empty());
+}
+
+#[test]
 fn what_is_required_may_itself_depend_on_the_path() {
     let rules = "[[rules]]\nid = 'pw'\nregex = 'pw=(\\w+)'\n[[rules.required]]\nid = 'user'\n\
                  [[rules]]\nid = 'user'\nregex = 'user=(\\w+)'\npath = '^a'\nskipReport = true\n";
@@ -186,18 +194,4 @@ fn what_is_encoded_is_found_each_once() {
     found.dedup();
     let expected = [("acme_0123abcd", 1), ("acme_4567efgh", 1), ("acme_89abijkl", 0)];
     assert_eq!(found, expected.map(|(secret, steps)| (secret.to_owned(), steps)));
-}
-
-#[test]
-fn the_lines_of_many_places_are_those_of_each() {
-    let raw = b"\na\n\nb gitleaks:allow\nc\n";
-    let text = Text::new(raw);
-    for start in 0..raw.len() {
-        for end in start..=raw.len() {
-            let at = Span { start, end };
-            let of_each = lines(raw, at);
-            assert_eq!(text.lines(at).of(raw), of_each, "{at:?}");
-            assert_eq!(text.is_allowed(text.lines(at)), memchr::memmem::find(of_each, ALLOWED).is_some(), "{at:?}");
-        }
-    }
 }

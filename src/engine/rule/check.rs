@@ -103,7 +103,14 @@ fn failures(scanner: &Scanner, index: usize, rule: &Rule) -> Vec<String> {
             }
         };
         if wanted && !values.iter().any(|value| is_template(rule.kind, value) || holds_longest(example, value)) {
-            failures.push(format!("does not find its value in the example {example:?}"));
+            failures.push(if values.is_empty() {
+                format!("does not find its value in the example {example:?}")
+            } else {
+                format!(
+                    "finds something in the example {example:?}, but no template; write one such as {{{{alnum:36}}}} in \
+                     the place of the value"
+                )
+            });
         }
         if !wanted && !values.is_empty() {
             failures.push(format!("finds a value in the negative example {example:?}"));

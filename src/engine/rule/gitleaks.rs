@@ -9,7 +9,8 @@ use toml::de::DeTable;
 
 use self::fields::{At, Fields, File};
 use self::raw::RawRule;
-use super::{Pack, RuleError, RuleSet, line_of};
+use super::format::line_of;
+use super::{Pack, RuleError, RuleSet};
 use crate::engine::foreign::ForeignRule;
 use crate::engine::foreign::allow::Allowlist;
 use crate::engine::foreign::terms::{Path, Where};
@@ -36,10 +37,23 @@ struct Config {
     rules: Vec<RawRule>,
     global: Vec<Arc<Allowlist>>,
     /// Lists for some rules only.
-    targeted: Vec<(At<String>, Arc<Allowlist>)>,
+    targeted: Vec<(Named, Arc<Allowlist>)>,
     use_default: bool,
-    disabled: Vec<String>,
+    disabled: Vec<Disabled>,
     notes: Vec<String>,
+}
+
+/// A rule where a file names it.
+struct Named {
+    file: String,
+    line: usize,
+    id: String,
+}
+
+/// A rule that is switched off, and whether there was one.
+struct Disabled {
+    rule: Named,
+    was_there: bool,
 }
 
 /// What a file extends.
@@ -47,7 +61,7 @@ struct Config {
 struct Extend {
     path: Option<At<String>>,
     use_default: bool,
-    disabled: Vec<String>,
+    disabled: Vec<At<String>>,
 }
 
 /// Whether a file that can be read as TOML is one of gitleaks.
@@ -93,7 +107,7 @@ impl Config {
             if targets.is_empty() {
                 config.global.push(list);
             } else {
-                config.targeted.extend(targets.into_iter().map(|target| (target, list.clone())));
+                config.targeted.extend(targets.into_iter().map(|target| (Named::new(file, target), list.clone())));
             }
         }
         let extend = fields.table("extend", "[extend]")?.map(|fields| Extend::read(file, fields)).transpose()?;
@@ -152,7 +166,8 @@ impl Config {
 
     fn extend(&mut self, file: File<'_>, extend: Extend, read: &Extended<'_>, depth: usize) -> Result<(), RuleError> {
         self.use_default = extend.use_default;
-        self.disabled = extend.disabled;
+        let disabled = |rule| Disabled { rule: Named::new(file, rule), was_there: false };
+        self.disabled = extend.disabled.into_iter().map(disabled).collect();
         let Some(path) = extend.path else {
             return Ok(());
         };
@@ -170,15 +185,14 @@ impl Config {
     fn take_over(&mut self, base: Self) {
         let mut over = std::mem::take(&mut self.rules);
         for mut rule in base.rules {
-            let position = over.iter().position(|other| other.id == rule.id);
-            match position {
-                _ if self.disabled.contains(&rule.id) => {}
-                Some(position) => {
-                    rule.change(over.remove(position));
-                    self.rules.push(rule);
-                }
-                None => self.rules.push(rule),
+            if let Some(disabled) = self.disabled.iter_mut().find(|disabled| disabled.rule.id == rule.id) {
+                disabled.was_there = true;
+                continue;
             }
+            if let Some(position) = over.iter().position(|other| other.id == rule.id) {
+                rule.change(over.remove(position));
+            }
+            self.rules.push(rule);
         }
         self.rules.extend(over);
         self.global.extend(base.global);
@@ -192,9 +206,13 @@ impl Config {
         if self.use_default {
             set.add(RuleSet::pack(Pack::Common));
         }
-        for id in std::mem::take(&mut self.disabled) {
-            set.remove(&id);
+        for Disabled { rule, was_there } in &self.disabled {
+            let was_in_set = set.remove(&rule.id);
+            if !was_in_set && !was_there {
+                self.notes.push(rule.note("switches off", "which there is not"));
+            }
         }
+        let required: Vec<(String, Named)> = self.rules.iter().flat_map(RawRule::required_by).collect();
         let mut added = Vec::new();
         for rule in std::mem::take(&mut self.rules) {
             let base = if self.use_default { set.builtin_mut(&rule.id) } else { None };
@@ -207,28 +225,40 @@ impl Config {
                 (base, _, _) => added.push(rule.finish(base.map(|base| base.description.as_str()))?),
             }
         }
+        self.check_required_are_run(&required, &added)?;
         self.allow(set, &mut added)?;
         set.notes.append(&mut self.notes);
         added.into_iter().for_each(|rule| set.add_foreign(rule));
         Ok(())
     }
 
+    /// What is required must be run as a rule of gitleaks; what is switched off there finds nothing there either.
+    fn check_required_are_run(&mut self, required: &[(String, Named)], run: &[ForeignRule]) -> Result<(), RuleError> {
+        for (by, rule) in required.iter().filter(|(_, rule)| !run.iter().any(|run| *run.id == *rule.id)) {
+            if !self.disabled.iter().any(|disabled| disabled.rule.id == rule.id) {
+                let why =
+                    format!("`{by}` requires `{}`, which is not one of this file's own; write its `regex`", rule.id);
+                return Err(rule.error(why));
+            }
+            self.notes.push(rule.note("requires", &format!("which is switched off: `{by}` finds nothing")));
+        }
+        Ok(())
+    }
+
     /// Gives the rules of the file, and the built-in ones if it extends them, what the file allows.
     fn allow(&mut self, set: &mut RuleSet, added: &mut [ForeignRule]) -> Result<(), RuleError> {
         for (target, list) in std::mem::take(&mut self.targeted) {
-            let builtin = if self.use_default { set.builtin_mut(&target.value) } else { None };
-            let rule = added.iter_mut().find(|rule| *rule.id == *target.value).map(|rule| &mut rule.conditions);
+            let builtin = if self.use_default { set.builtin_mut(&target.id) } else { None };
+            let rule = added.iter_mut().find(|rule| *rule.id == *target.id).map(|rule| &mut rule.conditions);
             match rule.or(builtin.map(|rule| &mut rule.conditions)) {
                 Some(conditions) => conditions.allowlists.push(list),
-                None if self.use_default => {
-                    self.note(format!(
-                        "line {} allows something to the rule `{}`, which there is not",
-                        target.line, target.value
-                    ));
-                }
+                None if self.use_default => self.notes.push(target.note("allows something to", "which there is not")),
                 None => {
-                    let why = format!("there is no rule `{}` that an allowlist could be for", target.value);
-                    return Err(RuleError::Gitleaks { file: self.name.clone(), line: target.line, why });
+                    let why = format!(
+                        "there is no rule `{}` that an allowlist could be for; name one of this file",
+                        target.id
+                    );
+                    return Err(target.error(why));
                 }
             }
         }
@@ -241,6 +271,20 @@ impl Config {
     }
 }
 
+impl Named {
+    fn new(file: File<'_>, id: At<String>) -> Self {
+        Self { file: file.name.to_owned(), line: id.line, id: id.value }
+    }
+
+    fn note(&self, does: &str, but: &str) -> String {
+        format!("{}: line {} {does} the rule `{}`, {but}", self.file, self.line, self.id)
+    }
+
+    fn error(&self, why: String) -> RuleError {
+        RuleError::Gitleaks { file: self.file.clone(), line: self.line, why }
+    }
+}
+
 impl Extend {
     fn read(file: File<'_>, mut fields: Fields<'_>) -> Result<Self, RuleError> {
         if let Some(url) = fields.text("url")?.filter(|url| !url.value.is_empty()) {
@@ -250,7 +294,7 @@ impl Extend {
         let extend = Self {
             path: fields.text("path")?.filter(|path| !path.value.is_empty()),
             use_default: fields.flag("useDefault")?,
-            disabled: values(fields.texts("disabledRules")?),
+            disabled: fields.texts("disabledRules")?,
         };
         if let Some(path) = extend.path.as_ref().filter(|_| extend.use_default) {
             return Err(file.error(path.line, "`path` and `useDefault` exclude each other; take one of them away"));

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use regex::bytes::{Regex, RegexBuilder, RegexSet};
 use regex_syntax::hir::Hir;
 
-use super::Invalid;
-use super::pattern::invalid_regex;
+use super::format::Invalid;
+use super::pattern::{invalid_regex, too_large};
 
 /// What a regex may learn of the texts it is run on, in bytes.
 const DFA_SIZE: usize = 16 << 20;
@@ -50,7 +50,7 @@ impl LazyRegex {
     /// # Errors
     /// When it is too large.
     pub(super) fn compile(&self) -> Result<(), Invalid> {
-        let regex = build(&self.text).map_err(|error| invalid_regex(self.field, &error))?;
+        let regex = build(&self.text).map_err(|_| too_large(self.field))?;
         self.regex.get_or_init(|| regex);
         Ok(())
     }
@@ -75,7 +75,7 @@ impl LazySet {
     /// # Errors
     /// The same.
     pub(super) fn compile(&self) -> Result<(), Invalid> {
-        let set = RegexSet::new(&self.texts).map_err(|error| invalid_regex(self.field, &error))?;
+        let set = RegexSet::new(&self.texts).map_err(|_| too_large(self.field))?;
         self.set.get_or_init(|| set);
         Ok(())
     }
@@ -112,7 +112,8 @@ mod tests {
         assert!(LazyRegex::new("regex", "a(".to_owned()).is_err());
         assert!(LazySet::new("exclude", &["a".to_owned(), "[".to_owned()]).is_err());
         let large = r"\pL{1000}{100}".to_owned();
-        assert!(LazyRegex::new("regex", large.clone()).unwrap().compile().is_err());
+        let error = LazyRegex::new("regex", large.clone()).unwrap().compile().unwrap_err();
+        assert!(error.why.contains("too large") && error.why.contains("smaller repetitions"), "{error:?}");
         assert!(LazySet::new("exclude", &[large]).unwrap().compile().is_err());
     }
 }

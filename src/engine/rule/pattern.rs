@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::{Capture, Hir, HirKind};
 
+use super::checksum;
+use super::format::Invalid;
 use super::lazy::{LazyRegex, LazySet, parsed};
-use super::{Invalid, checksum};
 use crate::engine::{Dropped, plausible};
 
 /// Shorter keywords are everywhere.
@@ -22,6 +23,8 @@ const CONTEXT: usize = 256;
 const PREFIX: usize = 32;
 /// Matches look no further around.
 const FURTHEST_CONTEXT: usize = 4096;
+/// A regex with its fragments in it has no more bytes; those that name each other twice would double with each.
+const LONGEST_REGEX: usize = 64 << 10;
 
 /// The fields of a rule that become a pattern.
 pub(super) struct Source<'a> {
@@ -73,10 +76,7 @@ impl Pattern {
         let hir = parsed("regex", &text)?;
         let max_len = greatest_length(&hir)?;
         check_keywords(&hir, source.keywords)?;
-        let Some(value) = group("value", &hir) else {
-            let why = "has no group `value`; write `(?P<value>…)` around the credential";
-            return Err(Invalid::new("regex", why));
-        };
+        let value = group_of_value(&hir)?;
         let min_entropy = source.min_entropy.unwrap_or(0.0);
         if !(0.0..=8.0).contains(&min_entropy) {
             let why = "is no number of bits a byte; write one from 0 to 8";
@@ -85,6 +85,10 @@ impl Pattern {
         let context_within = source.context_within.unwrap_or(CONTEXT);
         if context_within > FURTHEST_CONTEXT {
             let why = format!("is too far; write a number of bytes up to {FURTHEST_CONTEXT}");
+            return Err(Invalid::new("context_within", why));
+        }
+        if source.context_within.is_some() && source.context.is_none() {
+            let why = "says how far off something must stand that is not named; write its regex as `context`";
             return Err(Invalid::new("context_within", why));
         }
         Ok(Self {
@@ -111,6 +115,11 @@ impl Pattern {
         self.regex.compile()?;
         self.exclude.compile()?;
         optional.into_iter().flatten().try_for_each(LazyRegex::compile)
+    }
+
+    /// Leaves to others how much entropy a value must have.
+    pub(super) fn ask_no_entropy(&mut self) {
+        self.min_entropy = 0.0;
     }
 
     /// The greatest length of a match in bytes, its continuation not counted.
@@ -173,14 +182,38 @@ impl Pattern {
     }
 }
 
-/// The number of a named group.
-fn group(name: &str, hir: &Hir) -> Option<usize> {
+/// The number of the group `value`, which every match must have.
+fn group_of_value(hir: &Hir) -> Result<usize, Invalid> {
+    let why = match group("value", hir) {
+        None => "has no group `value`; write `(?P<value>…)` around the credential",
+        Some(value) if value.sub.properties().minimum_len() == Some(0) => {
+            "has a group `value` that can be empty; let it take at least one byte"
+        }
+        Some(value) if !always_takes(hir, value.index) => {
+            "can match without its group `value`; leave that out of alternatives and of what may be missing"
+        }
+        Some(value) => return Ok(value.index as usize),
+    };
+    Err(Invalid::new("regex", why))
+}
+
+fn group<'a>(name: &str, hir: &'a Hir) -> Option<&'a Capture> {
     match hir.kind() {
-        HirKind::Capture(capture) if capture.name.as_deref() == Some(name) => Some(capture.index as usize),
+        HirKind::Capture(capture) if capture.name.as_deref() == Some(name) => Some(capture),
         HirKind::Capture(capture) => group(name, &capture.sub),
         HirKind::Repetition(repeated) => group(name, &repeated.sub),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().find_map(|part| group(name, part)),
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
+    }
+}
+
+/// Whether every match takes something for the group of that number.
+fn always_takes(hir: &Hir, index: u32) -> bool {
+    match hir.kind() {
+        HirKind::Capture(capture) => capture.index == index || always_takes(&capture.sub, index),
+        HirKind::Repetition(repeated) => repeated.min > 0 && always_takes(&repeated.sub, index),
+        HirKind::Concat(parts) => parts.iter().any(|part| always_takes(part, index)),
+        HirKind::Alternation(_) | HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
     }
 }
 
@@ -193,12 +226,21 @@ pub(super) fn invalid_regex(field: &'static str, error: &dyn std::error::Error) 
     Invalid::new(field, format!("{why}; {advice}"))
 }
 
+/// What can be read can be too large to compile, and nothing else.
+pub(super) fn too_large(field: &'static str) -> Invalid {
+    Invalid::new(field, "is too large when it is compiled; use smaller repetitions and classes")
+}
+
 /// Puts the fragments where the regex names them, and fragments where fragments do.
 fn expand(regex: &str, fragments: &BTreeMap<String, String>) -> Result<String, Invalid> {
     let mut text = regex.to_owned();
     // Each round resolves one more level; a fragment that names itself is left over and reported.
     for (name, fragment) in fragments.iter().cycle().take(fragments.len().pow(2)) {
         text = text.replace(&format!("{{{{{name}}}}}"), fragment);
+        if text.len() > LONGEST_REGEX {
+            let why = format!("is longer than {LONGEST_REGEX} bytes with its fragments; do not name `{name}` so often");
+            return Err(Invalid::new("regex", why));
+        }
     }
     match text.split_once("{{").and_then(|(_, rest)| rest.split_once("}}")) {
         Some((name, _)) => Err(Invalid::new(
@@ -210,6 +252,7 @@ fn expand(regex: &str, fragments: &BTreeMap<String, String>) -> Result<String, I
 }
 
 fn continuation(class: &str) -> Result<LazyRegex, Invalid> {
+    parsed("continuation", class)?;
     let bytes = format!("(?-u:{class})");
     let one_byte = parsed("continuation", &bytes).is_ok_and(|hir| hir.properties().maximum_len() == Some(1));
     if !one_byte {
@@ -296,6 +339,18 @@ mod tests {
     fn a_fragment_that_is_not_there_is_named() {
         let error = expand("{{digit}}", &BTreeMap::new()).unwrap_err();
         assert!(error.why.contains("`digit`"), "{error:?}");
+    }
+
+    #[test]
+    fn fragments_that_name_each_other_grow_to_a_limit_only() {
+        let names: Vec<String> = (0..40).map(|n| format!("f{n:02}")).collect();
+        let twice = |name: &String| format!("{{{{{name}}}}}{{{{{name}}}}}");
+        let mut fragments: BTreeMap<String, String> =
+            names.iter().zip(&names[1..]).map(|(name, next)| (name.clone(), twice(next))).collect();
+        fragments.insert(names[39].clone(), "x".to_owned());
+        assert!(expand("{{f00}}", &fragments).unwrap_err().why.contains("is longer than"));
+        fragments.insert(names[0].clone(), twice(&names[0]));
+        assert!(expand("{{f00}}", &fragments).unwrap_err().why.contains("is longer than"));
     }
 
     #[test]

@@ -5,8 +5,9 @@ use regex::bytes::Regex;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::super::{RuleError, line_of};
 use super::syntax;
+use crate::engine::rule::RuleError;
+use crate::engine::rule::format::line_of;
 
 /// A file that is being read.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Fields<'a> {
     /// Where the table begins.
     pub(super) line: usize,
     fields: Vec<Field<'a>>,
+    /// What was asked for.
+    known: Vec<&'static str>,
 }
 
 struct Field<'a> {
@@ -71,7 +74,7 @@ impl<'a> Fields<'a> {
             }
             fields.push(Field { name, line, value });
         }
-        Ok(Self { file, of, line, fields })
+        Ok(Self { file, of, line, fields, known: Vec::new() })
     }
 
     /// An error about the whole table.
@@ -79,16 +82,27 @@ impl<'a> Fields<'a> {
         self.file.error(self.line, why)
     }
 
+    /// The error of a field with a value that it can't have.
+    pub(super) fn not_one_of(&self, name: &str, field: Option<At<String>>, expected: &str) -> RuleError {
+        let (line, value) = field.map_or((self.line, String::new()), |field| (field.line, field.value));
+        self.file.error(line, format!("field `{name}` is `{value}` and must be {expected}"))
+    }
+
     /// # Errors
     /// When a field was not taken.
     pub(super) fn finish(self) -> Result<(), RuleError> {
         match self.fields.iter().min_by_key(|field| field.line) {
-            Some(field) => Err(self.file.error(field.line, format!("unknown field `{}` of {}", field.name, self.of))),
+            Some(field) => {
+                let known = self.known.join("`, `");
+                let why = format!("unknown field `{}` of {}, which can have `{known}`", field.name, self.of);
+                Err(self.file.error(field.line, why))
+            }
             None => Ok(()),
         }
     }
 
-    fn take(&mut self, name: &str) -> Option<Field<'a>> {
+    fn take(&mut self, name: &'static str) -> Option<Field<'a>> {
+        self.known.push(name);
         let at = self.fields.iter().position(|field| field.name.eq_ignore_ascii_case(name))?;
         Some(self.fields.swap_remove(at))
     }
@@ -96,7 +110,7 @@ impl<'a> Fields<'a> {
     /// A field as `read` reads it.
     fn read<T>(
         &mut self,
-        name: &str,
+        name: &'static str,
         expected: &str,
         read: impl FnOnce(&'a DeValue<'a>) -> Option<T>,
     ) -> Result<Option<At<T>>, RuleError> {
@@ -109,34 +123,34 @@ impl<'a> Fields<'a> {
         Ok(Some(At { line: field.line, value }))
     }
 
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<At<String>>, RuleError> {
+    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<At<String>>, RuleError> {
         self.read(name, "a string", |value| Some(value.as_str()?.to_owned()))
     }
 
-    pub(super) fn flag(&mut self, name: &str) -> Result<bool, RuleError> {
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, RuleError> {
         let flag = self.read(name, "true or false", DeValue::as_bool)?;
         Ok(flag.is_some_and(|flag| flag.value))
     }
 
     /// A number that is not negative.
-    pub(super) fn count(&mut self, name: &str) -> Result<Option<At<usize>>, RuleError> {
+    pub(super) fn count(&mut self, name: &'static str) -> Result<Option<At<usize>>, RuleError> {
         self.read(name, "a whole number from 0", |value| {
             let number = value.as_integer()?;
             usize::from_str_radix(number.as_str(), number.radix()).ok()
         })
     }
 
-    pub(super) fn number(&mut self, name: &str) -> Result<Option<At<f64>>, RuleError> {
+    pub(super) fn number(&mut self, name: &'static str) -> Result<Option<At<f64>>, RuleError> {
         let number = self.read(name, "a number", |value| match value {
-            DeValue::Float(float) => float.as_str().parse().ok(),
-            DeValue::Integer(integer) => integer.as_str().parse().ok(),
+            DeValue::Float(float) => float.as_str().parse().ok().filter(|number: &f64| number.is_finite()),
+            DeValue::Integer(integer) => i32::from_str_radix(integer.as_str(), integer.radix()).ok().map(f64::from),
             _ => None,
         })?;
-        Ok(number.filter(|number: &At<f64>| number.value != 0.0))
+        Ok(number.filter(|number| number.value != 0.0))
     }
 
     /// A list of strings; one string is a list with commas, which gitleaks reads so too.
-    pub(super) fn texts(&mut self, name: &str) -> Result<Vec<At<String>>, RuleError> {
+    pub(super) fn texts(&mut self, name: &'static str) -> Result<Vec<At<String>>, RuleError> {
         let file = self.file;
         let list = self.read(name, "a list of strings", |value| match value {
             DeValue::String(text) if text.is_empty() => Some(Vec::new()),
@@ -153,8 +167,17 @@ impl<'a> Fields<'a> {
         }))
     }
 
+    /// A list of words, none of which is empty: that would stand everywhere, or nowhere.
+    pub(super) fn words(&mut self, name: &'static str) -> Result<Vec<String>, RuleError> {
+        let list = self.texts(name)?;
+        if let Some(empty) = list.iter().find(|word| word.value.is_empty()) {
+            return Err(self.file.error(empty.line, format!("a word in `{name}` is empty; take it away")));
+        }
+        Ok(list.into_iter().map(|word| word.value.to_lowercase()).collect())
+    }
+
     /// A regex; an empty one is none.
-    pub(super) fn regex(&mut self, name: &str) -> Result<Option<At<Regex>>, RuleError> {
+    pub(super) fn regex(&mut self, name: &'static str) -> Result<Option<At<Regex>>, RuleError> {
         let Some(text) = self.text(name)?.filter(|text| !text.value.is_empty()) else {
             return Ok(None);
         };
@@ -163,7 +186,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of regexes as one that matches where any of them does.
-    pub(super) fn regexes(&mut self, name: &str) -> Result<Option<Regex>, RuleError> {
+    pub(super) fn regexes(&mut self, name: &'static str) -> Result<Option<Regex>, RuleError> {
         let list = self.texts(name)?;
         let Some(first) = list.first().map(|first| first.line) else {
             return Ok(None);
@@ -181,13 +204,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A table.
-    pub(super) fn table(&mut self, name: &str, of: &'static str) -> Result<Option<Fields<'a>>, RuleError> {
+    pub(super) fn table(&mut self, name: &'static str, of: &'static str) -> Result<Option<Fields<'a>>, RuleError> {
         let table = self.read(name, "a table", DeValue::as_table)?;
         table.map(|table| Fields::new(self.file, of, table.line, table.value)).transpose()
     }
 
     /// A list of tables.
-    pub(super) fn tables(&mut self, name: &str, of: &'static str) -> Result<Vec<Fields<'a>>, RuleError> {
+    pub(super) fn tables(&mut self, name: &'static str, of: &'static str) -> Result<Vec<Fields<'a>>, RuleError> {
         let Some(list) = self.read(name, "a list of tables, `[[…]]`", DeValue::as_array)? else {
             return Ok(Vec::new());
         };

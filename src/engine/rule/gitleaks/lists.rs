@@ -30,19 +30,14 @@ impl RawAllowlist {
         let all = match condition.as_ref().map(|condition| condition.value.to_uppercase()).as_deref() {
             None | Some("" | "OR" | "||") => false,
             Some("AND" | "&&") => true,
-            Some(other) => {
-                let other = other.to_lowercase();
-                return Err(fields.error(format!("field `condition` is `{other}` and must be `AND` or `OR`")));
-            }
+            Some(_) => return Err(fields.not_one_of("condition", condition, "`AND` or `OR`")),
         };
-        let target = match fields.text("regexTarget")?.map(|target| target.value).as_deref() {
+        let target = fields.text("regexTarget")?;
+        let target = match target.as_ref().map(|target| target.value.as_str()) {
             None | Some("" | "secret") => Target::Secret,
             Some("match") => Target::Match,
             Some("line") => Target::Line,
-            Some(other) => {
-                let expected = "`secret`, `match` or `line`";
-                return Err(fields.error(format!("field `regexTarget` is `{other}` and must be {expected}")));
-            }
+            Some(_) => return Err(fields.not_one_of("regexTarget", target, "`secret`, `match` or `line`")),
         };
         let commits = values(fields.texts("commits")?);
         let place = Where {
@@ -51,8 +46,8 @@ impl RawAllowlist {
             both: all,
             global: false,
         };
-        let stopwords: Vec<String> = fields.texts("stopwords")?.iter().map(|word| word.value.to_lowercase()).collect();
-        let stopwords = match AhoCorasick::new(stopwords.iter().filter(|word| !word.is_empty())) {
+        let stopwords = fields.words("stopwords")?;
+        let stopwords = match AhoCorasick::new(&stopwords) {
             Ok(search) => (!stopwords.is_empty()).then_some(search),
             Err(error) => return Err(fields.error(format!("field `stopwords`: {error}"))),
         };

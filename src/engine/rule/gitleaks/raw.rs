@@ -6,10 +6,11 @@ use regex::bytes::Regex;
 
 use super::fields::{At, Fields, File};
 use super::lists;
-use super::values;
+use super::{Named, values};
+use crate::engine::foreign::ForeignRule;
 use crate::engine::foreign::allow::{Allowlist, Conditions};
+use crate::engine::foreign::required::Required;
 use crate::engine::foreign::terms::Path;
-use crate::engine::foreign::{ForeignRule, Required};
 use crate::engine::rule::{Rule, RuleError};
 
 /// A rule as it is written.
@@ -54,7 +55,7 @@ impl RawRule {
             path: fields.regex("path")?,
             group: fields.count("secretGroup")?,
             entropy: fields.number("entropy")?.map_or(0.0, |entropy| entropy.value),
-            keywords: keywords(file, fields.texts("keywords")?)?,
+            keywords: fields.words("keywords")?,
             tags: values(fields.texts("tags")?),
             allowlists: lists::read(&mut fields, false)?.into_iter().map(|(list, _)| Arc::new(list.finish())).collect(),
             required,
@@ -62,6 +63,15 @@ impl RawRule {
         };
         fields.finish()?;
         Ok(rule)
+    }
+
+    /// What it requires, with its own name.
+    pub(super) fn required_by(&self) -> impl Iterator<Item = (String, Named)> {
+        let named = |required: &At<Required>| {
+            let rule = Named { file: self.file.clone(), line: required.line, id: required.value.id.clone() };
+            (self.id.clone(), rule)
+        };
+        self.required.iter().map(named)
     }
 
     fn error(&self, line: usize, why: String) -> RuleError {
@@ -113,8 +123,12 @@ impl RawRule {
         }
         let conditions = self.conditions();
         base.conditions.path = conditions.path.or(base.conditions.path.take());
-        base.conditions.above_entropy = base.conditions.above_entropy.max(conditions.above_entropy);
+        if conditions.above_entropy != 0.0 {
+            base.conditions.above_entropy = conditions.above_entropy;
+            base.pattern.ask_no_entropy();
+        }
         base.conditions.allowlists.extend(conditions.allowlists);
+        base.tags.extend(self.tags);
         if !self.description.is_empty() {
             base.description = self.description;
         }
@@ -125,14 +139,14 @@ impl RawRule {
     pub(super) fn finish(self, description: Option<&str>) -> Result<ForeignRule, RuleError> {
         let group = self.group.as_ref().map_or(0, |group| group.value);
         if self.regex.is_none() && self.path.is_none() {
-            let why = format!("rule `{}` has neither `regex` nor `path`: it would find nothing", self.id);
+            let why = format!("rule `{}` has neither `regex` nor `path`: it would find nothing; give it one", self.id);
             return Err(self.error(self.line, why));
         }
         let groups = self.regex.as_ref().map_or(usize::MAX, |regex| regex.value.captures_len() - 1);
         if group > groups {
             let line = self.group.as_ref().map_or(self.line, |group| group.line);
             let why = format!(
-                "field `secretGroup` of rule `{}`: the regex has {groups} groups, there is no {group}",
+                "field `secretGroup` of rule `{}`: the regex has no group {group}; write a number from 0 to {groups}",
                 self.id
             );
             return Err(self.error(line, why));
@@ -154,13 +168,4 @@ impl RawRule {
             id: self.id.into(),
         })
     }
-}
-
-fn keywords(file: File<'_>, list: Vec<At<String>>) -> Result<Vec<String>, RuleError> {
-    if let Some(empty) = list.iter().find(|keyword| keyword.value.is_empty()) {
-        return Err(
-            file.error(empty.line, "a keyword is empty; take it away, and without any the rule runs everywhere")
-        );
-    }
-    Ok(list.into_iter().map(|keyword| keyword.value.to_lowercase()).collect())
 }

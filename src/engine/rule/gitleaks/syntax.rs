@@ -14,6 +14,11 @@ const DIGITS: &str = "0-9";
 /// Without the vertical tab, unlike the POSIX class.
 const SPACES: &str = r"\t\n\x0C\r ";
 const WORDS: &str = "0-9A-Za-z_";
+/// Names of classes that stand in a class as `[:name:]`.
+const CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word",
+    "xdigit",
+];
 
 /// Compiles a regex that is written for Go.
 ///
@@ -38,11 +43,11 @@ pub(super) fn checked(go: &str) -> Result<(), String> {
 }
 
 fn built(regex: &str) -> Result<Regex, String> {
-    RegexBuilder::new(regex)
-        .size_limit(SIZE_LIMIT)
-        .dfa_size_limit(CACHE_LIMIT)
-        .build()
-        .map_err(|error| last_line(&error))
+    let built = RegexBuilder::new(regex).size_limit(SIZE_LIMIT).dfa_size_limit(CACHE_LIMIT).build();
+    built.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "too large when compiled, use smaller repetitions".to_owned(),
+        error => last_line(&error),
+    })
 }
 
 /// What is wrong; the lines before it draw the place under the regex.
@@ -273,9 +278,12 @@ impl<'a> Reader<'a> {
         let mut first = true;
         while first || !self.rest.starts_with(']') {
             first = false;
-            if self.rest.starts_with("[:") && self.rest.contains(":]") {
-                let name = self.until(":]").unwrap_or_default();
-                let _ = write!(self.out, "{name}:]");
+            if let Some((name, rest)) = self.rest.strip_prefix("[:").and_then(|rest| rest.split_once(":]")) {
+                if !CLASSES.contains(&name.strip_prefix('^').unwrap_or(name)) {
+                    return Err(format!("`[:{name}:]` is no class; there are {}", CLASSES.join(", ")));
+                }
+                let _ = write!(self.out, "[:{name}:]");
+                self.rest = rest;
                 continue;
             }
             if let Some(c) = self.rest.strip_prefix('\\').and_then(|rest| rest.chars().next())
@@ -326,6 +334,7 @@ mod tests {
             ("(?P<x>a)(?<y>b)", "ab", "ab"),
             (r"\Aa.\z", "aé", "aé"),
             (r"[[:alpha:]_]+", "1a_b", "a_b"),
+            (r"[[:^alpha:]b]+", "a1bc", "1b"),
             (r"\p{Greek}\pL\P{Greek}\p{^Greek}", "λxyz", "λxyz"),
             (r"(?s).(?m:$)", "a\nb", "a"),
             (r"\x41\x{e9}\07\101\n", "Aé\x07A\n", "Aé\x07A\n"),
@@ -408,6 +417,9 @@ mod tests {
             ("a\\", "at the end"),
             ("*a", "repetition operator missing expression"),
             ("(?x)a", "means nothing"),
+            ("[[:alpha]b[:]", "is no class; there are alnum"),
+            ("[[:letter:]]", "`[:letter:]` is no class"),
+            (r"(?:\pL{1000}){1000}", "too large when compiled, use smaller repetitions"),
         ] {
             let error = compiled(go).unwrap_err();
             assert!(error.contains(expected), "{go}: {error}");

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::foreign::Required;
+use crate::engine::Dropped;
 use crate::engine::foreign::allow::Target;
+use crate::engine::foreign::required::Required;
 
 fn no_file(path: &str, _from: &str) -> Result<(String, String), String> {
     Err(format!("there is no {path}"))
@@ -82,7 +83,11 @@ fn allowlists_are_read_in_every_spelling() {
 
 #[test]
 fn what_is_wrong_is_told_with_its_line() {
-    refused("[[rules]]\nid = 'a'\nregex = 'b'\ncolour = 'red'\n", 4, "unknown field `colour` of a rule");
+    refused(
+        "[[rules]]\nid = 'a'\nregex = 'b'\ncolour = 'red'\n",
+        4,
+        "unknown field `colour` of a rule, which can have `id`, `required`",
+    );
     refused("title = 't'\nrulez = 1\n", 2, "unknown field `rulez`");
     refused("[[rules]]\nid = 'a'\nregex = '''\n(b'''\n", 3, "unclosed group");
     refused("[[rules]]\nid = 'a'\nregex = '(?=b)'\n", 3, "no looking around");
@@ -90,8 +95,14 @@ fn what_is_wrong_is_told_with_its_line() {
     refused("[[rules]]\nid = 'a'\nregex = 7\n", 3, "is integer and must be a string");
     refused("[[rules]]\nid = 'a'\nregex = 'b'\nentropy = 'high'\n", 4, "must be a number");
     refused("[[rules]]\nid = 'a'\nregex = 'b'\nkeywords = [1]\n", 4, "a list of strings");
-    refused("[[rules]]\nid = 'a'\nregex = 'b'\nkeywords = ['']\n", 4, "a keyword is empty");
-    refused("[[rules]]\nid = 'a'\nregex = '(b)'\nsecretGroup = 2\n", 4, "the regex has 1 groups, there is no 2");
+    refused("[[rules]]\nid = 'a'\nregex = 'b'\nkeywords = ['']\n", 4, "a word in `keywords` is empty");
+    refused("[[rules]]\nid = 'a'\nregex = 'b'\nentropy = nan\n", 4, "must be a number");
+    refused("[[rules]]\nid = 'a'\nregex = 'b'\nentropy = inf\n", 4, "must be a number");
+    refused(
+        "[[rules]]\nid = 'a'\nregex = '(b)'\nsecretGroup = 2\n",
+        4,
+        "the regex has no group 2; write a number from 0 to 1",
+    );
     refused("[[rules]]\nid = 'a'\nregex = '(b)'\nsecretGroup = -1\n", 4, "a whole number from 0");
     refused("title = 't'\n[[rules]]\nregex = 'b'\n", 2, "has no `id`");
     refused("title = 't'\n[[rules]]\nid = 'a'\n", 2, "neither `regex` nor `path`");
@@ -108,8 +119,9 @@ fn what_is_wrong_is_told_with_its_line() {
 #[test]
 fn what_is_wrong_with_an_allowlist_is_told_with_its_line() {
     refused("title = ''\n[[allowlists]]\n", 2, "an allowlist is empty");
-    refused("[[allowlists]]\nregexTarget = 'mtach'\nregexes = ['a']\n", 1, "must be `secret`, `match` or `line`");
-    refused("[[allowlists]]\ncondition = 'xor'\nregexes = ['a']\n", 1, "must be `AND` or `OR`");
+    refused("[[allowlists]]\nregexTarget = 'mtach'\nregexes = ['a']\n", 2, "must be `secret`, `match` or `line`");
+    refused("[[allowlists]]\ncondition = 'xor'\nregexes = ['a']\n", 2, "is `xor` and must be `AND` or `OR`");
+    refused("[[allowlists]]\nstopwords = [\n'a',\n'']\n", 4, "a word in `stopwords` is empty");
     refused("[[allowlists]]\nregexes = [\n'a',\n'(']\n", 4, "unclosed group");
     refused("[[allowlists]]\ntargetRules = [\n'b']\nregexes = ['a']\n", 3, "there is no rule `b`");
     refused("[allowlist]\nregexes = ['a']\n[[allowlists]]\nregexes = ['a']\n", 1, "exclude each other");
@@ -140,6 +152,37 @@ fn a_file_is_put_over_the_one_that_it_extends() {
 }
 
 #[test]
+fn what_an_extended_file_names_is_told_with_the_name_of_that_file() {
+    let read =
+        |_: &str, _: &str| Ok(("y".to_owned(), "\n[[allowlists]]\ntargetRules = ['b']\npaths = ['p']\n".to_owned()));
+    let error = extended("[extend]\npath = 'y'\n", &read).unwrap_err();
+    assert!(error.contains("of y, line 3: there is no rule `b`"), "{error}");
+}
+
+#[test]
+fn what_is_switched_off_and_is_not_there_is_told() {
+    let base = |_: &str, _: &str| Ok(("y".to_owned(), "[[rules]]\nid = 'a'\nregex = 'a'\n".to_owned()));
+    let off = "disabledRules = [\n'a',\n'aws-access-key-id',\n'typo']\n";
+    let set = extended(&format!("[extend]\npath = 'y'\n{off}"), &base).unwrap();
+    assert_eq!(set.notes(), ["x.toml: line 6 switches off the rule `typo`, which there is not"]);
+    assert!(set.foreign().is_empty() && set.get("aws-access-key-id").is_none());
+}
+
+#[test]
+fn what_is_required_but_not_run_is_told() {
+    let pw = "[[rules]]\nid = 'pw'\nregex = 'p'\n[[rules.required]]\nid = 'user'\n";
+    let base = |_: &str, _: &str| Ok(("y".to_owned(), format!("{pw}[[rules]]\nid = 'user'\nregex = 'u'\n")));
+    let set = extended("[extend]\npath = 'y'\ndisabledRules = ['user']\n", &base).unwrap();
+    assert_eq!(set.notes(), ["y: line 5 requires the rule `user`, which is switched off: `pw` finds nothing"]);
+    let ours = pw.replace("user", "github-pat");
+    refused(
+        &format!("[extend]\nuseDefault = true\n{ours}[[rules]]\nid = 'github-pat'\n"),
+        7,
+        "`pw` requires `github-pat`, which is not one of this file's own; write its `regex`",
+    );
+}
+
+#[test]
 fn files_are_extended_two_deep_and_the_next_is_told_of() {
     let text = |n: u32| format!("[extend]\npath = '{}'\n[[rules]]\nid = 'r{n}'\nregex = 'r'\n", n + 1);
     let read = |path: &str, _: &str| Ok((path.to_owned(), text(path.parse().unwrap())));
@@ -164,18 +207,21 @@ fn the_default_rules_are_ours() {
     let set = loaded("[extend]\nuseDefault = true\ndisabledRules = ['gitlab-pat', 'aws-access-key-id', 'unknown']\n");
     assert!(set.get("github-pat").is_some() && set.get("aws-secret-access-key").is_some());
     assert!(set.get("gitlab-pat").is_none() && set.get("aws-access-key-id").is_none());
+    assert_eq!(set.notes(), ["x.toml: line 3 switches off the rule `unknown`, which there is not"]);
     assert!(loaded("title = 't'\n").get("github-pat").is_none());
 }
 
 #[test]
 fn a_rule_without_a_regex_changes_the_built_in_one_of_its_name() {
     let set = loaded(
-        "[extend]\nuseDefault = true\n[allowlist]\npaths = ['p']\n[[rules]]\nid = 'github-pat'\npath = 'q'\nentropy = 4.5\n\
+        "[extend]\nuseDefault = true\n[allowlist]\npaths = ['p']\n[[rules]]\nid = 'github-pat'\npath = 'q'\nentropy = 0x2\ntags = ['t']\n\
          [rules.allowlist]\nstopwords = ['w']\n[[rules]]\nid = 'not-known'\ntags = ['x']\n[[rules]]\nid = 'own'\nregex = 'o'\n",
     );
     let of = |id: &str| set.get(id).unwrap().conditions.clone();
     assert_eq!(of("github-pat").allowlists.len(), 3);
-    assert_eq!((of("github-pat").above_entropy, of("github-pat").path.is_some()), (4.5, true));
+    assert_eq!((of("github-pat").above_entropy, of("github-pat").path.is_some()), (2.0, true));
+    let rule = set.get("github-pat").unwrap();
+    assert_eq!((rule.tags.as_slice(), rule.pattern.allows(b"aaaa")), (&["t".to_owned()][..], Err(Dropped::Checksum)));
     assert_eq!(of("aws-access-key-id").allowlists.len(), 2, "the file's own and the file itself");
     assert!(set.notes()[0].contains("changes the rule `not-known`"), "{:?}", set.notes());
     refused(
