@@ -3,7 +3,7 @@
 //! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `beside` looks around
 //! access key ids, `boundary`, `plausible` and `words` throw out what only looks like a credential, `structure` and `presigned` read
 //! what values tell of themselves, `decode` reads other encodings (`base64` decodes what is known to be it), `search` does all that
-//! for one text and what is encoded in it, `pair` joins ids with their secrets. `credential` says what a find is, `dropped` why
+//! for one text and what is encoded in it, `pair` joins ids with their secrets, `whole` knows secrets that fill a file. `credential` says what a find is, `dropped` why
 //! something is none. `only` looks for given ids instead, `foreign` runs the rules of others.
 
 use std::ops::Range;
@@ -39,6 +39,7 @@ mod presigned;
 pub mod rule;
 mod search;
 mod structure;
+mod whole;
 mod window;
 mod words;
 
@@ -88,11 +89,13 @@ impl Scanner {
         let files = self.foreign.files(self.rules.foreign(), bytes);
         let found = search.run();
         let complete = found.complete;
-        if found.parts.is_empty() && found.foreign.is_empty() {
+        let whole = whole::secret(&self.rules, bytes).filter(|_| found.parts.is_empty());
+        if found.parts.is_empty() && found.foreign.is_empty() && whole.is_none() {
             return Scan { matches: files, complete };
         }
         let foreign = self.left_for_others(&found.parts, found.foreign);
         let mut matches = pair::join(&found.text, &self.rules, found.parts);
+        matches.extend(whole);
         let lines = LineIndex::new(bytes);
         matches.retain_mut(|found| self.is_asked_for(&lines, found));
         matches.extend(foreign.into_iter().chain(files));
@@ -125,7 +128,7 @@ impl Scanner {
         };
         let line = Some(lines.around(found.span));
         let terms = rule.conditions.terms(&Candidate { secret, matched: secret, line });
-        terms.map(|terms| found.terms = terms).is_some()
+        terms.map(|terms| found.terms = terms.at(found.terms.path.take())).is_some()
     }
 
     fn foreign_parts(&self, text: &[u8]) -> Vec<Part> {

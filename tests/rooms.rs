@@ -18,7 +18,7 @@ use reading::File;
 const ARROWS: &[(&str, &str)] = &[
     ("lib", ""),
     ("main", "cli"),
-    ("cli", "blob provenance location key engine source finding sweep report"),
+    ("cli", "blob provenance location key engine source finding sweep place report"),
     ("report", "blob provenance location key engine source finding sweep"),
     ("sweep", "blob provenance location key engine source finding place"),
     ("place", "provenance engine"),

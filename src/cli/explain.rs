@@ -10,6 +10,8 @@ use super::args::{ExplainArgs, Shape};
 use super::exit::Exit;
 use super::{lists, rules};
 use crate::engine::Scanner;
+use crate::place;
+use crate::provenance::{Origin, Provenance};
 use crate::report::RuleInfo;
 use crate::report::explain::{self, Explanation};
 use crate::source::archive;
@@ -23,11 +25,12 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit> {
     let bytes = read(&file).with_context(|| format!("reading {name} failed"))?;
     let scanner = Scanner::new(rules::load(&args.rules)?);
     let known = scanner.rules();
+    let at = Provenance::new(provenance(&file));
     let explanation = Explanation {
         file: &name,
         line,
         bytes: &bytes,
-        candidates: &scanner.explain(&bytes),
+        candidates: &scanner.explain(&bytes, |terms| place::holds(terms, &at)),
         keywords: &scanner.keywords(&bytes),
         rules: known.iter().map(RuleInfo::from).chain(known.foreign().iter().map(RuleInfo::from)).collect(),
         show_secrets: args.show_secrets,
@@ -41,6 +44,13 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit> {
     }
     .context("writing the explanation failed")?;
     Ok(Exit::Clean)
+}
+
+fn provenance(file: &Path) -> Origin {
+    if file == Path::new("-") {
+        return Origin::Stdin;
+    }
+    Origin::File { path: file.as_os_str().as_encoded_bytes().into() }
 }
 
 /// A file and perhaps a line of it. A file that is there is taken by its whole name.

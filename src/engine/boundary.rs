@@ -33,7 +33,12 @@ pub(super) fn secret_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
         _ => false,
     };
     let ends = !joined_after || announces_secret(text, at.start);
-    begins_word(text, at.start, is_base64) && !joined_before && ends
+    begins_word(text, at.start, is_base64) && !joined_before && ends && !begins_in_escape(text, at)
+}
+
+/// Whether the first two characters at `at` are those of a percent sign's, so that what they stand for comes before the value.
+fn begins_in_escape(text: &[u8], at: &Range<usize>) -> bool {
+    text[..at.start].ends_with(b"%") && text[at.clone()].iter().take(2).all(u8::is_ascii_hexdigit)
 }
 
 /// Whether a session token at `at` is all of a run of what tokens are written with.
@@ -204,6 +209,13 @@ mod tests {
         {
             assert!(!alone(secret_stands_alone, SECRET, before.as_bytes(), after.as_bytes()), "{before}…{after}");
         }
+    }
+
+    #[test]
+    fn a_secret_does_not_begin_with_what_a_percent_sign_spells() {
+        assert!(!alone(secret_stands_alone, &["3D", &SECRET[2..]].concat(), b"%", b"%2B"));
+        assert!(alone(secret_stands_alone, SECRET, b"%", b"%"));
+        assert!(alone(secret_stands_alone, SECRET, b"%3D", b"&"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use self::spans::Spans;
+use super::foreign::Terms;
 use super::pair::Part;
 use super::rule::pattern::Found;
 use super::rule::{Kind, Rule, RuleSet};
@@ -139,9 +140,11 @@ impl Looked {
 }
 
 impl Scanner {
-    /// Everything in `bytes` that looked like a credential, in order of place.
-    pub fn explain(&self, bytes: &[u8]) -> Vec<Candidate> {
-        let matches = self.scan(bytes).matches;
+    /// Everything in `bytes` that looked like a credential, in order of place. `is_here` says whether what a match still depends on
+    /// holds where the bytes stand.
+    pub fn explain(&self, bytes: &[u8], is_here: impl Fn(&Terms) -> bool) -> Vec<Candidate> {
+        let mut matches = self.scan(bytes).matches;
+        matches.retain(|found| is_here(&found.terms));
         let mut seen = Vec::new();
         let mut look = |text: &[u8], place: &dyn Fn(Span) -> (Span, Vec<Encoding>)| {
             let mut here = self.matched(text);
@@ -375,7 +378,7 @@ mod tests {
     /// The candidates, after checking that they tell of everything that the scan reports and of no more.
     fn explained_bytes(bytes: &[u8]) -> Vec<Candidate> {
         let scanner = Scanner::new(RuleSet::builtin());
-        let candidates = scanner.explain(bytes);
+        let candidates = scanner.explain(bytes, |_| true);
         let mut reported: Vec<Span> = candidates.iter().filter(|c| c.is_reported()).map(|c| c.span).collect();
         let matches = scanner.scan(bytes).matches;
         let ids = matches.iter().filter(|found| found.access_key_id.is_some()).map(|found| found.span);

@@ -336,7 +336,7 @@ mod tests {
             file: "a\u{1b}b",
             line,
             bytes: text,
-            candidates: &scanner.explain(text),
+            candidates: &scanner.explain(text, |_| true),
             keywords: &scanner.keywords(text),
             rules: scanner.rules().iter().map(RuleInfo::from).collect(),
             show_secrets,

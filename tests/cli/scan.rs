@@ -42,6 +42,26 @@ fn a_repository_is_scanned_with_its_working_tree_and_all_of_its_history() {
 }
 
 #[test]
+fn a_secret_that_fills_a_file_is_known_by_the_files_name() {
+    let at = Keysweep::new();
+    let (id, secret) = example_key(1);
+    at.init("repo").write("repo/mounted/aws-access-key-id", &id).write("repo/mounted/aws-secret-access-key", &secret);
+    at.write("repo/other/etag", example_key(2).1);
+    at.commit("repo", "first");
+    fs::remove_dir_all(at.path("repo/mounted")).unwrap();
+    for history in ["all", "none"] {
+        let output = at.scan(["repo", "--history", history]);
+        let expected = if history == "all" { vec![&*id] } else { vec![] };
+        output.expect(i32::from(history == "all"), &expected);
+        let whole = |finding: &Value| finding["secrets"].as_array().unwrap().len() == 1;
+        assert!(output.findings().iter().all(whole), "{output:?}");
+    }
+    at.write("aws_secret_key.txt", &secret).write("note.txt", &secret);
+    let outcomes = |file| text(&at.invocation(["explain", file]).run());
+    assert!(outcomes("aws_secret_key.txt").contains("reported") && !outcomes("note.txt").contains("reported"));
+}
+
+#[test]
 fn the_default_target_is_the_current_directory() {
     let at = Keysweep::new();
     let id = at.plant("deep/er/keys.env", 1);

@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
     /// The file must have such a path.
-    pub(super) path: Option<Path>,
+    pub(in crate::engine) path: Option<Path>,
     /// None of these allowlists may allow the place.
     pub(super) unless: Vec<Arc<Where>>,
     /// The terms of better matches of the same bytes: none of them may hold.
@@ -59,6 +59,11 @@ impl Terms {
     /// Whether nothing is asked.
     pub fn are_none(&self) -> bool {
         self.path.is_none() && self.unless.is_empty() && self.unless_found.is_empty() && self.with.is_empty()
+    }
+
+    /// The same for a file of that path, if there is one that matters.
+    pub(in crate::engine) fn at(self, path: Option<Path>) -> Self {
+        Self { path: path.or(self.path), ..self }
     }
 
     /// Whether a match that depends on this is one at that place.

@@ -95,6 +95,8 @@ struct RawRule {
     not_after: Option<String>,
     /// How near that is, in bytes.
     context_within: Option<usize>,
+    /// The path of a file that is nothing but a value.
+    file_name: Option<String>,
     examples: Vec<String>,
     #[serde(default)]
     negative_examples: Vec<String>,
@@ -122,6 +124,7 @@ impl RawRule {
             called_else: self.called_else.as_deref(),
             not_after: self.not_after.as_deref(),
             context_within: self.context_within,
+            file_name: self.file_name.as_deref(),
         })?;
         Ok(Rule {
             id: self.id.into(),

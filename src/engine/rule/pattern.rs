@@ -9,6 +9,7 @@ use regex_syntax::hir::{Capture, Hir, HirKind};
 use super::checksum;
 use super::format::Invalid;
 use super::lazy::{LazyRegex, LazySet, parsed};
+use crate::engine::foreign::terms::Path;
 use crate::engine::{Dropped, plausible};
 
 /// Shorter keywords are everywhere.
@@ -39,6 +40,7 @@ pub(super) struct Source<'a> {
     pub(super) called_else: Option<&'a str>,
     pub(super) not_after: Option<&'a str>,
     pub(super) context_within: Option<usize>,
+    pub(super) file_name: Option<&'a str>,
 }
 
 /// What finds the values of a rule.
@@ -56,6 +58,7 @@ pub(in crate::engine) struct Pattern {
     called_else: Option<LazyRegex>,
     not_after: Option<LazyRegex>,
     context_within: usize,
+    file_name: Option<LazyRegex>,
 }
 
 /// Where a regex matched.
@@ -103,6 +106,7 @@ impl Pattern {
             called_else: source.called_else.map(|text| LazyRegex::new("called_else", text.to_owned())).transpose()?,
             not_after: source.not_after.map(|text| LazyRegex::new("not_after", text.to_owned())).transpose()?,
             context_within,
+            file_name: source.file_name.map(|text| LazyRegex::new("file_name", text.to_owned())).transpose()?,
         })
     }
 
@@ -111,7 +115,7 @@ impl Pattern {
     /// # Errors
     /// When one is too large.
     pub(super) fn compile(&self) -> Result<(), Invalid> {
-        let optional = [&self.continuation, &self.context, &self.called_else, &self.not_after];
+        let optional = [&self.continuation, &self.context, &self.called_else, &self.not_after, &self.file_name];
         self.regex.compile()?;
         self.exclude.compile()?;
         optional.into_iter().flatten().try_for_each(LazyRegex::compile)
@@ -163,6 +167,11 @@ impl Pattern {
         let before = &text[found.start.saturating_sub(self.context_within)..found.value.start];
         let after = &text[found.value.end..text.len().min(found.value.end + self.context_within)];
         Some(context.is_match(before) || context.is_match(after))
+    }
+
+    /// What the path of a file must match that holds nothing but a value.
+    pub(in crate::engine) fn file_name(&self) -> Option<Path> {
+        self.file_name.as_ref().map(|name| Path(name.get().clone()))
     }
 
     /// Whether what stands right before a match says that it is something else.
@@ -323,6 +332,7 @@ mod tests {
             called_else: None,
             not_after: None,
             context_within: None,
+            file_name: None,
         })
         .unwrap()
     }

@@ -189,6 +189,17 @@ fn a_token_is_told_as_it_is_once_decoded() {
 }
 
 #[test]
+fn what_spells_the_sign_before_a_value_is_no_part_of_it() {
+    // The code's two digits and what stands before the next code are forty characters too.
+    let secret = ["0qk9DFB5x4Qge79XQoTQ", "16xbjWb7h6MIvUzyDz", "+J"].concat();
+    for before in ["AWS_SECRET_ACCESS_KEY%3D", "%22SecretAccessKey%22%3A%22"] {
+        let text = expand(&format!("{{{{access_key_id}}}} {before}{}", secret.replace('+', "%2B"))).unwrap();
+        assert_eq!(found_in(text.as_bytes()), [PAIR], "{before}");
+        assert_eq!(scanner().scan(text.as_bytes()).matches[0].secrets[0].secret.expose(), secret.as_bytes());
+    }
+}
+
+#[test]
 fn rows_of_a_table_in_quotes_stay_apart() {
     assert_eq!(found(&"\"{{access_key_id}}\",\"{{secret_access_key}}\"\n".repeat(3)), [PAIR; 3]);
 }
