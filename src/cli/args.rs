@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::accounts::AccountArg;
@@ -127,13 +126,13 @@ pub(super) struct ExplainArgs {
     /// A file, perhaps with a line of it, or - for standard input
     ///
     /// The file is looked at as it stands: archives are not opened and the objects of git not read.
-    #[arg(value_name = "FILE[:LINE]", allow_hyphen_values = true, value_parser = PathBufValueParser::new().try_map(no_flag))]
-    #[arg(required_unless_present = "dashed")]
-    target: Option<PathBuf>,
+    #[arg(value_name = "FILE[:LINE]", required_unless_present = "line_of_stdin")]
+    pub(super) target: Option<PathBuf>,
 
-    /// The same, when its name begins with -
-    #[arg(value_name = "-FILE[:LINE]", last = true, conflicts_with = "target")]
-    dashed: Option<PathBuf>,
+    /// A line of standard input, as in -:3: to the parser of flags that is one, and not a file
+    #[arg(short = ':', value_name = "LINE", hide = true, conflicts_with = "target")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) line_of_stdin: Option<u64>,
 
     #[command(flatten)]
     pub(super) rules: RuleFiles,
@@ -145,12 +144,6 @@ pub(super) struct ExplainArgs {
     /// Show the secrets themselves
     #[arg(long)]
     pub(super) show_secrets: bool,
-}
-
-impl ExplainArgs {
-    pub(super) fn target(&self) -> &Path {
-        self.target.as_deref().or(self.dashed.as_deref()).unwrap_or(Path::new("-"))
-    }
 }
 
 /// How an explanation is written.
@@ -189,15 +182,6 @@ pub(super) enum RulesCommand {
         /// Rule files to check instead of the built-in rules, in keysweep's own format or that of gitleaks
         files: Vec<PathBuf>,
     },
-}
-
-/// What can only be a flag, and is none that there is, names no file. Standard input may have a line.
-fn no_flag(path: PathBuf) -> Result<PathBuf, &'static str> {
-    let name = path.as_os_str().as_encoded_bytes();
-    if name.starts_with(b"-") && !matches!(name, b"-" | [b'-', b':', ..]) {
-        return Err("there is no such flag; of a file whose name begins with -, write `-- FILE`");
-    }
-    Ok(path)
 }
 
 fn pack(name: &str) -> Result<Pack, String> {

@@ -20,7 +20,10 @@ use crate::source::archive;
 const LARGEST: u64 = 64 << 20;
 
 pub(super) fn run(args: &ExplainArgs) -> Result<Exit> {
-    let (file, line) = target(args.target());
+    let (file, line) = match &args.target {
+        Some(file) => target(file),
+        None => (PathBuf::from("-"), args.line_of_stdin),
+    };
     let name = lists::name(&file);
     let bytes = read(&file).with_context(|| format!("reading {name} failed"))?;
     let scanner = Scanner::new(rules::load(&args.rules)?);

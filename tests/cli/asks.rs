@@ -155,9 +155,12 @@ fn a_file_is_explained_whole_by_line_or_from_standard_input() {
 fn a_flag_that_there_is_not_is_no_file_to_explain() {
     let at = Keysweep::new();
     at.write("f", "x").write("--typo", "AKIAIOSFODNN7EXAMPLE\n");
-    for args in [&["--typo", "f"][..], &["--typo"], &["-x"], &["f", "--typo"], &["f", "--", "--typo"], &[]] {
+    for args in [&["--typo", "f"][..], &["--typo"], &["f", "--typo"]] {
         let (code, told) = explain(&at, args, "");
-        assert!(code == Some(2) && told.contains("Usage"), "{args:?}: {told}");
+        assert!(code == Some(2) && told.contains("unexpected argument '--typo'"), "{args:?}: {told}");
+    }
+    for args in [&["-x"][..], &["f", "--", "--typo"], &["-:0"], &["-:3", "f"], &[]] {
+        assert_eq!(explain(&at, args, "").0, Some(2), "{args:?}");
     }
     for target in ["--typo", "--typo:1"] {
         let (code, told) = explain(&at, &["--", target], "");
