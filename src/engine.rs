@@ -4,7 +4,7 @@
 //! access key ids, `boundary`, `plausible` and `words` throw out what only looks like a credential, `structure` and `presigned` read
 //! what values tell of themselves, `decode` reads other encodings (`base64` decodes what is known to be it), `search` does all that
 //! for one text and what is encoded in it, `pair` joins ids with their secrets, `whole` knows secrets that fill a file. `credential` says what a find is, `dropped` why
-//! something is none. `only` looks for given ids instead, `foreign` runs the rules of others.
+//! something is none. `fruitless` knows what need not be looked at again, `only` looks for given ids instead, `foreign` runs the rules of others.
 
 use std::ops::Range;
 
@@ -13,6 +13,7 @@ pub use self::dropped::Dropped;
 use self::foreign::allow::Candidate;
 use self::foreign::lines::LineIndex;
 use self::foreign::{Foreign, Terms};
+use self::fruitless::Fruitless;
 use self::only::Only;
 pub(crate) use self::pair::label_stem;
 use self::pair::{Part, Value};
@@ -31,6 +32,7 @@ mod decode;
 mod dropped;
 pub mod explain;
 pub mod foreign;
+mod fruitless;
 mod only;
 mod pair;
 mod plausible;
@@ -51,6 +53,7 @@ pub struct Scanner {
     foreign: Foreign,
     /// What alone is looked for.
     only: Option<Only>,
+    fruitless: Fruitless,
 }
 
 impl Scanner {
@@ -58,7 +61,7 @@ impl Scanner {
     pub fn new(rules: RuleSet) -> Self {
         let prefilter = Prefilter::new(rules.iter().map(|rule| rule.keywords.as_slice()));
         let foreign = Foreign::new(rules.foreign());
-        Self { rules, prefilter, foreign, only: None }
+        Self { rules, prefilter, foreign, only: None, fruitless: Fruitless::default() }
     }
 
     /// A scanner that finds exactly these access key ids, in every encoding: none is too little random, excluded or a piece of
@@ -159,8 +162,8 @@ impl Candidates {
         self.parts.extend(part);
     }
 
-    /// Everything that was found, with secrets that stand beside ids without a label, in order of place.
-    fn finish(mut self, rules: &RuleSet, text: &[u8]) -> Vec<Part> {
+    /// The same with secrets that stand beside ids without a label, in order of place.
+    fn finish(mut self, rules: &RuleSet, text: &[u8]) -> Self {
         self.ids.sort_by_key(|id| id.start);
         let mut parts = without_overlaps(self.parts);
         let labelled = rules.iter().enumerate().filter(|(_, rule)| rule.pattern.needs_no_label());
@@ -174,7 +177,7 @@ impl Candidates {
                 parts = without_overlaps(parts);
             }
         }
-        parts
+        Self { parts, ids: self.ids }
     }
 }
 

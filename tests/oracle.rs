@@ -225,8 +225,34 @@ fn scanned(bytes: &[u8]) -> Vec<Match> {
     matches
 }
 
+/// Texts of a few blocks, some of which hold nothing though there is something to look at, with much or little between them. The
+/// same blocks come again and again, as in the versions of a file.
+fn blocks() -> impl Strategy<Value = Vec<u8>> {
+    let secret = SECRET_HALVES[..2].concat();
+    let alone = [
+        "secret = none, smtp-at-host\n".to_owned(),
+        // An id that AWS can't have issued, and a value that stands beside one.
+        format!("id {}{} ", "AKIA", ["A234567", "BCDEFGHIJ"].concat()),
+        format!("x: {secret}\n"),
+        format!("id {}{}\n", "AKIA", ID_RESTS[0]),
+        format!("aws_secret_access_key = {secret}\n"),
+        "\\u0041KIA %41%".to_owned(),
+    ];
+    let block = prop::sample::select(alone.to_vec());
+    let gap = prop::sample::select(vec![0_usize, 1, 700, 1024, 2900, 4096, 8191, 9000]);
+    prop::collection::vec((block, gap), 1..7).prop_map(|blocks| {
+        let text = |(block, gap): (String, usize)| block + &". ".repeat(gap);
+        blocks.into_iter().map(text).collect::<String>().into_bytes()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn what_need_not_be_looked_at_again_holds_nothing(bytes in blocks()) {
+        scanned(&bytes);
+    }
 
     #[test]
     fn windows_find_what_the_whole_gives(bytes in bytes()) {

@@ -10,14 +10,18 @@ use std::ops::Range;
 
 use super::decode::probe::Probe;
 use super::decode::{self, Budget, View};
+use super::fruitless::Stretch;
 use super::pair::{Part, Value};
-use super::prefilter::Hit;
+use super::prefilter::{Hit, Prefilter};
+use super::rule::Kind;
 use super::window::{self, Cursor};
 use super::{Candidates, Encoding, Scanner, SecretKind};
 use crate::location::Span;
 
 /// How far around a keyword or an encoded run the text is decoded: further than pairs are apart.
 const MARGIN: usize = 8 << 10;
+/// The same around a keyword of what is found by itself.
+const SMALL_MARGIN: usize = 3 << 10;
 
 /// One search of one text.
 pub(super) struct Search<'a> {
@@ -55,54 +59,113 @@ impl<'a> Search<'a> {
     }
 
     pub(super) fn run(mut self) -> Parts<'a> {
-        let mut regions = Regions::of(self.bytes.len());
-        let parts = self.in_text(self.bytes, |hit| regions.add(hit..hit + 1));
-        self.add_encoded(&mut regions);
+        let mut hits = self.hits(self.bytes);
+        let mut regions = self.regions(&hits);
+        let stretches = self.without_fruitless(&mut regions, &mut hits);
+        let Candidates { parts, ids } = self.in_text(self.bytes, &hits);
         let mut parts = parts.into_iter().peekable();
         let mut joint = Joint::new(self.bytes);
         let mut foreign = self.scanner.foreign_parts(self.bytes);
-        for region in regions.merged() {
-            let inside: Vec<Part> = std::iter::from_fn(|| parts.next_if(|part| part.raw.start < region.end)).collect();
-            match self.view(region) {
-                Some(view) => {
-                    foreign.extend(self.foreign_in_view(&view, region));
-                    joint.add_view(region, &view, self.in_view(&view, region, inside));
-                }
+        for (index, &region) in regions.iter().enumerate() {
+            let mut inside: Vec<Part> =
+                std::iter::from_fn(|| parts.next_if(|part| part.raw.start < region.end)).collect();
+            let next_id = ids.partition_point(|id| id.start < region.start);
+            let mut has_ids = ids.get(next_id).is_some_and(|id| id.start < region.end);
+            let view = self.view(region);
+            if let Some(view) = &view {
+                foreign.extend(self.foreign_in_view(view, region));
+                inside = self.in_view(view, region, inside, &mut has_ids);
+            }
+            if let Some(&stretch) = stretches.get(index)
+                && inside.is_empty()
+                && !has_ids
+                && self.is_complete()
+            {
+                self.scanner.fruitless.add(stretch);
+            }
+            match view {
+                Some(view) => joint.add_view(region, &view, inside),
                 None => joint.add(inside),
             }
         }
         joint.add(parts);
-        joint.finish(foreign, !self.probing.is_exceeded() && !self.viewing.is_exceeded())
+        joint.finish(foreign, self.is_complete())
     }
 
     /// Every view that is made of the text, with the region of which it is one.
     pub(super) fn views(mut self) -> Vec<(Span, View)> {
-        let mut regions = Regions::of(self.bytes.len());
-        self.each_hit(self.bytes, |hit| regions.add(hit.at..hit.at + 1));
-        self.add_encoded(&mut regions);
-        regions.merged().into_iter().filter_map(|region| Some((region, self.view(region)?))).collect()
+        let regions = self.regions(&self.hits(self.bytes));
+        regions.into_iter().filter_map(|region| Some((region, self.view(region)?))).collect()
     }
 
     fn view(&mut self, region: Span) -> Option<View> {
         View::of(region.of(self.bytes), decode::mark(self.bytes), &mut self.viewing)
     }
 
-    fn add_encoded(&mut self, regions: &mut Regions) {
-        let mut probe = Probe::new(self.bytes, self.slowly);
-        while let Some(stretch) = self.next_of_interest(&mut probe, decode::DEPTH) {
-            regions.add(stretch);
-        }
+    fn is_complete(&self) -> bool {
+        !self.probing.is_exceeded() && !self.viewing.is_exceeded()
     }
 
-    /// What stands in a text as it is, in order of place.
-    fn in_text(&self, text: &[u8], mut at_hit: impl FnMut(usize)) -> Vec<Part> {
+    /// Where views are made: around hits and what is encoded.
+    fn regions(&mut self, hits: &[Hit<'_>]) -> Vec<Span> {
+        let mut regions = Regions::of(self.bytes.len());
+        hits.iter().for_each(|hit| regions.add(hit.at..hit.at + 1, self.margin(hit)));
+        let mut probe = Probe::new(self.bytes, self.slowly);
+        while let Some(stretch) = self.next_of_interest(&mut probe, decode::DEPTH) {
+            regions.add(stretch, MARGIN);
+        }
+        regions.merged()
+    }
+
+    /// How much of the text around a hit may matter for what it belongs to.
+    fn margin(&self, hit: &Hit<'_>) -> usize {
+        let is_near = |&rule: &usize| {
+            let rule = self.scanner.rules.at(rule);
+            let is_of_pair = matches!(
+                rule.kind,
+                Kind::AccessKeyId | Kind::Secret(SecretKind::SecretAccessKey | SecretKind::SessionToken)
+            );
+            !is_of_pair && rule.pattern.reach().is_some_and(|reach| reach < SMALL_MARGIN)
+        };
+        let is_alone = !hit.literal.rules.is_empty() && hit.literal.rules.iter().all(is_near);
+        if is_alone { SMALL_MARGIN } else { MARGIN }
+    }
+
+    /// Leaves out regions in which nothing was found before, with their hits, and returns what the others are to be remembered by.
+    ///
+    /// What is found in a region depends on its bytes and on no others: matches and what they ask to stand nearby are within
+    /// the margin of a hit, and beyond it secrets are looked for only if there is an id.
+    fn without_fruitless(&self, regions: &mut Vec<Span>, hits: &mut Vec<Hit<'_>>) -> Vec<Stretch> {
+        let memory = &self.scanner.fruitless;
+        if self.slowly || self.scanner.only.is_some() || !self.scanner.rules.foreign().is_empty() {
+            return Vec::new();
+        }
+        let length = self.bytes.len();
+        let stretch = |region: &Span| {
+            let ends = (region.start == 0, region.end == length);
+            memory.stretch((region.of(self.bytes), ends, decode::mark(self.bytes)))
+        };
+        let mut stretches: Vec<Stretch> = regions.iter().map(stretch).collect();
+        let is_new: Vec<bool> = stretches.iter().map(|stretch| !memory.knows(*stretch)).collect();
+        if is_new.iter().all(|is_new| *is_new) {
+            return stretches;
+        }
+        hits.retain(|hit| is_new[regions.partition_point(|region| region.end <= hit.at)]);
+        let mut of_region = is_new.iter();
+        regions.retain(|_| of_region.next() == Some(&true));
+        let mut of_stretch = is_new.iter();
+        stretches.retain(|_| of_stretch.next() == Some(&true));
+        stretches
+    }
+
+    /// What stands in a text as it is, in order of place, at the hits of its keywords.
+    fn in_text(&self, text: &[u8], hits: &[Hit<'_>]) -> Candidates {
         let rules = &self.scanner.rules;
         let mut candidates = Candidates::default();
         let mut cursors = Vec::new();
-        self.each_hit(text, |hit| {
-            at_hit(hit.at);
+        for hit in hits {
             if let Some(only) = &self.scanner.only {
-                candidates.parts.extend(only.at(text, hit));
+                candidates.parts.extend(only.at(text, *hit));
             } else if !self.slowly {
                 cursors.resize(rules.iter().count(), Cursor::default());
                 for &index in &hit.literal.rules {
@@ -111,9 +174,9 @@ impl<'a> Search<'a> {
                     cursors[index].advance(&rule.pattern, text, hit.at, add);
                 }
             }
-        });
+        }
         if self.scanner.only.is_some() {
-            return candidates.parts;
+            return candidates;
         }
         if self.slowly {
             for (index, rule) in rules.iter().enumerate() {
@@ -126,8 +189,8 @@ impl<'a> Search<'a> {
     }
 
     /// What stands in a view of a region, together with what was found in the region before. Places are those in the view's last
-    /// text.
-    fn in_view(&self, view: &View, region: Span, mut parts: Vec<Part>) -> Vec<Part> {
+    /// text. `has_ids` becomes true if there are ids in it, or what looks like one.
+    fn in_view(&self, view: &View, region: Span, mut parts: Vec<Part>, has_ids: &mut bool) -> Vec<Part> {
         for part in &mut parts {
             // A part has a keyword in it or very near, and so it is well within the region.
             let within = |at: usize| at.clamp(region.start, region.end) - region.start;
@@ -143,7 +206,8 @@ impl<'a> Search<'a> {
                 part.span = Span { start: start.max(done), end: end.max(done) };
                 done = part.span.end;
             }
-            let mut found = self.in_text(text, |_| ());
+            let Candidates { parts: mut found, ids } = self.in_text(text, &self.hits(text));
+            *has_ids |= !ids.is_empty();
             for part in &mut found {
                 let (span, encoding) = view.raw(index, part.span);
                 part.place(span.shifted(region.start), encoding);
@@ -199,9 +263,12 @@ impl<'a> Search<'a> {
         is_ours || self.scanner.foreign.has_keyword(text)
     }
 
-    fn each_hit(&self, text: &[u8], report: impl FnMut(Hit<'_>)) {
-        let prefilter = &self.scanner.prefilter;
-        if self.slowly { prefilter.hits_slowly(text).for_each(report) } else { prefilter.hits(text).for_each(report) }
+    fn hits<'t>(&self, text: &'t [u8]) -> Vec<Hit<'t>>
+    where
+        'a: 't,
+    {
+        let prefilter: &'a Prefilter = &self.scanner.prefilter;
+        if self.slowly { prefilter.hits_slowly(text).collect() } else { prefilter.hits(text).collect() }
     }
 }
 
@@ -280,10 +347,10 @@ impl Regions {
         Self { length, all: Vec::new() }
     }
 
-    fn add(&mut self, trigger: Range<usize>) {
+    fn add(&mut self, trigger: Range<usize>, margin: usize) {
         // At an even offset, for the sake of UTF-16.
-        let start = trigger.start.saturating_sub(MARGIN) & !1;
-        let region = Span { start, end: self.length.min(trigger.end + MARGIN) };
+        let start = trigger.start.saturating_sub(margin) & !1;
+        let region = Span { start, end: self.length.min(trigger.end + margin) };
         match self.all.last_mut() {
             Some(last) if last.start <= region.start && region.start <= last.end => last.end = last.end.max(region.end),
             _ => self.all.push(region),

@@ -131,6 +131,12 @@ impl Pattern {
         self.max_len
     }
 
+    /// How far from a keyword something may matter, in bytes. `None` for a value that may go on beyond its match.
+    pub(in crate::engine) fn reach(&self) -> Option<usize> {
+        let context = self.context.as_ref().map_or(PREFIX, |_| self.context_within.max(PREFIX));
+        self.continuation.is_none().then_some(self.max_len + context)
+    }
+
     /// The leftmost match that starts at `start` or later and ends at `cut` or before.
     pub(in crate::engine) fn find(&self, text: &[u8], start: usize, cut: usize) -> Option<Found> {
         let regex = self.regex.get();
