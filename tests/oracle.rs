@@ -235,7 +235,8 @@ fn blocks() -> impl Strategy<Value = Vec<u8>> {
         format!("id {}{} ", "AKIA", ["A234567", "BCDEFGHIJ"].concat()),
         format!("x: {secret}\n"),
         format!("id {}{}\n", "AKIA", ID_RESTS[0]),
-        format!("aws_secret_access_key = {secret}\n"),
+        // As many of a list are secrets as there are ids anywhere.
+        format!("aws_secret_access_key = {secret}, {}\n", SECRET_HALVES[2..].concat()),
         "\\u0041KIA %41%".to_owned(),
     ];
     let block = prop::sample::select(alone.to_vec());
