@@ -1,6 +1,7 @@
 //! Reads what is written in another way than the text around it: a stretch of text is given again with every encoded piece replaced
-//! in its place by what it decodes to, so that rules and pairing see the neighbours that the value really has. A file for each
-//! decoder; `map` knows where each byte stood. What is found in the text is not this room's business.
+//! in its place by what it decodes to, so that rules and pairing see the neighbours that the value really has. Rows of databases
+//! become lines, since nothing divides their columns. A file for each decoder; `map` knows where each byte stood. What is found in the
+//! text is not this room's business.
 
 use std::ops::Range;
 
@@ -17,6 +18,7 @@ mod escapes;
 mod list;
 mod map;
 pub(super) mod probe;
+mod record;
 mod run;
 mod split;
 mod utf16;
@@ -76,7 +78,10 @@ impl View {
         let mut layers: Vec<Layer> = Vec::new();
         for _ in 0..DEPTH {
             let known = layers.len();
-            // Characters first: base64 may be spelled with some that are escaped.
+            // Rows first: their lengths count what is not decoded.
+            let rows = layer(layers.last().map_or(text, |l| &l.text), budget, record::separate);
+            layers.extend(rows);
+            // Characters next: base64 may be spelled with some that are escaped.
             let characters = layer(layers.last().map_or(text, |l| &l.text), budget, characters);
             layers.extend(characters);
             let marked = marked.filter(|_| layers.is_empty());

@@ -1,17 +1,19 @@
 //! Finds long runs of base64, of hexadecimal digits and of UTF-16 at the speed of memory, wherever no keyword betrays them: it looks
-//! at blocks at fixed places, one of which every long run covers.
+//! at blocks at fixed places, one of which every long run covers. Letters of base64 may be spelled out as URLs need it.
 
 use std::ops::Range;
 
 use super::base64::Encoded;
 use super::map::Builder;
-use super::{Budget, run, utf16};
+use super::{Budget, escapes, run, utf16};
 use crate::engine::Encoding;
 
 /// A run of letters covers such a block if it has twice as many, less one.
 const BLOCK: usize = 32;
 /// The same for UTF-16, in bytes: an access key id has forty.
 const WIDE_BLOCK: usize = 16;
+/// The length of a letter that is spelled out.
+const ESCAPE: usize = 3;
 /// The bytes at odd places of eight.
 const ODD: u64 = 0xFF00_FF00_FF00_FF00;
 
@@ -39,11 +41,13 @@ pub(in crate::engine) struct Probe<'a> {
     slowly: bool,
     /// What comes before this is settled.
     at: usize,
+    /// What is spelled out before this was looked at.
+    spelled: usize,
 }
 
 impl<'a> Probe<'a> {
     pub(in crate::engine) fn new(text: &'a [u8], slowly: bool) -> Self {
-        Self { text, marked: utf16::mark(text), slowly, at: 0 }
+        Self { text, marked: utf16::mark(text), slowly, at: 0, spelled: 0 }
     }
 
     /// The next stretch. Its text is left empty when the budget does not allow for it.
@@ -60,18 +64,55 @@ impl<'a> Probe<'a> {
                 }
                 Block::Letters => {
                     let line = run::start(self.text, at, floor)..run::end(self.text, at);
-                    let start = line.start;
-                    let rest = &self.text[start..];
-                    if let Some(encoded) = Encoded::at(rest, 0..line.len()) {
-                        self.at = start + encoded.end();
-                        let mut builder = Builder::new(rest);
-                        let _spent = encoded.decode(rest, &mut builder, budget);
-                        return Some(Stretch { range: start..self.at, text: builder.into_text() });
+                    if let Some(stretch) = self.spelled_out(&line, budget).or_else(|| self.plain(&line, budget)) {
+                        self.at = stretch.range.end;
+                        return Some(stretch);
                     }
-                    self.at = run::behind(self.text, &line);
+                    // A percent sign may be all there is.
+                    self.at = run::behind(self.text, &line).max(at + 1);
                 }
             }
         }
+    }
+
+    /// The stretch that begins with a line of letters.
+    fn plain(&self, line: &Range<usize>, budget: &mut Budget) -> Option<Stretch> {
+        let rest = &self.text[line.start..];
+        let encoded = Encoded::at(rest, 0..line.len())?;
+        let mut builder = Builder::new(rest);
+        let _spent = encoded.decode(rest, &mut builder, budget);
+        Some(Stretch { range: line.start..line.start + encoded.end(), text: builder.into_text() })
+    }
+
+    /// The stretch around a line of letters that goes on in letters which are spelled out. Each is looked at once.
+    fn spelled_out(&mut self, line: &Range<usize>, budget: &mut Budget) -> Option<Stretch> {
+        let (text, Range { mut start, mut end }) = (self.text, line.clone());
+        if start < self.spelled {
+            return None;
+        }
+        while start > self.at && letter(&text[start - 1..]).is_some() {
+            start = run::start(text, start - 1, self.at);
+        }
+        while letter(&text[end..]).is_some() {
+            end = run::end(text, end + ESCAPE);
+        }
+        if (start..end) == *line {
+            return None;
+        }
+        self.spelled = end;
+        let letters = unescaped(&text[start..end]);
+        let mut builder = Builder::new(&letters);
+        let mut from = 0;
+        while let Some(line) = run::next(&letters, from) {
+            from = match Encoded::at(&letters, line.clone()) {
+                Some(encoded) => {
+                    let _spent = encoded.decode(&letters, &mut builder, budget);
+                    encoded.end().max(builder.done)
+                }
+                None => run::behind(&letters, &line),
+            };
+        }
+        (builder.done > 0).then(|| Stretch { range: start..end, text: builder.into_text() })
     }
 
     /// The next block of a run, from where the probe has come to.
@@ -91,7 +132,7 @@ impl<'a> Probe<'a> {
             let found = if has_space(block) {
                 self.wide(at).or_else(|| self.wide(at + WIDE_BLOCK))
             } else {
-                block.iter().all(|&c| run::is_letter(c)).then_some((at, Block::Letters))
+                block.iter().all(|&c| may_be_letter(c)).then_some((at, Block::Letters))
             };
             if found.is_some() {
                 return found;
@@ -123,13 +164,36 @@ impl<'a> Probe<'a> {
         };
         (self.at..self.text.len()).filter(|at| at % WIDE_BLOCK == 0).find_map(|at| {
             let long = self.text.get(at..at + BLOCK).filter(|_| at % BLOCK == 0);
-            if long.is_some_and(|block| block.iter().all(|&c| run::is_letter(c))) {
+            if long.is_some_and(|block| block.iter().all(|&c| may_be_letter(c))) {
                 return Some((at, Block::Letters));
             }
             let block = self.text.get(at..at + WIDE_BLOCK)?;
             [0, 1].into_iter().find(|&first| is_wide(block, first)).map(|first| (at, Block::Wide(first)))
         })
     }
+}
+
+/// Whether it is a letter or begins one that is spelled out.
+#[inline]
+fn may_be_letter(c: u8) -> bool {
+    run::is_letter(c) || c == b'%'
+}
+
+/// A letter, a sign of padding or a character of a line end that is spelled out at the start of `text`.
+fn letter(text: &[u8]) -> Option<u8> {
+    let character = text.starts_with(b"%").then(|| escapes::percent(text))??;
+    character.byte.filter(|&c| run::is_letter(c) || matches!(c, b'=' | b'\r' | b'\n'))
+}
+
+/// Letters without those that are spelled out.
+fn unescaped(mut text: &[u8]) -> Vec<u8> {
+    let mut letters = Vec::with_capacity(text.len());
+    while let Some((&first, others)) = text.split_first() {
+        let spelled = letter(text);
+        letters.push(spelled.unwrap_or(first));
+        text = if spelled.is_some() { &text[ESCAPE..] } else { others };
+    }
+    letters
 }
 
 /// Whether a byte of the block is white space or a control character. Without a branch for each byte, so that they are looked at

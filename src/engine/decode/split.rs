@@ -15,6 +15,8 @@ use crate::key::{AccessKeyId, SECRET_ACCESS_KEY_LEN};
 
 /// What stands between two pieces is no longer.
 const FARTHEST: usize = 256;
+/// The same of what ends a run of an office document and begins the next: it says how each looks.
+const FARTHEST_RUN: usize = 1024;
 
 /// A string ends, perhaps there is a sign that adds, perhaps the line ends, and the next string begins. The signs of Java and
 /// JavaScript, PHP, Visual Basic, Lua, Elixir, SQL, Haskell.
@@ -58,6 +60,20 @@ static QUOTED: LazyLock<Regex> =
 static TAGS: LazyLock<Regex> = LazyLock::new(|| {
     let text = r"(?ix-u) \A (?: </? (?: span | b | i | u | s | em | strong | code | tt | font | mark | small | big | wbr | a | kbd | samp | var | bdi )
         (?: [\x20\t] [^<>\r\n]{0,200} )? /? > ){1,8}";
+    Regex::new(text).expect("a constant pattern compiles")
+});
+
+/// A run of text in an office document ends, and the next one begins in the same paragraph, cell or string: editors cut words
+/// wherever the cursor was. Word, PowerPoint, Excel (ECMA-376, part 1) and OpenDocument.
+static RUNS: LazyLock<Regex> = LazyLock::new(|| {
+    let text = r"(?x-u) \A (?:
+        </w:t></w:r> (?: <w:(?: proofErr | bookmarkStart | bookmarkEnd | lastRenderedPageBreak )\b [^<>]* /> )*
+            <w:r (?: \x20[^<>]* )? > (?: <w:rPr> (?: <w\d*:[^<>]+ > | </w\d+:[^<>]+ > )* </w:rPr> | <w:rPr/> )?
+            (?: <w:lastRenderedPageBreak/> )? <w:t (?: \x20[^<>]* )? >
+        | </a:t></a:r><a:r> (?: <a:rPr (?: \x20[^<>]* )? /> | <a:rPr (?: \x20[^<>]* )? >
+            (?: <a:[^<>]+ > | </a:(?: ln | gs | ext | highlight | [a-z]{3,}[A-Z][A-Za-z]* ) > )* </a:rPr> )? <a:t>
+        | </t></r><r> (?: <rPr> (?: <[a-z][^<>]*/> )* </rPr> )? <t (?: \x20[^<>]* )? >
+        | (?: </?text:span (?: \x20[^<>]* )? > | <text:soft-page-break/> )+ )";
     Regex::new(text).expect("a constant pattern compiles")
 });
 
@@ -114,7 +130,10 @@ impl<'a> Splits<'a> {
             0x1B => whole(&COLOURS),
             b'\r' | b'\n' if !is_quoted(rest) => None,
             b'\r' | b'\n' => whole(&QUOTED).filter(|&length| is_cut_value(text, at, at + length)),
-            b'<' => whole(&TAGS),
+            b'<' => whole(&TAGS).or_else(|| {
+                let rest = &text[at..text.len().min(at + FARTHEST_RUN)];
+                RUNS.find(rest).map(|found| found.end())
+            }),
             b'\\' => whole(&CONTINUED),
             _ => whole(&UNSEEN),
         }
@@ -245,6 +264,53 @@ mod tests {
         assert_eq!(joined("AK<wbr/>IA"), "AKIA");
         for text in ["AK</td><td>IA", "AK <b>IA", "AK</b> IA", "AK<br>IA", "AK<b", "AK<bold>IA", "AK<b\n>IA"] {
             assert_eq!(joined(text), "-", "{text}");
+        }
+    }
+
+    #[test]
+    fn runs_of_one_paragraph_are_one() {
+        for between in [
+            "</w:t></w:r><w:r><w:t>",
+            "</w:t></w:r><w:r w:rsidR=\"00A1\"><w:rPr><w:b/><w:color w:val=\"FF0000\"/></w:rPr><w:t xml:space=\"preserve\">",
+            "</w:t></w:r><w:proofErr w:type=\"spellStart\"/><w:bookmarkStart w:id=\"0\" w:name=\"k\"/><w:bookmarkEnd w:id=\"0\"/>\
+             <w:r><w:rPr/><w:lastRenderedPageBreak/><w:t>",
+            "</w:t></w:r><w:r><w:rPr><w14:ligatures w14:val=\"none\"></w14:ligatures></w:rPr><w:t>",
+            "</a:t></a:r><a:r><a:t>",
+            "</a:t></a:r><a:r><a:rPr lang=\"en-US\" dirty=\"0\"/><a:t>",
+            "</a:t></a:r><a:r><a:rPr lang=\"de\"><a:solidFill><a:srgbClr val=\"FF0000\"/></a:solidFill></a:rPr><a:t>",
+            "</t></r><r><rPr><b/><sz val=\"11\"/><rFont val=\"Calibri\"/></rPr><t xml:space=\"preserve\">",
+            "</t></r><r><t>",
+            "</text:span><text:span text:style-name=\"T1\">",
+            "<text:span text:style-name=\"T1\">",
+            "</text:span>",
+            "</text:span><text:soft-page-break/><text:span text:style-name=\"T1\">",
+        ] {
+            assert_eq!(joined(&format!("AK{between}IA")), "AKIA", "{between}");
+        }
+    }
+
+    #[test]
+    fn runs_of_other_paragraphs_cells_and_columns_stay_apart() {
+        let long = format!("</w:t></w:r><w:r><w:rPr>{}</w:rPr><w:t>", "<w:b/>".repeat(FARTHEST_RUN / 6));
+        for between in [
+            "</w:t></w:r></w:p><w:p><w:r><w:t>",
+            "</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>",
+            "</w:t></w:r><w:r><w:tab/><w:t>",
+            "</w:t></w:r><w:r><w:br/><w:t>",
+            "</w:t></w:r><w:r><w:rPr><w:b/></w:rPr></w:r></w:p><w:p><w:r><w:rPr></w:rPr><w:t>",
+            "</w:t></w:r><w:r><w:t> ",
+            "</w:t></w:r><w:r><w:delText>",
+            "</a:t></a:r></a:p><a:p><a:r><a:t>",
+            "</a:t></a:r><a:br/><a:r><a:t>",
+            "</a:t></a:r><a:r><a:rPr><a:ln></a:rPr></a:r></a:p><a:p><a:r><a:rPr></a:rPr><a:t>",
+            "</t></r></si><si><r><t>",
+            "</t></si><si><t>",
+            "</text:span><text:s/><text:span>",
+            "</text:span></text:p><text:p><text:span>",
+            "<text:tab/>",
+            long.as_str(),
+        ] {
+            assert_eq!(joined(&format!("AK{between}IA")), "-", "{between}");
         }
     }
 

@@ -136,6 +136,31 @@ fn base64_may_itself_be_spelled_out() {
 }
 
 #[test]
+fn letters_of_what_is_deflated_may_be_spelled_out() {
+    let zlib = |text: &str| {
+        use std::io::Write;
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let spelled = |text: &str| text.replace('+', "%2B").replace('/', "%2f").replace('=', "%3D").replace('\n', "%0D%0A");
+    let short = expand("{{access_key_id}}:{{secret_access_key}}").unwrap();
+    let short = (0..100).map(|number| zlib(&format!("{number} {short}")));
+    let short = short.filter(|deflated| base64(deflated).contains(['+', '/'])).take(3);
+    for deflated in [gzip(&file()), zlib(&file())].into_iter().chain(short) {
+        let once = base64(&deflated);
+        let lines: Vec<&str> = once.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        for text in [spelled(&once), spelled(&lines.join("\n"))] {
+            for before in 0..40 {
+                let url = format!("{}?q=%22x%22&state={text}&v=2", "x".repeat(before));
+                let encodings = encodings(&url, PAIR);
+                assert_eq!(encodings, [Encoding::Percent, Encoding::Base64, Encoding::Gzip], "{url}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_fourth_encoding_is_not_read() {
     let mut text = file();
     for depth in 1..=4 {
@@ -253,6 +278,9 @@ fn hostile_input_is_worked_off() {
         nest,
         "\\u0041".repeat(50_000),
         "%41%25".repeat(50_000),
+        "%".repeat(100_000),
+        "%2B%0A%".repeat(50_000),
+        "secret%2Fabcdefghijklmnopqrstuvwxyz0123456789%3D".repeat(10_000),
         "a\"+\"".repeat(50_000),
         "AKIA<b><i>".repeat(20_000),
         "AKIA&#65;=3D=\n".repeat(20_000),
