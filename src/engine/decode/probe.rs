@@ -176,8 +176,14 @@ impl<'a> Probe<'a> {
 /// Whether it is a letter or begins one that is spelled out.
 #[inline]
 fn may_be_letter(c: u8) -> bool {
-    run::is_letter(c) || c == b'%'
+    OF_RUN[usize::from(c)]
 }
+
+static OF_RUN: [bool; 256] = {
+    let mut table = run::LETTER;
+    table[b'%' as usize] = true;
+    table
+};
 
 /// A letter, a sign of padding or a character of a line end that is spelled out at the start of `text`.
 fn letter(text: &[u8]) -> Option<u8> {

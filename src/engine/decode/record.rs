@@ -17,6 +17,8 @@ const SHORTEST_TEXT: usize = 16;
 const LONGEST: usize = 4096;
 /// A header is no longer than one byte can say.
 const LONGEST_HEADER: usize = 127;
+/// A row of so many columns is longer than one byte can say.
+const MANY_COLUMNS: usize = b'A' as usize;
 /// What stands before the header: two bytes of a length, nine of a key.
 const LONGEST_KEY: usize = 2 + 9;
 /// So many bytes are looked at together.
@@ -49,17 +51,20 @@ pub(super) fn separate(text: &[u8], builder: &mut Builder<'_>, budget: &mut Budg
 
 /// The first row at `from` or behind it.
 fn next(text: &[u8], from: usize) -> Option<Record> {
-    let mut tried = from;
-    let mut at = from;
+    let mut place = from;
     loop {
-        at = next_sign(text, at)?;
-        let end = text.len().min(at + LONGEST_KEY + 1);
-        let headers = tried.max((at + 1).saturating_sub(LONGEST_HEADER))..end;
-        if let Some(record) = headers.into_iter().find_map(|header| Record::at(text, from, header)) {
-            return Some(record);
+        let sign = next_sign(text, place)?;
+        place = place.max((sign + 1).saturating_sub(LONGEST_HEADER));
+        let mut end = sign + LONGEST_KEY + 1;
+        while place < end.min(text.len()) {
+            if place > sign && is_sign(text[place - 1], text[place]) {
+                end = place + LONGEST_KEY + 1;
+            }
+            if let Some(record) = Record::at(text, from, place) {
+                return Some(record);
+            }
+            place += 1;
         }
-        tried = end;
-        at += 1;
     }
 }
 
@@ -94,14 +99,14 @@ fn next_sign(text: &[u8], from: usize) -> Option<usize> {
 impl Record {
     /// The row that has its header at `place`. All of it is at `from` or behind it.
     fn at(text: &[u8], from: usize, place: usize) -> Option<Self> {
-        let before = &text[from..place];
-        let lengths = [key(before), Some(0)].map(|key| key.map(|key| &before[..before.len() - key]));
-        let limit = lengths.iter().flatten().map(|length| longest(length)).max()?.min(LONGEST);
         let header = usize::from(text[place]);
-        // This is so of nearly all places.
-        if !(2..=LONGEST_HEADER).contains(&header) || limit < header + SHORTEST_TEXT {
+        let before = &text[from..place];
+        if !(2..=LONGEST_HEADER).contains(&header) || is_short(before, header) {
             return None;
         }
+        let lengths = [key(before), Some(0)].map(|key| key.map(|key| &before[..before.len() - key]));
+        let limit = lengths.iter().flatten().map(|length| longest(length)).max()?.min(LONGEST);
+        limit.checked_sub(header + SHORTEST_TEXT)?;
         let types = text.get(place + 1..place + header)?;
         let length = header + size_of_columns(types, limit - header)?;
         let start = lengths.iter().flatten().find_map(|before| announced(before, length))? + from;
@@ -109,6 +114,14 @@ impl Record {
         next_sign(&text[..place + header], start)?;
         Some(Self { start, columns: columns(text, place + header, types)? })
     }
+}
+
+/// Whether no length that `before` may end in leaves room for a text. This is so of most places, and told in no time; what would be
+/// the header if letters were one is too long for a length of one byte.
+#[inline]
+fn is_short(before: &[u8], header: usize) -> bool {
+    let room = |length: u8| header < MANY_COLUMNS && usize::from(length) >= header + SHORTEST_TEXT;
+    matches!(*before, [.., a, b, c] if (a | b | c).is_ascii() && !room(b) && !room(c))
 }
 
 /// How long the key is that `before` ends in.

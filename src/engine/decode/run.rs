@@ -19,7 +19,7 @@ pub(super) fn is_letter(c: u8) -> bool {
     LETTER[usize::from(c)]
 }
 
-static LETTER: [bool; 256] = {
+pub(super) static LETTER: [bool; 256] = {
     let mut table = [false; 256];
     let mut c = 0;
     while c < 256 {
