@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::boundary::{self, is_base64};
 use super::rule::pattern::Pattern;
-use crate::key::SECRET_ACCESS_KEY_LEN;
+use crate::key::{AccessKeyId, SECRET_ACCESS_KEY_LEN};
 
 /// How far from an id a secret without a label may stand.
 const REACH: usize = 512;
@@ -106,6 +106,10 @@ pub(super) fn stands_alone(text: &[u8], id: &Range<usize>, run: &Range<usize>) -
 pub(super) fn is_called_else(text: &[u8], run: &Range<usize>, pattern: &Pattern) -> bool {
     let label_at = label(text, run.start);
     let name = &text[label_at.clone()];
+    // Letters of an id spell short words by chance.
+    if AccessKeyId::parse(name).is_some() {
+        return false;
+    }
     let is_value = VALUES.iter().any(|value| name.eq_ignore_ascii_case(value));
     pattern.is_called_else(name) || is_value && pattern.is_called_else(&text[label(text, label_at.start)])
 }
@@ -273,6 +277,16 @@ mod tests {
             assert_eq!(count(&format!("ID\n{name}: \"SECRET\"")), 0, "{name}");
             assert_eq!(count(&format!("ID\n<input name=\"{name}\" value=\"SECRET\">")), 0, "{name}");
         }
+    }
+
+    #[test]
+    fn an_id_is_no_label_whatever_word_is_in_it() {
+        let id = ["AKIA", "Y34FZKMD5KNPMUGA"].concat();
+        let text = format!("{id}\t{SECRET}\n");
+        let rules = RuleSet::builtin();
+        let pattern = &rules.get("aws-secret-access-key").unwrap().pattern;
+        let run = id.len() + 1..id.len() + 1 + SECRET.len();
+        assert_eq!(unlabelled(text.as_bytes(), std::slice::from_ref(&(0..id.len())), &[], pattern), [run]);
     }
 
     #[test]
