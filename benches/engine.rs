@@ -121,7 +121,8 @@ fn input(name: &str) -> Vec<u8> {
 fn scan(bencher: Bencher<'_, '_>, name: &str) {
     let scanner = Scanner::new(RuleSet::builtin());
     let bytes = input(name);
-    bencher.counter(BytesCount::of_slice(&bytes)).bench_local(|| scanner.scan(&bytes).matches.len());
+    let bencher = bencher.counter(BytesCount::of_slice(&bytes)).with_inputs(|| scanner.forget());
+    bencher.bench_local_values(|()| scanner.scan(&bytes).matches.len());
 }
 
 #[divan::bench(args = names())]

@@ -54,6 +54,8 @@ pub struct Scanner {
     /// What alone is looked for.
     only: Option<Only>,
     fruitless: Fruitless,
+    /// Whether what stretches of text hold depends on nothing around them, so that those which hold nothing may be remembered.
+    remembers: bool,
 }
 
 impl Scanner {
@@ -61,7 +63,8 @@ impl Scanner {
     pub fn new(rules: RuleSet) -> Self {
         let prefilter = Prefilter::new(rules.iter().map(|rule| rule.keywords.as_slice()));
         let foreign = Foreign::new(rules.foreign());
-        Self { rules, prefilter, foreign, only: None, fruitless: Fruitless::default() }
+        let remembers = rules.foreign().is_empty() && rules.iter().all(|rule| rule.pattern.reach() < search::MARGIN);
+        Self { rules, prefilter, foreign, only: None, fruitless: Fruitless::default(), remembers }
     }
 
     /// A scanner that finds exactly these access key ids, in every encoding: none is too little random, excluded or a piece of
@@ -69,7 +72,7 @@ impl Scanner {
     pub fn only(ids: impl IntoIterator<Item = AccessKeyId>) -> Self {
         let rules = RuleSet::of_ids();
         let prefilter = Prefilter::wide(rules.iter().map(|rule| rule.keywords.as_slice()));
-        Self { only: Some(Only::new(ids, &rules)), prefilter, ..Self::new(rules) }
+        Self { only: Some(Only::new(ids, &rules)), prefilter, remembers: false, ..Self::new(rules) }
     }
 
     /// The rules it runs.
@@ -80,6 +83,12 @@ impl Scanner {
     /// Every credential in `bytes`. Where there is nothing to look at, nothing is allocated.
     pub fn scan(&self, bytes: &[u8]) -> Scan {
         self.joined(bytes, Search::new(self, bytes))
+    }
+
+    /// Looks again at what was looked at before: what benchmarks need.
+    #[doc(hidden)]
+    pub fn forget(&self) {
+        self.fruitless.forget();
     }
 
     /// The same, found by running every regex over everything: what tests compare [`Scanner::scan`] with.
@@ -131,7 +140,7 @@ impl Scanner {
         };
         let line = Some(lines.around(found.span));
         let terms = rule.conditions.terms(&Candidate { secret, matched: secret, line });
-        terms.map(|terms| found.terms = terms.at(found.terms.path.take())).is_some()
+        terms.map(|terms| found.terms = terms.at(std::mem::take(&mut found.terms.paths))).is_some()
     }
 
     fn foreign_parts(&self, text: &[u8]) -> Vec<Part> {

@@ -108,9 +108,9 @@ pub fn run(
         hits.retain(|hit| place::holds(&hit.terms, &hit.occurrence.provenance));
     }
     let mut skipped = sweep.skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(redactor) = Redactor::new(&hits) {
+    if let Some(mut redactor) = Redactor::new(&hits) {
         hits.iter_mut().for_each(|hit| redactor.place(hit));
-        skipped.iter_mut().for_each(|skipped| *skipped = redacted(skipped, &redactor));
+        skipped.iter_mut().for_each(|skipped| *skipped = redacted(skipped, &mut redactor));
     }
     skipped.sort();
     skipped.dedup();
@@ -124,7 +124,7 @@ pub fn run(
     })
 }
 
-fn redacted(skipped: &Skipped, redactor: &Redactor) -> Skipped {
+fn redacted(skipped: &Skipped, redactor: &mut Redactor) -> Skipped {
     Skipped::new(redactor.text(&skipped.what), redactor.text(&skipped.why))
 }
 

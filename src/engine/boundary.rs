@@ -38,7 +38,10 @@ pub(super) fn secret_stands_alone(text: &[u8], at: &Range<usize>) -> bool {
 
 /// Whether the first two characters at `at` are those of a percent sign's, so that what they stand for comes before the value.
 fn begins_in_escape(text: &[u8], at: &Range<usize>) -> bool {
-    text[..at.start].ends_with(b"%") && text[at.clone()].iter().take(2).all(u8::is_ascii_hexdigit)
+    let is_code = |behind: &[u8]| behind.iter().take(2).filter(|c| c.is_ascii_hexdigit()).count() == 2;
+    // A value between two signs is that of a variable.
+    let is_enclosed = text[at.end..].strip_prefix(b"%").is_some_and(|behind| !is_code(behind));
+    text[..at.start].ends_with(b"%") && is_code(&text[at.clone()]) && !is_enclosed
 }
 
 /// Whether a session token at `at` is all of a run of what tokens are written with.
@@ -214,6 +217,8 @@ mod tests {
     #[test]
     fn a_secret_does_not_begin_with_what_a_percent_sign_spells() {
         assert!(!alone(secret_stands_alone, &["3D", &SECRET[2..]].concat(), b"%", b"%2B"));
+        assert!(!alone(secret_stands_alone, &["3D", &SECRET[2..]].concat(), b"%", b""));
+        assert!(alone(secret_stands_alone, &["ab", &SECRET[2..]].concat(), b"=%", b"%"));
         assert!(alone(secret_stands_alone, SECRET, b"%", b"%"));
         assert!(alone(secret_stands_alone, SECRET, b"%3D", b"&"));
     }

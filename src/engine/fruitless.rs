@@ -11,7 +11,8 @@ const MOST: usize = 1 << 20;
 /// A memory of stretches, for all threads.
 #[derive(Debug, Default)]
 pub(super) struct Fruitless {
-    /// Hashes with keys that nobody can foresee: two stretches of a scan are taken for one in one scan of a hundred million.
+    /// Hashes with keys that nobody can foresee: even of tens of millions of stretches, two are taken for one in hardly one scan of
+    /// a hundred thousand.
     known: Mutex<HashSet<u64>>,
     keys: RandomState,
 }
@@ -35,6 +36,10 @@ impl Fruitless {
         if known.len() < MOST {
             known.insert(stretch.0);
         }
+    }
+
+    pub(super) fn forget(&self) {
+        self.lock().clear();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<u64>> {

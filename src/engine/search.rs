@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
+use self::regions::Regions;
 use super::decode::probe::Probe;
 use super::decode::{self, Budget, View};
 use super::fruitless::Stretch;
@@ -19,9 +20,11 @@ use super::{Candidates, Encoding, Scanner, SecretKind};
 use crate::location::Span;
 
 /// How far around a keyword or an encoded run the text is decoded: further than pairs are apart.
-const MARGIN: usize = 8 << 10;
+pub(super) const MARGIN: usize = 8 << 10;
 /// The same around a keyword of what is found by itself.
 const SMALL_MARGIN: usize = 3 << 10;
+
+mod regions;
 
 /// One search of one text.
 pub(super) struct Search<'a> {
@@ -121,11 +124,13 @@ impl<'a> Search<'a> {
     fn margin(&self, hit: &Hit<'_>) -> usize {
         let is_near = |&rule: &usize| {
             let rule = self.scanner.rules.at(rule);
-            let is_of_pair = matches!(
+            // What a signature needs stands anywhere in its URL.
+            let is_alone = !matches!(
                 rule.kind,
-                Kind::AccessKeyId | Kind::Secret(SecretKind::SecretAccessKey | SecretKind::SessionToken)
+                Kind::AccessKeyId
+                    | Kind::Secret(SecretKind::SecretAccessKey | SecretKind::SessionToken | SecretKind::PresignedUrl)
             );
-            !is_of_pair && rule.pattern.reach().is_some_and(|reach| reach < SMALL_MARGIN)
+            is_alone && rule.pattern.reach() < SMALL_MARGIN
         };
         let is_alone = !hit.literal.rules.is_empty() && hit.literal.rules.iter().all(is_near);
         if is_alone { SMALL_MARGIN } else { MARGIN }
@@ -137,7 +142,7 @@ impl<'a> Search<'a> {
     /// the margin of a hit, and beyond it secrets are looked for only if there is an id.
     fn without_fruitless(&self, regions: &mut Vec<Span>, hits: &mut Vec<Hit<'_>>) -> Vec<Stretch> {
         let memory = &self.scanner.fruitless;
-        if self.slowly || self.scanner.only.is_some() || !self.scanner.rules.foreign().is_empty() {
+        if self.slowly || !self.scanner.remembers {
             return Vec::new();
         }
         let length = self.bytes.len();
@@ -334,40 +339,6 @@ fn with_all(mut parts: Vec<Part>, found: Vec<Part>) -> Vec<Part> {
     parts.extend(new);
     parts.sort_by_key(|part| part.span);
     parts
-}
-
-/// Stretches of a text of which views are made, in order of place and apart from each other.
-struct Regions {
-    length: usize,
-    all: Vec<Span>,
-}
-
-impl Regions {
-    fn of(length: usize) -> Self {
-        Self { length, all: Vec::new() }
-    }
-
-    fn add(&mut self, trigger: Range<usize>, margin: usize) {
-        // At an even offset, for the sake of UTF-16.
-        let start = trigger.start.saturating_sub(margin) & !1;
-        let region = Span { start, end: self.length.min(trigger.end + margin) };
-        match self.all.last_mut() {
-            Some(last) if last.start <= region.start && region.start <= last.end => last.end = last.end.max(region.end),
-            _ => self.all.push(region),
-        }
-    }
-
-    fn merged(mut self) -> Vec<Span> {
-        self.all.sort();
-        self.all.dedup_by(|later, first| {
-            let touches = later.start <= first.end;
-            if touches {
-                first.end = first.end.max(later.end);
-            }
-            touches
-        });
-        self.all
-    }
 }
 
 /// The text in which parts are joined, and their places in it.

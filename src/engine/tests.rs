@@ -146,6 +146,21 @@ fn strings_of_a_binary_are_paired_across_their_terminators() {
 }
 
 #[test]
+fn what_reaches_further_than_is_remembered_is_looked_at_again() {
+    let rules = "[[rule]]\nid = 'a'\ndescription = ''\nseverity = 'low'\nkind = 'other'\nreference = ''\nremediation = ''\n\
+                 keywords = ['key=']\nregex = 'key=(?P<value>[a-z]{40})'\ncontinuation = '[a-z]'\n\
+                 context = 'acme'\ncontext_within = 4096\nexamples = []";
+    let scanner = Scanner::new(RuleSet::parse("test", rules).unwrap());
+    let text = |behind: &str| format!("key={} {}{behind}", "abcdefghijklmno".repeat(275), ".".repeat(4070));
+    let scan = |text: &str| {
+        let scan = scanner.scan(text.as_bytes());
+        assert_eq!(scan, scanner.scan_slowly(text.as_bytes()));
+        scan.matches.len()
+    };
+    assert_eq!((scan(&text("nobody")), scan(&text("acme"))), (0, 1));
+}
+
+#[test]
 fn plain_text_and_utf16_are_paired() {
     let wide = encoded(&expand("{{access_key_id}}\n").unwrap(), u16::to_le_bytes);
     let narrow = expand("SecretAccessKey={{secret_access_key}}").unwrap();

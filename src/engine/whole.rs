@@ -74,7 +74,9 @@ mod tests {
             "secrets/secretAccessKey",
             "s3/secret-key",
             "etc/backup/aws-secret",
-            "aws/prod/secret",
+            "aws-prod/secret",
+            "s3/secret_key.txt",
+            "prod_aws_secret_access_key",
             "a.zip!etc/AwsSecretKey",
         ] {
             assert!(is_found("{{secret_access_key}}", path), "{path}");
@@ -84,8 +86,23 @@ mod tests {
 
     #[test]
     fn other_names_say_nothing() {
-        for path in ["", "token", "secret", "aws/prod/etag", "secret_access_key/notes", "access_key", "saws/secretary"]
-        {
+        for path in [
+            "",
+            "token",
+            "secret",
+            "aws/etag",
+            "secret_access_key/notes",
+            "access_key",
+            "saws/secretary",
+            "paws/secret",
+            "stripe_secret_key",
+            "gs_secret_access_key",
+            "minio-secret-key",
+            "webhook_secret_key",
+            "django_secret_key",
+            "secret_key",
+            "srv/aws-x/django/secret",
+        ] {
             assert!(!is_found("{{secret_access_key}}", path), "{path}");
         }
     }

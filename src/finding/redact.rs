@@ -1,9 +1,9 @@
 //! Masks found secrets in texts around findings: names of authors, paths and what is said of unread things can hold them too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use bstr::BString;
+use bstr::{BStr, BString};
 
 use super::Hit;
 use crate::key::Secret;
@@ -14,59 +14,66 @@ const HEAD: usize = 8;
 
 /// Knows all secrets of a scan. There can be hundreds of thousands, and little to look for them in, so what finds them is cheap to make.
 pub struct Redactor {
-    /// By their first bytes, the longest first.
-    secrets: HashMap<Vec<u8>, Vec<Secret>>,
-    /// How many first bytes: as many as the shortest secret has, or [`HEAD`].
-    head: usize,
+    secrets: HashSet<Box<[u8]>>,
+    /// The first bytes of secrets, with how long those are that begin with them; by how many bytes they are, of which there are
+    /// fewer only for secrets that are shorter.
+    heads: BTreeMap<usize, HashMap<Box<[u8]>, BTreeSet<usize>>>,
+    /// Texts that were masked, for many hits are in one file and by one author.
+    known: HashMap<BString, Option<BString>>,
 }
 
 impl Redactor {
     /// For the secrets of some hits; `None` when they have none.
     pub fn new(hits: &[Hit]) -> Option<Self> {
-        let all = || hits.iter().flat_map(|hit| &hit.secrets).map(|(_, secret)| secret);
-        let all = || all().filter(|secret| !secret.expose().is_empty());
-        let head = all().map(|secret| secret.expose().len()).min()?.min(HEAD);
-        let mut secrets: HashMap<Vec<u8>, Vec<Secret>> = HashMap::new();
-        for secret in all() {
-            secrets.entry(secret.expose()[..head].to_vec()).or_default().push(secret.clone());
+        let all = hits.iter().flat_map(|hit| &hit.secrets).map(|(_, secret)| secret.expose());
+        let secrets: HashSet<Box<[u8]>> = all.filter(|secret| !secret.is_empty()).map(Box::from).collect();
+        let mut heads: BTreeMap<usize, HashMap<Box<[u8]>, BTreeSet<usize>>> = BTreeMap::new();
+        for secret in &secrets {
+            let head = &secret[..secret.len().min(HEAD)];
+            heads.entry(head.len()).or_default().entry(head.into()).or_default().insert(secret.len());
         }
-        for alike in secrets.values_mut() {
-            alike.sort_by(|a, b| b.expose().len().cmp(&a.expose().len()).then(a.cmp(b)));
-            alike.dedup();
-        }
-        Some(Self { secrets, head })
+        (!secrets.is_empty()).then(|| Self { secrets, heads, known: HashMap::new() })
     }
 
     /// The text with every secret masked.
-    pub fn text(&self, text: &str) -> String {
+    pub fn text(&mut self, text: &str) -> String {
         self.masked(text.as_bytes()).map_or_else(|| text.to_owned(), |masked| masked.to_string())
     }
 
     /// The text with every secret masked, if there is one in it.
-    fn masked(&self, text: &[u8]) -> Option<BString> {
+    fn masked(&mut self, text: &[u8]) -> Option<BString> {
+        if let Some(known) = self.known.get(BStr::new(text)) {
+            return known.clone();
+        }
         let mut masked = BString::default();
         let (mut done, mut at) = (0, 0);
-        while let Some(head) = text.get(at..at + self.head) {
-            let alike = self.secrets.get(head).into_iter().flatten();
-            match alike.into_iter().find(|secret| text[at..].starts_with(secret.expose())) {
-                Some(secret) => {
-                    masked.extend_from_slice(&text[done..at]);
-                    masked.extend_from_slice(secret.redacted().as_bytes());
-                    at += secret.expose().len();
-                    done = at;
-                }
-                None => at += 1,
-            }
-        }
-        if done == 0 {
-            return None;
+        while at < text.len() {
+            let Some(secret) = self.longest_at(&text[at..]) else {
+                at += 1;
+                continue;
+            };
+            masked.extend_from_slice(&text[done..at]);
+            masked.extend_from_slice(Secret::new(secret).redacted().as_bytes());
+            at += secret.len();
+            done = at;
         }
         masked.extend_from_slice(&text[done..]);
-        Some(masked)
+        let masked = Some(masked).filter(|_| done > 0);
+        self.known.insert(text.into(), masked.clone());
+        masked
+    }
+
+    /// The longest secret with which a text begins.
+    fn longest_at<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        self.heads.iter().rev().find_map(|(&length, heads)| {
+            let lengths = heads.get(text.get(..length)?)?;
+            let starts = lengths.iter().rev().filter_map(|&length| text.get(..length));
+            starts.into_iter().find(|start| self.secrets.contains(*start))
+        })
     }
 
     /// The place of a hit with every secret masked.
-    pub fn place(&self, hit: &mut Hit) {
+    pub fn place(&mut self, hit: &mut Hit) {
         let provenance = &mut hit.occurrence.provenance;
         if let Some(member) = &mut provenance.member {
             self.bytes(member);
@@ -86,13 +93,13 @@ impl Redactor {
         }
     }
 
-    fn commit(&self, commit: &mut Arc<Commit>) {
+    fn commit(&mut self, commit: &mut Arc<Commit>) {
         if let Some(masked) = self.masked(&commit.author) {
             Arc::make_mut(commit).author = masked;
         }
     }
 
-    fn bytes(&self, text: &mut BString) {
+    fn bytes(&mut self, text: &mut BString) {
         if let Some(masked) = self.masked(text) {
             *text = masked;
         }
@@ -139,7 +146,7 @@ mod tests {
     #[test]
     fn secrets_in_paths_members_and_authors_are_masked() {
         let mut hit = hit(Some(SECRET));
-        let redactor = Redactor::new(std::slice::from_ref(&hit)).unwrap();
+        let mut redactor = Redactor::new(std::slice::from_ref(&hit)).unwrap();
         redactor.place(&mut hit);
         let told = format!("{:?} {}", hit.occurrence, redactor.text(&format!("a {SECRET} b")));
         assert!(!told.contains(&SECRET[..8]), "{told}");
@@ -149,7 +156,7 @@ mod tests {
     #[test]
     fn secrets_that_begin_alike_and_short_ones_are_masked_whole() {
         let hits = [hit(Some("abcdefgh-1")), hit(Some("abcdefgh-1-and-more")), hit(Some("kk-1"))];
-        let redactor = Redactor::new(&hits).unwrap();
+        let mut redactor = Redactor::new(&hits).unwrap();
         let masked = redactor.text("abcdefgh-1,abcdefgh-1-and-more,abcdefgh-2,kk-1kk-1");
         assert!(!masked.contains("abcdefgh-1") && !masked.contains("more") && !masked.contains("kk-1"), "{masked}");
         assert!(masked.contains(",abcdefgh-2,"), "{masked}");

@@ -126,20 +126,21 @@ impl<'a> Probe<'a> {
             }
             at += WIDE_BLOCK;
         }
-        let blocks = self.text.get(at..)?.chunks_exact(BLOCK);
-        let rest = blocks.remainder().len();
+        let (blocks, rest) = self.text.get(at..)?.as_chunks::<BLOCK>();
         for block in blocks {
-            let found = if has_space(block) {
+            let found = if !has_any_up_to(b' ', block) {
+                block.iter().all(|&c| may_be_letter(c)).then_some((at, Block::Letters))
+            } else if has_any_up_to(0, block) {
                 self.wide(at).or_else(|| self.wide(at + WIDE_BLOCK))
             } else {
-                block.iter().all(|&c| may_be_letter(c)).then_some((at, Block::Letters))
+                None
             };
             if found.is_some() {
                 return found;
             }
             at += BLOCK;
         }
-        if rest >= WIDE_BLOCK { self.wide(at) } else { None }
+        if rest.len() >= WIDE_BLOCK { self.wide(at) } else { None }
     }
 
     #[inline]
@@ -202,9 +203,9 @@ fn unescaped(mut text: &[u8]) -> Vec<u8> {
     letters
 }
 
-/// Whether a byte of the block is white space or a control character. Without a branch for each byte, so that they are looked at
-/// all at once.
+/// Whether a byte of the block is no greater: a zero, as in UTF-16, or white space, as in most text. Without a branch for each byte,
+/// so that they are looked at all at once.
 #[inline]
-fn has_space(block: &[u8]) -> bool {
-    block.iter().fold(false, |any, &c| any | (c <= b' '))
+fn has_any_up_to(greatest: u8, block: &[u8; BLOCK]) -> bool {
+    block.iter().fold(false, |any, &c| any | (c <= greatest))
 }

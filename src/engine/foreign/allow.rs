@@ -74,7 +74,7 @@ impl Conditions {
 
     /// The same where there is no secret: of a file that is found by its path.
     pub(in crate::engine) fn terms_of_place(&self, candidate: &Candidate<'_>) -> Option<Terms> {
-        let mut terms = Terms { path: self.path.clone(), ..Terms::default() };
+        let mut terms = Terms { paths: self.path.iter().cloned().collect(), ..Terms::default() };
         for list in &self.allowlists {
             match list.answer(candidate) {
                 Answer::Allowed => return None,

@@ -8,8 +8,8 @@ use regex::bytes::Regex;
 /// Conditions on the place of a match. None of them by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// The file must have such a path.
-    pub(in crate::engine) path: Option<Path>,
+    /// The file must have a path that is all of these.
+    pub(in crate::engine) paths: Vec<Path>,
     /// None of these allowlists may allow the place.
     pub(super) unless: Vec<Arc<Where>>,
     /// The terms of better matches of the same bytes: none of them may hold.
@@ -58,17 +58,18 @@ impl Eq for Path {}
 impl Terms {
     /// Whether nothing is asked.
     pub fn are_none(&self) -> bool {
-        self.path.is_none() && self.unless.is_empty() && self.unless_found.is_empty() && self.with.is_empty()
+        self.paths.is_empty() && self.unless.is_empty() && self.unless_found.is_empty() && self.with.is_empty()
     }
 
-    /// The same for a file of that path, if there is one that matters.
-    pub(in crate::engine) fn at(self, path: Option<Path>) -> Self {
-        Self { path: path.or(self.path), ..self }
+    /// The same for a file of such paths only.
+    pub(in crate::engine) fn at(mut self, paths: impl IntoIterator<Item = Path>) -> Self {
+        self.paths.extend(paths);
+        self
     }
 
     /// Whether a match that depends on this is one at that place.
     pub fn hold(&self, place: &Place) -> bool {
-        self.path.as_ref().is_none_or(|path| path.0.is_match(&place.path))
+        self.paths.iter().all(|path| path.0.is_match(&place.path))
             && !self.unless.iter().any(|list| list.allows(place))
             && !self.unless_found.iter().any(|terms| terms.hold(place))
             && self.with.iter().all(|any| any.iter().any(|terms| terms.hold(place)))
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_path_must_fit() {
-        let terms = Terms { path: path(r"\.tf$"), ..Terms::default() };
+        let terms = Terms { paths: path(r"\.tf$").into_iter().collect(), ..Terms::default() };
         assert!(terms.hold(&at("a/b.tf", None)));
         assert!(!terms.hold(&at("a/b.tfx", None)));
         assert!(!terms.hold(&Place::default()));
@@ -154,10 +155,10 @@ mod tests {
 
     #[test]
     fn what_beats_it_must_not_hold_and_what_it_needs_must() {
-        let in_a = Terms { path: path("^a"), ..Terms::default() };
+        let in_a = Terms { paths: path("^a").into_iter().collect(), ..Terms::default() };
         let beaten = Terms { unless_found: vec![in_a.clone()], ..Terms::default() };
         assert!(beaten.hold(&at("b", None)) && !beaten.hold(&at("a", None)));
-        let in_b = Terms { path: path("^b"), ..Terms::default() };
+        let in_b = Terms { paths: path("^b").into_iter().collect(), ..Terms::default() };
         let needing = Terms { with: vec![vec![in_a, in_b]], ..Terms::default() };
         assert!(needing.hold(&at("b", None)) && needing.hold(&at("a", None)) && !needing.hold(&at("c", None)));
     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::pattern::{Pattern, Source};
 use super::{Kind, Rule, RuleError, Severity};
+use crate::engine::SecretKind;
 use crate::engine::foreign::allow::Conditions;
 
 /// The rules of a file, each made ready to run, or not yet, by `ready`. `name` is what errors call the file.
@@ -111,6 +112,10 @@ impl RawRule {
                 "id",
                 "is not lower-case words joined by hyphens; write it like `aws-access-key-id`",
             ));
+        }
+        if self.file_name.is_some() && self.kind != Kind::Secret(SecretKind::SecretAccessKey) {
+            let why = "is for rules of the kind `secret_access_key` only; leave it out";
+            return Err(Invalid::new("file_name", why));
         }
         let pattern = Pattern::new(&Source {
             fragments,

@@ -131,10 +131,11 @@ impl Pattern {
         self.max_len
     }
 
-    /// How far from a keyword something may matter, in bytes. `None` for a value that may go on beyond its match.
-    pub(in crate::engine) fn reach(&self) -> Option<usize> {
+    /// How far from a keyword something may matter, in bytes.
+    pub(in crate::engine) fn reach(&self) -> usize {
         let context = self.context.as_ref().map_or(PREFIX, |_| self.context_within.max(PREFIX));
-        self.continuation.is_none().then_some(self.max_len + context)
+        let continuation = self.continuation.as_ref().map_or(0, |_| LONGEST_CONTINUATION);
+        self.max_len + continuation + context
     }
 
     /// The leftmost match that starts at `start` or later and ends at `cut` or before.
