@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::{Read, Seek};
 
+use crate::location::{Copied, Mark};
 use crate::provenance::Provenance;
 
 /// Git's name for an object: SHA-1 (20 bytes) or SHA-256 (32 bytes) of its header and content.
@@ -78,6 +79,32 @@ pub struct Blob<'a> {
     pub provenance: Provenance,
     /// The bytes.
     pub content: Content<'a>,
+    /// What they have in common with bytes that were handed out before.
+    pub lineage: Lineage<'a>,
+}
+
+impl<'a> Blob<'a> {
+    /// One that has nothing in common with others.
+    pub fn alone(provenance: Provenance, content: Content<'a>) -> Self {
+        Self { provenance, content, lineage: Lineage::Alone }
+    }
+}
+
+/// How bytes hang together with others, so that what was seen in these need not be looked for again.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Lineage<'a> {
+    /// Not at all, as far as is known.
+    #[default]
+    Alone,
+    /// Others will be made of them, and what [`crate::source::Sink::blob`] returns for them will be given back then.
+    First,
+    /// They were made of others.
+    Made {
+        /// What was returned for those.
+        marks: &'a [Mark],
+        /// What was taken over from them, in order of the new place. Everything else is new.
+        copies: &'a [Copied],
+    },
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! access key ids, `boundary`, `plausible` and `words` throw out what only looks like a credential, `structure` and `presigned` read
 //! what values tell of themselves, `decode` reads other encodings (`base64` decodes what is known to be it), `search` does all that
 //! for one text and what is encoded in it, `pair` joins ids with their secrets, `whole` knows secrets that fill a file. `credential` says what a find is, `dropped` why
-//! something is none. `fruitless` knows what need not be looked at again, `only` looks for given ids instead, `foreign` runs the rules of others.
+//! something is none. `fruitless` knows what need not be looked at again, `marks` says for little where there may be something, `only` looks for given ids instead, `foreign` runs the rules of others.
 
 use std::ops::Range;
 
@@ -33,6 +33,7 @@ mod dropped;
 pub mod explain;
 pub mod foreign;
 mod fruitless;
+mod marks;
 mod only;
 mod pair;
 mod plausible;

@@ -29,6 +29,26 @@ impl Span {
     }
 }
 
+/// A place in a text that is worth a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark {
+    /// Where it is.
+    pub span: Span,
+    /// Whether it is not a keyword but the start of something that may be encoded.
+    pub encoded: bool,
+}
+
+/// Bytes that stand in two texts, one of which was made of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Where they begin in the older one.
+    pub from: usize,
+    /// Where they begin in the newer one.
+    pub to: usize,
+    /// How many they are.
+    pub len: usize,
+}
+
 /// Line and column, both from 1; columns count Unicode characters (an invalid byte counts as one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Point {

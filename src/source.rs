@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::blob::{Blob, ObjectId};
+use crate::location::Mark;
 use crate::provenance::Provenance;
 
 pub mod archive;
@@ -52,8 +53,9 @@ impl From<SourceError> for Skipped {
 
 /// Takes what sources hand out. Called from many threads at once.
 pub trait Sink: Sync {
-    /// Takes one blob; returns when it has been dealt with.
-    fn blob(&self, blob: Blob<'_>);
+    /// Takes one blob; returns when it has been dealt with. What it returns, if anything, is wanted when others are made of the
+    /// blob: see [`Lineage`](crate::blob::Lineage).
+    fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>>;
 
     /// Notes something unread.
     fn skipped(&self, skipped: Skipped);

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use self::window::{Tee, Window, Windows};
-use crate::blob::{Blob, Content, ObjectId, ReadSeek};
+use crate::blob::{Blob, Content, Lineage, ObjectId, ReadSeek};
 use crate::engine::{Scan, Scanner};
 use crate::finding::redact::Redactor;
 use crate::finding::{Finding, Hit, Occurrence, group, snippet};
-use crate::location::{Lines, Point};
+use crate::location::{Lines, Mark, Point};
 use crate::place;
 use crate::provenance::{Origin, Provenance};
 use crate::source::archive::{self, Budget, Member};
@@ -172,11 +172,20 @@ struct Sweep<'a> {
 }
 
 impl Sink for Sweep<'_> {
-    fn blob(&self, blob: Blob<'_>) {
-        let hits = self.content(&blob.provenance, blob.content, None);
+    fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+        let marks = self.marks(&blob);
+        let hits = match (blob.content, &marks) {
+            (Content::Bytes(bytes), Some(marks)) if archive::detect(bytes).is_none() => {
+                self.count(1, bytes.len());
+                let whole = Window { bytes, offset: 0, start: Point::START, last: true };
+                self.hits(&blob.provenance, &whole, self.scanner.scan_marked(bytes, marks))
+            }
+            (content, _) => self.content(&blob.provenance, content, None),
+        };
         if !hits.is_empty() {
             self.hits.lock().unwrap_or_else(PoisonError::into_inner).extend(hits);
         }
+        marks
     }
 
     fn skipped(&self, skipped: Skipped) {
@@ -189,6 +198,18 @@ impl Sink for Sweep<'_> {
 }
 
 impl Sweep<'_> {
+    /// Where a blob may hold something, if that saves work on it or on what will be made of it.
+    fn marks(&self, blob: &Blob<'_>) -> Option<Vec<Mark>> {
+        let Content::Bytes(bytes) = blob.content else {
+            return None;
+        };
+        match blob.lineage {
+            Lineage::Alone => None,
+            Lineage::First => self.scanner.marks(bytes),
+            Lineage::Made { marks, copies } => self.scanner.inherited_marks(bytes, marks, copies),
+        }
+    }
+
     /// Scans content as it stands and, where it is an archive, what it holds. `within` is the budget of the archive that it is a
     /// member of.
     fn content(&self, at: &Provenance, content: Content<'_>, within: Option<&Budget>) -> Vec<Hit> {
@@ -297,7 +318,11 @@ impl Sweep<'_> {
     }
 
     fn window(&self, at: &Provenance, window: &Window<'_>) -> Vec<Hit> {
-        let Scan { matches, complete } = self.scanner.scan(window.bytes);
+        self.hits(at, window, self.scanner.scan(window.bytes))
+    }
+
+    fn hits(&self, at: &Provenance, window: &Window<'_>, scan: Scan) -> Vec<Hit> {
+        let Scan { matches, complete } = scan;
         if !complete {
             self.skipped(Skipped::new(at.to_string(), TOO_MUCH_ENCODED));
         }
@@ -404,7 +429,7 @@ mod tests {
                     Way::Seekable => Content::Seekable(&mut cursor),
                     Way::Stream => Content::Stream(&mut cursor),
                 };
-                sink.blob(Blob { provenance, content });
+                sink.blob(Blob::alone(provenance, content));
             }
             Ok(())
         }
@@ -592,7 +617,7 @@ mod tests {
             let mut bytes = id(1).into_bytes();
             bytes.resize(self.0, b' ');
             let mut stream = Cut(Cursor::new(bytes));
-            sink.blob(Blob { provenance: Provenance::new(file("x")), content: Content::Stream(&mut stream) });
+            sink.blob(Blob::alone(Provenance::new(file("x")), Content::Stream(&mut stream)));
             Ok(())
         }
     }

@@ -17,9 +17,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use keysweep::blob::{Blob, Content, ObjectId};
-use keysweep::engine::Scanner;
+use keysweep::blob::{Blob, Content, Lineage, ObjectId};
 use keysweep::engine::rule::RuleSet;
+use keysweep::engine::{self, Scanner};
+use keysweep::location::Mark;
 use keysweep::provenance::Origin;
 use keysweep::source::git::{History, Revisions};
 use keysweep::source::{Sink, Skipped, Source};
@@ -27,8 +28,8 @@ use keysweep::source::{Sink, Skipped, Source};
 /// One match: the object, the bytes, the rule, and where.
 type Found = BTreeSet<(ObjectId, Vec<u8>, String, usize, usize)>;
 
-fn scanned(scanner: &Scanner, id: ObjectId, bytes: &[u8], found: &mut Found) {
-    for hit in scanner.scan(bytes).matches {
+fn collect(id: ObjectId, bytes: &[u8], scan: engine::Scan, found: &mut Found) {
+    for hit in scan.matches {
         let credential = bytes[hit.span.start..hit.span.end].to_vec();
         found.insert((id, credential, hit.rule.to_string(), hit.span.start, hit.span.end));
     }
@@ -42,7 +43,7 @@ struct Scan<'a> {
 }
 
 impl Sink for Scan<'_> {
-    fn blob(&self, blob: Blob<'_>) {
+    fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
         let Origin::Object { id, .. } = blob.provenance.origin else {
             panic!("history hands out objects");
         };
@@ -55,10 +56,20 @@ impl Sink for Scan<'_> {
                 &read
             }
         };
+        let marks = match blob.lineage {
+            Lineage::Alone => None,
+            Lineage::First => self.scanner.marks(bytes),
+            Lineage::Made { marks, copies } => self.scanner.inherited_marks(bytes, marks, copies),
+        };
         let mut found = Found::new();
-        scanned(self.scanner, id, bytes, &mut found);
+        let scan = self.scanner.scan(bytes);
+        if let Some(marks) = &marks {
+            assert!(self.scanner.scan_marked(bytes, marks) == scan, "{id} is scanned otherwise by its marks");
+        }
+        collect(id, bytes, scan, &mut found);
         self.found.lock().unwrap().extend(found);
         *self.pieces.lock().unwrap() += 1;
+        marks
     }
 
     fn skipped(&self, skipped: Skipped) {
@@ -99,11 +110,11 @@ fn by_cat_file(scanner: &Scanner, git_dir: &Path) -> Found {
         bytes.pop();
         match words[1] {
             "tree" => {}
-            "blob" => scanned(scanner, id, &bytes, &mut found),
+            "blob" => collect(id, &bytes, scanner.scan(&bytes), &mut found),
             _ => {
                 let end = bytes.windows(2).position(|pair| pair == b"\n\n").map_or(bytes.len(), |end| end + 2);
-                scanned(scanner, id, &bytes[..end], &mut found);
-                scanned(scanner, id, &bytes[end..], &mut found);
+                collect(id, &bytes[..end], scanner.scan(&bytes[..end]), &mut found);
+                collect(id, &bytes[end..], scanner.scan(&bytes[end..]), &mut found);
             }
         }
         header.clear();

@@ -23,11 +23,11 @@ const ARROWS: &[(&str, &str)] = &[
     ("sweep", "blob provenance location key engine source finding place"),
     ("place", "provenance engine"),
     ("finding", "blob provenance location key engine"),
-    ("source", "blob provenance"),
+    ("source", "blob provenance location"),
     // A match is about bytes only: nothing here says where they came from.
     ("engine", "location key"),
     // Ground floor: plain data.
-    ("blob", "provenance"),
+    ("blob", "provenance location"),
     ("provenance", "blob"),
     ("location", ""),
     ("key", ""),

@@ -1,4 +1,4 @@
-//! Any bytes: nothing panics, spans lie within the bytes, and the prefilter loses nothing.
+//! Any bytes: nothing panics, spans lie within the bytes, and neither the prefilter nor the marks lose anything.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -12,6 +12,8 @@ static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(RuleSet::built
 fuzz_target!(|bytes: &[u8]| {
     let found = SCANNER.scan(bytes);
     assert_eq!(found, SCANNER.scan_slowly(bytes));
+    let marks = SCANNER.marks(bytes).expect("no rule looks at all of a text");
+    assert_eq!(found, SCANNER.scan_marked(bytes, &marks));
     for found in &found.matches {
         assert!(found.span.start < found.span.end && found.span.end <= bytes.len());
         assert!(found.secrets.iter().all(|s| s.span.start < s.span.end && s.span.end <= bytes.len()));

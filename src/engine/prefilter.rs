@@ -91,6 +91,25 @@ impl Prefilter {
         })
     }
 
+    /// The length of the longest literal.
+    pub(super) fn longest(&self) -> usize {
+        self.literals.iter().map(Literal::len).max().unwrap_or(0)
+    }
+
+    /// The hits at places where literals are known to begin.
+    pub(super) fn hits_at<'a>(
+        &'a self,
+        text: &'a [u8],
+        places: impl Iterator<Item = usize>,
+    ) -> impl Iterator<Item = Hit<'a>> {
+        places.filter_map(move |at| {
+            // None is the beginning of another, and so the one there is the last that does not come behind the text.
+            let behind = self.literals.partition_point(|literal| literal.bytes.as_slice() <= &text[at..]);
+            let literal = &self.literals[behind.checked_sub(1)?];
+            text[at..].starts_with(&literal.bytes).then_some(Hit { at, literal })
+        })
+    }
+
     /// The same hits, found by looking at every byte.
     pub(super) fn hits_slowly<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = Hit<'a>> {
         (0..text.len()).flat_map(move |at| {
@@ -103,6 +122,11 @@ impl Prefilter {
 }
 
 impl Literal {
+    /// In bytes.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Its letters.
     pub(super) fn text(&self) -> String {
         let letters: Vec<u8> = self.bytes.iter().step_by(if self.wide { 2 } else { 1 }).copied().collect();

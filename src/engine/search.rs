@@ -17,7 +17,7 @@ use super::prefilter::{Hit, Prefilter};
 use super::rule::Kind;
 use super::window::{self, Cursor};
 use super::{Candidates, Encoding, Scanner, SecretKind};
-use crate::location::Span;
+use crate::location::{Mark, Span};
 
 /// How far around a keyword or an encoded run the text is decoded: further than pairs are apart.
 pub(super) const MARGIN: usize = 8 << 10;
@@ -32,6 +32,8 @@ pub(super) struct Search<'a> {
     bytes: &'a [u8],
     /// Whether every byte is looked at and every regex run over everything.
     slowly: bool,
+    /// All places at which there can be something, if they are known.
+    marks: Option<&'a [Mark]>,
     /// What may be decoded to see where something is.
     probing: Budget,
     /// What may be decoded there.
@@ -53,7 +55,7 @@ pub(super) struct Parts<'a> {
 impl<'a> Search<'a> {
     pub(super) fn new(scanner: &'a Scanner, bytes: &'a [u8]) -> Self {
         let budget = || Budget::of(bytes.len());
-        Self { scanner, bytes, slowly: false, probing: budget(), viewing: budget() }
+        Self { scanner, bytes, slowly: false, marks: None, probing: budget(), viewing: budget() }
     }
 
     /// One that takes long and finds the same.
@@ -61,8 +63,19 @@ impl<'a> Search<'a> {
         Self { slowly: true, ..Self::new(scanner, bytes) }
     }
 
+    /// One of a text of which all marks are known.
+    pub(super) fn marked(scanner: &'a Scanner, bytes: &'a [u8], marks: &'a [Mark]) -> Self {
+        Self { marks: Some(marks), ..Self::new(scanner, bytes) }
+    }
+
     pub(super) fn run(mut self) -> Parts<'a> {
-        let mut hits = self.hits(self.bytes);
+        let mut hits = match self.marks {
+            Some(marks) => {
+                let literals = marks.iter().filter(|mark| !mark.encoded).map(|mark| mark.span.start);
+                self.scanner.prefilter.hits_at(self.bytes, literals).collect()
+            }
+            None => self.hits(self.bytes),
+        };
         let mut regions = self.regions(&hits);
         let stretches = self.without_fruitless(&mut regions, &mut hits);
         let Candidates { parts, ids } = self.in_text(self.bytes, &hits);
@@ -113,8 +126,9 @@ impl<'a> Search<'a> {
     fn regions(&mut self, hits: &[Hit<'_>]) -> Vec<Span> {
         let mut regions = Regions::of(self.bytes.len());
         hits.iter().for_each(|hit| regions.add(hit.at..hit.at + 1, self.margin(hit)));
+        let may_be_encoded = self.marks.is_none_or(|marks| marks.iter().any(|mark| mark.encoded));
         let mut probe = Probe::new(self.bytes, self.slowly);
-        while let Some(stretch) = self.next_of_interest(&mut probe, decode::DEPTH) {
+        while may_be_encoded && let Some(stretch) = self.next_of_interest(&mut probe, decode::DEPTH) {
             regions.add(stretch, MARGIN);
         }
         regions.merged()

@@ -11,7 +11,7 @@ use super::{Match, SecretKind, judged, pair::Value};
 use crate::key::SECRET_ACCESS_KEY_LEN;
 
 /// A longer file holds more than a secret in quotes and a line end.
-const LONGEST: usize = 64;
+pub(super) const LONGEST: usize = 64;
 
 /// The secret that is all of a file, if the file has a name that a rule asks for.
 pub(super) fn secret(rules: &RuleSet, bytes: &[u8]) -> Option<Match> {

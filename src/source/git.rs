@@ -20,7 +20,8 @@ use self::refs::Refs;
 use self::walk::{Found, Visitor};
 use super::tree::read_small;
 use super::{Sink, Skipped, Source, SourceError};
-use crate::blob::{Blob, Content, ObjectId};
+use crate::blob::{Blob, Content, Lineage, ObjectId};
+use crate::location::Mark;
 use crate::provenance::{Origin, Provenance};
 
 mod attribution;
@@ -152,7 +153,13 @@ impl History {
         objects.par_iter().for_each(|id| match opened.odb.read(*id) {
             Ok(Some((kind, bytes))) => {
                 if visitor.wants(kind, bytes.len() as u64, *id) {
-                    visitor.found(Found { id: *id, number: 0, kind, content: Content::Bytes(&bytes) });
+                    visitor.found(Found {
+                        id: *id,
+                        number: 0,
+                        kind,
+                        content: Content::Bytes(&bytes),
+                        lineage: Lineage::Alone,
+                    });
                 }
             }
             Ok(None) => visitor.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it"),
@@ -230,9 +237,9 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn hand_out(&self, id: ObjectId, content: Content<'_>) {
+    fn hand_out<'o>(&self, id: ObjectId, content: Content<'o>, lineage: Lineage<'o>) -> Option<Vec<Mark>> {
         let provenance = Provenance::new(Origin::Object { repository: self.history.name.clone(), id });
-        self.sink.blob(Blob { provenance, content });
+        self.sink.blob(Blob { provenance, content, lineage })
     }
 }
 
@@ -252,14 +259,14 @@ impl Visitor for Scan<'_> {
     }
 
     /// Headers and message of a commit or tag go out apart, so that lines of a message count from its own first.
-    fn found(&self, object: Found<'_>) {
+    fn found(&self, object: Found<'_>) -> Option<Vec<Mark>> {
         match object.content {
             Content::Bytes(bytes) if object.kind != Kind::Blob => {
                 let (headers, message) = bytes.split_at(object::message_start(bytes));
-                self.hand_out(object.id, Content::Bytes(headers));
-                self.hand_out(object.id, Content::Bytes(message));
+                self.hand_out(object.id, Content::Bytes(headers), Lineage::Alone);
+                self.hand_out(object.id, Content::Bytes(message), Lineage::Alone)
             }
-            content => self.hand_out(object.id, content),
+            content => self.hand_out(object.id, content, object.lineage),
         }
     }
 
@@ -314,7 +321,7 @@ mod tests {
     }
 
     impl Sink for Recorder {
-        fn blob(&self, blob: Blob<'_>) {
+        fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
             let Origin::Object { id, .. } = blob.provenance.origin else {
                 panic!("history hands out objects");
             };
@@ -330,6 +337,7 @@ mod tests {
                 }
             };
             self.pieces.lock().unwrap().entry(id).or_default().extend_from_slice(bytes);
+            None
         }
 
         fn skipped(&self, skipped: Skipped) {

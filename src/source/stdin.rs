@@ -12,10 +12,7 @@ pub struct Stdin;
 
 impl Source for Stdin {
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
-        sink.blob(Blob {
-            provenance: Provenance::new(Origin::Stdin),
-            content: Content::Stream(&mut io::stdin().lock()),
-        });
+        sink.blob(Blob::alone(Provenance::new(Origin::Stdin), Content::Stream(&mut io::stdin().lock())));
         Ok(())
     }
 }

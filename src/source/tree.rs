@@ -235,6 +235,7 @@ mod tests {
 
     use super::*;
     use crate::blob::{Blob, Content};
+    use crate::location::Mark;
 
     /// Keeps what it is handed.
     #[derive(Default)]
@@ -246,7 +247,7 @@ mod tests {
     }
 
     impl Sink for Recorder {
-        fn blob(&self, blob: Blob<'_>) {
+        fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
             let mut bytes = Vec::new();
             match blob.content {
                 Content::Bytes(all) => bytes.extend_from_slice(all),
@@ -260,6 +261,7 @@ mod tests {
             self.blobs.lock().unwrap().push((path, bytes));
             let thread = std::thread::current().name().unwrap_or_default().to_owned();
             self.threads.lock().unwrap().push(thread);
+            None
         }
 
         fn skipped(&self, skipped: Skipped) {

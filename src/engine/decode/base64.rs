@@ -20,6 +20,8 @@ const SHORTEST_TEXT: usize = 16;
 const SHORTEST_HEX: usize = 40;
 /// A run may begin with a word that belongs to something else and is joined by one of its letters that is a sign.
 const LONGEST_PREFIX: usize = 64;
+/// Of a line so many letters say whether there may be something in it.
+pub(super) const JUDGED: usize = LONGEST_PREFIX + HEAD;
 /// How many such signs are looked behind.
 const PREFIXES: usize = 6;
 
@@ -158,6 +160,11 @@ impl Encoded {
         let steps = (range.len(), last.len());
         give(range, &last, steps)
     }
+}
+
+/// Whether [`Encoded::at`] may give something for a line that begins with these letters. More of them than [`JUDGED`] don't matter.
+pub(super) fn may_begin(letters: &[u8]) -> bool {
+    starts(letters).any(|start| content(&letters[start..]).is_some())
 }
 
 /// Where in a line the run may begin: at its start, at most three letters further, or behind a sign that joins it to a word.

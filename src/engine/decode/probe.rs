@@ -3,10 +3,11 @@
 
 use std::ops::Range;
 
-use super::base64::Encoded;
+use super::base64::{self, Encoded};
 use super::map::Builder;
 use super::{Budget, escapes, run, utf16};
 use crate::engine::Encoding;
+use crate::location::Span;
 
 /// A run of letters covers such a block if it has twice as many, less one.
 const BLOCK: usize = 32;
@@ -174,6 +175,58 @@ impl<'a> Probe<'a> {
     }
 }
 
+/// So many bytes are looked at around a place to see whether it is marked.
+const MARK: usize = base64::JUDGED + BLOCK;
+
+/// Tells of every place at which a probe may find something, seen from wherever it comes, that is within `window` or touches it. What
+/// it depends on is the mark and no more than [`MARK`] bytes around.
+pub(in crate::engine) fn marks(text: &[u8], window: Span, mut tell: impl FnMut(Span)) {
+    const HALF: usize = BLOCK / 2;
+    let mut settled = window.start;
+    for at in (window.start.next_multiple_of(HALF)..window.end.min(text.len().saturating_sub(HALF - 1))).step_by(HALF) {
+        let Some(block) = text[at..].first_chunk::<HALF>() else {
+            break;
+        };
+        if !has_any_up_to(b' ', block) {
+            if at >= settled && block.iter().all(|&c| run::is_letter(c)) {
+                let start = run::start(text, at, at.saturating_sub(MARK));
+                let end = run::end(&text[..text.len().min(start + MARK)], at);
+                settled = run::end(&text[..window.end], at);
+                let is_whole = start == 0 || !run::is_letter(text[start - 1]);
+                if is_whole && end - start >= BLOCK && base64::may_begin(&text[start..end]) {
+                    tell(Span { start: start.saturating_sub(1), end });
+                }
+            }
+        } else if has_any_up_to(0, block) {
+            let (halves, _) = block.as_chunks::<8>();
+            for (half, bytes) in halves.iter().enumerate().filter(|(_, bytes)| is_wide(bytes)) {
+                let start = at + 8 * half;
+                tell(Span { start, end: start + bytes.len() });
+            }
+        }
+    }
+    for at in memchr::memchr_iter(b'%', window.of(text)).map(|at| window.start + at) {
+        let before = text[at.saturating_sub(BLOCK)..at].iter().rev().take_while(|&&c| may_be_letter(c)).count();
+        let behind = text[at..].iter().take(BLOCK).take_while(|&&c| may_be_letter(c)).count();
+        if before + behind >= BLOCK {
+            tell(Span { start: at - before, end: at + behind });
+        }
+    }
+}
+
+/// Half of a block of UTF-16, wherever that begins.
+fn is_wide(bytes: &[u8; 8]) -> bool {
+    let both = u64::from_le_bytes(*bytes);
+    let first = if both & ODD == 0 {
+        0
+    } else if both & !ODD == 0 {
+        1
+    } else {
+        return false;
+    };
+    bytes[first..].iter().step_by(2).all(|&c| utf16::is_ascii(c))
+}
+
 /// Whether it is a letter or begins one that is spelled out.
 #[inline]
 fn may_be_letter(c: u8) -> bool {
@@ -206,6 +259,6 @@ fn unescaped(mut text: &[u8]) -> Vec<u8> {
 /// Whether a byte of the block is no greater: a zero, as in UTF-16, or white space, as in most text. Without a branch for each byte,
 /// so that they are looked at all at once.
 #[inline]
-fn has_any_up_to(greatest: u8, block: &[u8; BLOCK]) -> bool {
+fn has_any_up_to<const LENGTH: usize>(greatest: u8, block: &[u8; LENGTH]) -> bool {
     block.iter().fold(false, |any, &c| any | (c <= greatest))
 }

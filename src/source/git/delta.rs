@@ -1,6 +1,8 @@
 //! Deltas: how a pack writes an object as pieces of another one.
 //! <https://git-scm.com/docs/gitformat-pack#_deltified_representation>
 
+use crate::location::Copied;
+
 /// Why a delta could not be applied; always means a damaged or hostile pack.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DeltaError {
@@ -28,12 +30,14 @@ pub(super) fn result_size(delta: &[u8]) -> Option<u64> {
     size(&mut rest)
 }
 
-/// Makes the object out of its base. `out` is overwritten; it grows only to the size that the instructions really give.
+/// Makes the object out of its base. `out` is overwritten; it grows only to the size that the instructions really give. So is
+/// `copies`: what was taken from the base, in order, each as long as it can be.
 ///
 /// # Errors
 /// See [`DeltaError`]; `out` is then of no use.
-pub(super) fn apply(base: &[u8], delta: &[u8], out: &mut Vec<u8>) -> Result<(), DeltaError> {
+pub(super) fn apply(base: &[u8], delta: &[u8], out: &mut Vec<u8>, copies: &mut Vec<Copied>) -> Result<(), DeltaError> {
     out.clear();
+    copies.clear();
     let mut rest = delta;
     let base_size = size(&mut rest).ok_or(DeltaError::Malformed)?;
     let result_size = size(&mut rest).ok_or(DeltaError::Malformed)?;
@@ -46,7 +50,12 @@ pub(super) fn apply(base: &[u8], delta: &[u8], out: &mut Vec<u8>) -> Result<(), 
             Step::Insert(bytes) => bytes,
             Step::Copy { from, len } => {
                 let end = from.checked_add(len).ok_or(DeltaError::WrongBase)?;
-                base.get(from..end).ok_or(DeltaError::WrongBase)?
+                let piece = base.get(from..end).ok_or(DeltaError::WrongBase)?;
+                match copies.last_mut() {
+                    Some(last) if last.from + last.len == from && last.to + last.len == out.len() => last.len += len,
+                    _ => copies.push(Copied { from, to: out.len(), len }),
+                }
+                piece
             }
         };
         remaining = remaining.checked_sub(piece.len()).ok_or(DeltaError::WrongSize)?;
@@ -103,7 +112,7 @@ mod tests {
 
     fn applied(base: &[u8], delta: &[u8]) -> Result<Vec<u8>, DeltaError> {
         let mut out = Vec::new();
-        apply(base, delta, &mut out).map(|()| out)
+        apply(base, delta, &mut out, &mut Vec::new()).map(|()| out)
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use super::object::{self, Kind};
 use super::odb::Odb;
 use super::walk::{Found, Visitor};
-use crate::blob::{Content, ObjectId};
+use crate::blob::{Content, Lineage, ObjectId};
+use crate::location::{Copied, Mark};
 use crate::source::{Sink, Skipped};
 
 /// A tree holds something under a name.
@@ -131,16 +132,24 @@ pub(super) fn build(odb: &Odb, wanted: &HashSet<ObjectId>, cuts: Option<&HashSet
 }
 
 impl Gather<'_> {
-    fn tree(&self, number: u32, data: &[u8]) {
+    /// `copies` are what the tree has of another one that was seen.
+    fn tree(&self, number: u32, data: &[u8], mut copies: &[Copied]) {
         let (mut trees, mut blobs, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         for entry in object::tree_entries(data, self.odb.hash_len()).filter(|entry| !entry.is_link) {
+            while copies.first().is_some_and(|copied| copied.to + copied.len < entry.at.end) {
+                copies = &copies[1..];
+            }
+            let is_seen = copies.first().is_some_and(|copied| copied.to <= entry.at.start);
+            if is_seen && self.wanted.is_empty() {
+                continue;
+            }
             let Some(id) = ObjectId::from_bytes(entry.raw_id) else {
                 continue;
             };
             let is_wanted = !entry.is_tree && self.wanted.contains(&id);
             if !entry.is_tree && !is_wanted {
                 let is_there = || self.odb.number(entry.raw_id).is_some();
-                if self.checks_files && !self.present.check(entry.raw_id, is_there) {
+                if self.checks_files && !is_seen && !self.present.check(entry.raw_id, is_there) {
                     missing.push(id);
                 }
                 continue;
@@ -180,13 +189,31 @@ impl Visitor for Gather<'_> {
         self.wants_kind(kind)
     }
 
-    fn found(&self, object: Found<'_>) {
+    fn found(&self, object: Found<'_>) -> Option<Vec<Mark>> {
+        // Of a tree it is enough to have seen it.
+        let marks = (object.kind == Kind::Tree).then(Vec::new);
+        self.add(object);
+        marks
+    }
+
+    fn failed(&self, id: ObjectId, why: &str) {
+        let why = format!("{why}; where findings stand may be told incompletely");
+        self.sink.skipped(Skipped::new(self.odb.label(id), why));
+    }
+}
+
+impl Gather<'_> {
+    fn add(&self, object: Found<'_>) {
         // Git writes no trees, commits or tags so large that they come as a stream.
         let Content::Bytes(data) = object.content else {
             return self.failed(object.id, "it is larger than any of its kind should be");
         };
         if object.kind == Kind::Tree {
-            return self.tree(object.number, data);
+            let copies = match object.lineage {
+                Lineage::Made { copies, .. } => copies,
+                Lineage::Alone | Lineage::First => &[],
+            };
+            return self.tree(object.number, data, copies);
         }
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         match object.kind {
@@ -200,11 +227,6 @@ impl Visitor for Gather<'_> {
             Kind::Tag => all.tags.extend(object::tag_target(data).map(|target| (object.id, target))),
             Kind::Tree | Kind::Blob => {}
         }
-    }
-
-    fn failed(&self, id: ObjectId, why: &str) {
-        let why = format!("{why}; where findings stand may be told incompletely");
-        self.sink.skipped(Skipped::new(self.odb.label(id), why));
     }
 }
 

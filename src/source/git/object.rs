@@ -1,6 +1,8 @@
 //! The four kinds of objects and the little of their content that history needs: trees, commits, tags.
 //! <https://git-scm.com/book/en/v2/Git-Internals-Git-Objects>
 
+use std::ops::Range;
+
 use bstr::{BString, ByteSlice};
 
 use crate::blob::ObjectId;
@@ -41,6 +43,8 @@ impl Kind {
 
 /// One entry of a tree.
 pub(super) struct TreeEntry<'a> {
+    /// Where it stands in the tree.
+    pub(super) at: Range<usize>,
     pub(super) is_tree: bool,
     /// A submodule's commit: not an object of this repository.
     pub(super) is_link: bool,
@@ -49,15 +53,24 @@ pub(super) struct TreeEntry<'a> {
 }
 
 /// The entries of a tree up to the first malformed one.
-pub(super) fn tree_entries(mut data: &[u8], hash_len: usize) -> impl Iterator<Item = TreeEntry<'_>> {
+pub(super) fn tree_entries(whole: &[u8], hash_len: usize) -> impl Iterator<Item = TreeEntry<'_>> {
+    let mut data = whole;
     std::iter::from_fn(move || {
         let space = data.find_byte(b' ')?;
         let (mode, rest) = (&data[..space], &data[space + 1..]);
         let nul = rest.find_byte(0)?;
         let (name, rest) = (&rest[..nul], &rest[nul + 1..]);
         let (raw_id, rest) = rest.split_at_checked(hash_len)?;
+        let end = whole.len() - rest.len();
+        let start = whole.len() - data.len();
         data = rest;
-        Some(TreeEntry { is_tree: mode == b"40000" || mode == b"040000", is_link: mode == b"160000", name, raw_id })
+        Some(TreeEntry {
+            at: start..end,
+            is_tree: mode == b"40000" || mode == b"040000",
+            is_link: mode == b"160000",
+            name,
+            raw_id,
+        })
     })
 }
 

@@ -13,7 +13,7 @@ use super::loose;
 use super::object::Kind;
 use super::pack::{EntryError, MAX_REBUILT, Pack, Stored};
 use super::walk::{Found, Visitor, Walk};
-use crate::blob::{Content, ObjectId};
+use crate::blob::{Content, Lineage, ObjectId};
 use crate::source::Skipped;
 use crate::source::tree::read_small;
 
@@ -188,13 +188,19 @@ impl Odb {
             let (kind, size) = (object.kind, object.size);
             let number = self.loose_number(id.as_bytes()).unwrap_or(u32::MAX);
             if size > STREAM_ABOVE {
-                visitor.found(Found { id, number, kind, content: Content::Stream(&mut object) });
+                visitor.found(Found {
+                    id,
+                    number,
+                    kind,
+                    content: Content::Stream(&mut object),
+                    lineage: Lineage::Alone,
+                });
                 return Ok(());
             }
             let mut bytes = Vec::new();
             let whole = object.read_to_end(&mut bytes);
             // A truncated object is scanned as far as it goes.
-            visitor.found(Found { id, number, kind, content: Content::Bytes(&bytes) });
+            visitor.found(Found { id, number, kind, content: Content::Bytes(&bytes), lineage: Lineage::Alone });
             whole.map(drop)
         });
         if let Err(error) = result {
@@ -265,13 +271,13 @@ impl Odb {
                 (None, _) => return Err(EntryError::Header),
             }
         };
-        let (mut instructions, mut result) = (Vec::new(), Vec::new());
+        let (mut instructions, mut copies, mut result) = (Vec::new(), Vec::new(), Vec::new());
         for header in chain.iter().rev() {
             pack.inflate(header, pack.end(), &mut inflater, &mut instructions)?;
             if delta::result_size(&instructions).is_none_or(|size| size > MAX_REBUILT) {
                 return Err(EntryError::TooLarge);
             }
-            delta::apply(&base, &instructions, &mut result)?;
+            delta::apply(&base, &instructions, &mut result, &mut copies)?;
             std::mem::swap(&mut base, &mut result);
         }
         Ok((kind, base))

@@ -1,8 +1,13 @@
 //! All of a pack in one go: each entry is decoded once, every delta right after the base that it needs.
 //!
 //! Bases lead to deltas like a tree's root to its leaves. Each such family is walked depth first without recursion. A node's
-//! children are taken from the smallest family to the largest, and the node's bytes are let go before the last one: so there are
-//! never more than log2(entries) objects of a family in memory, however long its chains are.
+//! children are taken from the smallest family to the largest, and the node's bytes are let go before the last one: so a thread never
+//! has more than log2(entries) objects of a family in memory, however long its chains are. A few large parts of a family may wait
+//! for other threads, with one object each.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libdeflater::Decompressor;
 use rayon::prelude::*;
@@ -11,7 +16,8 @@ use super::delta;
 use super::object::Kind;
 use super::odb::{Odb, STREAM_ABOVE};
 use super::pack::{EntryError, Header, MAX_REBUILT, Pack, Stored};
-use crate::blob::{Content, ObjectId};
+use crate::blob::{Content, Lineage, ObjectId};
+use crate::location::{Copied, Mark};
 
 /// An object as it is handed out.
 pub(super) struct Found<'a> {
@@ -20,6 +26,7 @@ pub(super) struct Found<'a> {
     pub(super) number: u32,
     pub(super) kind: Kind,
     pub(super) content: Content<'a>,
+    pub(super) lineage: Lineage<'a>,
 }
 
 /// Takes objects, from many threads at once.
@@ -30,7 +37,8 @@ pub(super) trait Visitor: Sync {
     /// Whether this object is to be handed out; where it is too large for the user's limit this is the place to say so.
     fn wants(&self, kind: Kind, size: u64, id: ObjectId) -> bool;
 
-    fn found(&self, object: Found<'_>);
+    /// What it returns is given back with objects that are made of this one: see [`Lineage`].
+    fn found(&self, object: Found<'_>) -> Option<Vec<Mark>>;
 
     /// An object that is there and could not be read.
     fn failed(&self, id: ObjectId, why: &str);
@@ -52,6 +60,8 @@ struct Families {
     /// The children of `rank` are `children[starts[rank]..starts[rank + 1]]`, smallest family first.
     starts: Vec<u32>,
     children: Vec<u32>,
+    /// How many descend from each, itself included.
+    sizes: Vec<u32>,
     /// Entries that are no delta of an entry of this pack.
     roots: Vec<u32>,
     /// Entries that no root leads to: their bases form a circle.
@@ -62,15 +72,40 @@ struct Families {
 struct Worker {
     inflater: Decompressor,
     instructions: Vec<u8>,
+    /// What the last object has of its base.
+    copies: Vec<Copied>,
     spare: Vec<Vec<u8>>,
 }
 
 /// A base whose children are being worked on.
 struct Frame {
-    rank: u32,
-    bytes: Vec<u8>,
-    next_child: u32,
+    base: Arc<Base>,
+    /// Those that are still to come, as places in [`Families::children`].
+    children: Range<u32>,
 }
+
+/// An object of which others are made.
+struct Base {
+    bytes: Vec<u8>,
+    marks: Option<Vec<Mark>>,
+}
+
+/// What all threads work on.
+#[derive(Clone, Copy)]
+struct Work<'a, 'scope> {
+    /// Whether an object was not handed out from an earlier pack.
+    is_first: &'scope (dyn Fn(&[u8]) -> bool + Sync),
+    /// Parts of families that wait for a thread; each holds an object in memory.
+    waiting: &'scope AtomicUsize,
+    scope: &'a rayon::Scope<'scope>,
+}
+
+/// So many families go to a thread at once: they differ in size by orders of magnitude.
+const FAMILIES: usize = 256;
+/// A part of a family that is worth another thread has so many objects.
+const LARGE_PART: u32 = 256;
+/// No more parts wait for each thread.
+const MOST_WAITING: usize = 2;
 
 /// Marks an entry without a base in this pack.
 const NONE: u32 = u32::MAX;
@@ -93,42 +128,75 @@ impl<'a> Walk<'a> {
 
     /// Walks every family. Objects for which `is_first` says no were handed out from an earlier pack: they serve as bases only.
     pub(super) fn run(&self, is_first: &(dyn Fn(&[u8]) -> bool + Sync)) {
-        self.families.roots.par_iter().for_each_init(Worker::new, |worker, &root| {
-            self.family(root, worker, is_first);
+        let waiting = AtomicUsize::new(0);
+        rayon::scope(|scope| {
+            let work = Work { is_first, waiting: &waiting, scope };
+            let family = |worker: &mut Worker, &root: &u32| self.family(root, worker, work);
+            self.families.roots.par_iter().with_max_len(FAMILIES).for_each_init(Worker::new, family);
         });
         for &rank in &self.families.lost {
             self.failed(rank, &EntryError::Base("chain is a circle, it".to_owned()));
         }
     }
 
-    fn family(&self, root: u32, worker: &mut Worker, is_first: &dyn Fn(&[u8]) -> bool) {
-        let (kind, bytes) = match self.root(root, worker, is_first) {
-            Ok(Some(found)) => found,
-            Ok(None) => return,
-            Err(error) => return self.failed_family(root, &error),
-        };
-        let mut frames = vec![Frame { rank: root, bytes, next_child: self.families.starts[root as usize] }];
+    fn family<'scope>(&'scope self, root: u32, worker: &mut Worker, work: Work<'_, 'scope>) {
+        match self.root(root, worker, work.is_first) {
+            Ok(Some((kind, base))) => self.descend(kind, self.frame(root, base), worker, work),
+            Ok(None) => {}
+            Err(error) => self.failed_family(root, &error),
+        }
+    }
+
+    fn frame(&self, rank: u32, base: Base) -> Frame {
+        let rank = rank as usize;
+        Frame { base: Arc::new(base), children: self.families.starts[rank]..self.families.starts[rank + 1] }
+    }
+
+    /// Works through what descends from an object; large parts of it are left to whichever thread has nothing else to do.
+    fn descend<'scope>(&'scope self, kind: Kind, first: Frame, worker: &mut Worker, work: Work<'_, 'scope>) {
+        let mut frames = vec![first];
         while let Some(top) = frames.last_mut() {
-            let end = self.families.starts[top.rank as usize + 1];
-            if top.next_child == end {
-                worker.spare.extend(frames.pop().map(|frame| frame.bytes));
+            let Some(place) = top.children.next() else {
+                worker.reuse(frames.pop());
+                continue;
+            };
+            let child = self.families.children[place as usize];
+            let is_last = top.children.is_empty();
+            if !is_last && self.families.sizes[child as usize] >= LARGE_PART && work.may_wait() {
+                let part = Frame { base: top.base.clone(), children: place..place + 1 };
+                work.scope.spawn(move |scope| {
+                    work.waiting.fetch_sub(1, Ordering::Relaxed);
+                    self.descend(kind, part, &mut Worker::new(), Work { scope, ..work });
+                });
                 continue;
             }
-            let child = self.families.children[top.next_child as usize];
-            top.next_child += 1;
-            let is_last = top.next_child == end;
-            let made = self.rebuilt(child, &top.bytes, worker);
+            let made = self.made(child, kind, &top.base, worker, work.is_first);
             if is_last {
-                worker.spare.extend(frames.pop().map(|frame| frame.bytes));
+                worker.reuse(frames.pop());
             }
             match made {
-                Ok(bytes) => {
-                    self.hand_out(child, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes));
-                    frames.push(Frame { rank: child, bytes, next_child: self.families.starts[child as usize] });
-                }
+                Ok(base) => frames.push(self.frame(child, base)),
                 Err(error) => self.failed_family(child, &error),
             }
         }
+    }
+
+    /// Makes an object out of its base and hands it out.
+    fn made(
+        &self,
+        rank: u32,
+        kind: Kind,
+        base: &Base,
+        worker: &mut Worker,
+        is_first: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Base, EntryError> {
+        let bytes = self.rebuilt(rank, &base.bytes, worker)?;
+        let lineage = match &base.marks {
+            Some(marks) => Lineage::Made { marks, copies: &worker.copies },
+            None => self.lineage(rank),
+        };
+        let marks = self.hand_out(rank, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), lineage);
+        Ok(Base { bytes, marks })
     }
 
     /// Decodes and hands out the first of a family; `None` when nobody wants its kind or it has no children to go on with.
@@ -137,7 +205,7 @@ impl<'a> Walk<'a> {
         root: u32,
         worker: &mut Worker,
         is_first: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Option<(Kind, Vec<u8>)>, EntryError> {
+    ) -> Result<Option<(Kind, Base)>, EntryError> {
         let header = self.pack.header(self.entries[root as usize].0)?;
         let kind = match header.stored {
             Stored::Whole(kind) if !self.visitor.wants_kind(kind) => return Ok(None),
@@ -149,8 +217,9 @@ impl<'a> Walk<'a> {
                     return Ok(None);
                 }
                 let bytes = self.rebuilt(root, &base, worker)?;
-                self.hand_out(root, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes));
-                return Ok(Some((kind, bytes)));
+                let size = bytes.len() as u64;
+                let marks = self.hand_out(root, kind, size, is_first, Content::Bytes(&bytes), self.lineage(root));
+                return Ok(Some((kind, Base { bytes, marks })));
             }
             Stored::OnOffset(offset) => {
                 return Err(EntryError::Base(format!("at offset {offset} of the pack")));
@@ -158,14 +227,14 @@ impl<'a> Walk<'a> {
         };
         if header.size > STREAM_ABOVE && (self.children(root).is_empty() || header.size > MAX_REBUILT) {
             let mut stream = self.pack.stream(&header, self.until(root))?;
-            self.hand_out(root, kind, header.size, is_first, Content::Stream(&mut stream));
+            self.hand_out(root, kind, header.size, is_first, Content::Stream(&mut stream), Lineage::Alone);
             self.children(root).iter().for_each(|&child| self.failed_family(child, &EntryError::TooLarge));
             return Ok(None);
         }
         let mut bytes = worker.spare.pop().unwrap_or_default();
         self.pack.inflate(&header, self.until(root), &mut worker.inflater, &mut bytes)?;
-        self.hand_out(root, kind, header.size, is_first, Content::Bytes(&bytes));
-        Ok(Some((kind, bytes)))
+        let marks = self.hand_out(root, kind, header.size, is_first, Content::Bytes(&bytes), self.lineage(root));
+        Ok(Some((kind, Base { bytes, marks })))
     }
 
     fn rebuilt(&self, rank: u32, base: &[u8], worker: &mut Worker) -> Result<Vec<u8>, EntryError> {
@@ -175,16 +244,30 @@ impl<'a> Walk<'a> {
             return Err(EntryError::TooLarge);
         }
         let mut bytes = worker.spare.pop().unwrap_or_default();
-        delta::apply(base, &worker.instructions, &mut bytes)?;
+        delta::apply(base, &worker.instructions, &mut bytes, &mut worker.copies)?;
         Ok(bytes)
     }
 
-    fn hand_out(&self, rank: u32, kind: Kind, size: u64, is_first: &dyn Fn(&[u8]) -> bool, content: Content<'_>) {
+    fn hand_out<'o>(
+        &self,
+        rank: u32,
+        kind: Kind,
+        size: u64,
+        is_first: &dyn Fn(&[u8]) -> bool,
+        content: Content<'o>,
+        lineage: Lineage<'o>,
+    ) -> Option<Vec<Mark>> {
         let position = self.entries[rank as usize].1;
         let id = self.pack.index().id(position as usize);
-        if is_first(id.as_bytes()) && self.visitor.wants(kind, size, id) {
-            self.visitor.found(Found { id, number: self.first_number + position, kind, content });
+        if !is_first(id.as_bytes()) || !self.visitor.wants(kind, size, id) {
+            return None;
         }
+        self.visitor.found(Found { id, number: self.first_number + position, kind, content, lineage })
+    }
+
+    /// Of an object of which it does not matter what it was made of.
+    fn lineage(&self, rank: u32) -> Lineage<'static> {
+        if self.children(rank).is_empty() { Lineage::Alone } else { Lineage::First }
     }
 
     fn children(&self, rank: u32) -> &[u32] {
@@ -213,9 +296,24 @@ impl<'a> Walk<'a> {
     }
 }
 
+impl Work<'_, '_> {
+    /// Whether one more part may wait for a thread, which it then does.
+    fn may_wait(&self) -> bool {
+        let most = MOST_WAITING * rayon::current_num_threads();
+        let is_room = |waiting: usize| (waiting < most).then_some(waiting + 1);
+        self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_room).is_ok()
+    }
+}
+
 impl Worker {
+    /// Keeps the buffer of a base that nobody needs any more.
+    fn reuse(&mut self, frame: Option<Frame>) {
+        let base = frame.and_then(|frame| Arc::into_inner(frame.base));
+        self.spare.extend(base.map(|base| base.bytes));
+    }
+
     fn new() -> Self {
-        Self { inflater: Decompressor::new(), instructions: Vec::new(), spare: Vec::new() }
+        Self { inflater: Decompressor::new(), instructions: Vec::new(), copies: Vec::new(), spare: Vec::new() }
     }
 }
 
@@ -249,7 +347,7 @@ impl Families {
             fill[base as usize] += 1;
         }
         let roots = (0..bases.len() as u32).filter(|rank| bases[*rank as usize] == NONE).collect();
-        let mut families = Self { starts, children, roots, lost: Vec::new() };
+        let mut families = Self { starts, children, sizes: Vec::new(), roots, lost: Vec::new() };
         families.sort_children(bases);
         families
     }
@@ -280,6 +378,7 @@ impl Families {
             self.children[range].sort_unstable_by_key(|child| sizes[*child as usize]);
         }
         self.lost = (0..bases.len() as u32).filter(|rank| sizes[*rank as usize] == 0).collect();
+        self.sizes = sizes;
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn visit(path: &Path, links: Links, buffer: &mut Vec<u8>, sink: &dyn 
 /// The text of a link is a blob, as in git. One that leads nowhere is told of: whatever it stood for was not read.
 fn link(path: &Path, sink: &dyn Sink) -> Result<(), String> {
     let target = fs::read_link(path).map_err(|error| why(&error))?;
-    sink.blob(Blob { provenance: provenance(path), content: Content::Bytes(&Vec::from_path_lossy(&target)) });
+    sink.blob(Blob::alone(provenance(path), Content::Bytes(&Vec::from_path_lossy(&target))));
     match fs::metadata(path) {
         Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
             Err(format!("it is a symbolic link that leads nowhere ({error}); remove it or restore what it led to"))
@@ -86,12 +86,12 @@ fn hand_over(
     let read = buffer.len() as u64;
     if read > WHOLE {
         file.rewind()?;
-        sink.blob(Blob { provenance, content: Content::Seekable(file) });
+        sink.blob(Blob::alone(provenance, Content::Seekable(file)));
         return Ok(is_same(&before, &file.metadata()?));
     }
     let steady = is_same(&before, &file.metadata()?) && read >= before.len();
     if steady || last {
-        sink.blob(Blob { provenance, content: Content::Bytes(buffer) });
+        sink.blob(Blob::alone(provenance, Content::Bytes(buffer)));
     }
     Ok(steady)
 }
@@ -205,6 +205,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::location::Mark;
     use crate::source::tree::tests::{Recorder, pipe};
 
     fn file_of(size: u64) -> (tempfile::TempDir, PathBuf) {
@@ -222,10 +223,11 @@ mod tests {
     }
 
     impl<F: Fn() + Sync> Sink for Meddler<F> {
-        fn blob(&self, blob: Blob<'_>) {
+        fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
             let is_whole = matches!(blob.content, Content::Bytes(_));
             self.whole.lock().unwrap().push(is_whole);
             (self.meddle)();
+            None
         }
 
         fn skipped(&self, skipped: Skipped) {
