@@ -10,6 +10,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, packed};
 pub(super) struct Prefilter {
     search: Search,
     literals: Vec<Literal>,
+    longest: usize,
 }
 
 /// The first letters of ids, or the last of those, as they are encoded.
@@ -66,7 +67,8 @@ impl Prefilter {
             Some(searcher) => Search::Packed(searcher),
             None => Search::Automaton(automaton(&literals)),
         };
-        Self { search, literals }
+        let longest = literals.iter().map(Literal::len).max().unwrap_or(0);
+        Self { search, literals, longest }
     }
 
     /// Every place in `text` at which a literal begins, in rising order. No literal is the beginning of another, so that there
@@ -93,7 +95,7 @@ impl Prefilter {
 
     /// The length of the longest literal.
     pub(super) fn longest(&self) -> usize {
-        self.literals.iter().map(Literal::len).max().unwrap_or(0)
+        self.longest
     }
 
     /// The hits at places where literals are known to begin.
@@ -238,8 +240,7 @@ mod tests {
     fn the_automaton_and_the_slow_way_agree_with_vectors() {
         let packed = prefilter(&[&["AKIA", "secret"], &["ecre", "key"]]);
         assert!(matches!(packed.search, Search::Packed(_)) || cfg!(not(target_arch = "x86_64")));
-        let automaton =
-            Prefilter { search: Search::Automaton(automaton(&packed.literals)), literals: packed.literals.clone() };
+        let automaton = Prefilter { search: Search::Automaton(automaton(&packed.literals)), ..packed.clone() };
         let text = b"secretAKIAKIAkeysecretkey ecrekeykeyQUtJQ&#65;".repeat(20);
         let slow: Vec<_> = packed.hits_slowly(&text).map(|hit| (hit.at, hit.literal.rules.clone())).collect();
         assert_eq!(hits(&packed, &text), slow);

@@ -147,17 +147,7 @@ impl<'a> Probe<'a> {
     #[inline]
     fn wide(&self, at: usize) -> Option<(usize, Block)> {
         let block = self.text.get(at..at + WIDE_BLOCK)?;
-        let (halves, _) = block.as_chunks::<8>();
-        let both = halves.iter().fold(0, |both, half| both | u64::from_le_bytes(*half));
-        let first = if both & ODD == 0 {
-            0
-        } else if both & !ODD == 0 {
-            1
-        } else {
-            return None;
-        };
-        let ascii = block[first..].iter().step_by(2).all(|&c| utf16::is_ascii(c));
-        ascii.then_some((at, Block::Wide(first)))
+        first_of_wide(block).map(|first| (at, Block::Wide(first)))
     }
 
     fn block_slowly(&self) -> Option<(usize, Block)> {
@@ -199,7 +189,7 @@ pub(in crate::engine) fn marks(text: &[u8], window: Span, mut tell: impl FnMut(S
             }
         } else if has_any_up_to(0, block) {
             let (halves, _) = block.as_chunks::<8>();
-            for (half, bytes) in halves.iter().enumerate().filter(|(_, bytes)| is_wide(bytes)) {
+            for (half, bytes) in halves.iter().enumerate().filter(|(_, bytes)| first_of_wide(*bytes).is_some()) {
                 let start = at + 8 * half;
                 tell(Span { start, end: start + bytes.len() });
             }
@@ -214,17 +204,19 @@ pub(in crate::engine) fn marks(text: &[u8], window: Span, mut tell: impl FnMut(S
     }
 }
 
-/// Half of a block of UTF-16, wherever that begins.
-fn is_wide(bytes: &[u8; 8]) -> bool {
-    let both = u64::from_le_bytes(*bytes);
+/// Where the first character is in some eights of bytes, if they are ASCII in UTF-16.
+#[inline]
+fn first_of_wide(bytes: &[u8]) -> Option<usize> {
+    let (eights, _) = bytes.as_chunks::<8>();
+    let both = eights.iter().fold(0, |both, eight| both | u64::from_le_bytes(*eight));
     let first = if both & ODD == 0 {
         0
     } else if both & !ODD == 0 {
         1
     } else {
-        return false;
+        return None;
     };
-    bytes[first..].iter().step_by(2).all(|&c| utf16::is_ascii(c))
+    bytes[first..].iter().step_by(2).all(|&c| utf16::is_ascii(c)).then_some(first)
 }
 
 /// Whether it is a letter or begins one that is spelled out.
