@@ -8,12 +8,13 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bstr::{BString, ByteSlice};
 use rayon::prelude::*;
 
 use self::attribution::Attribution;
+use self::graph::{Graph, Links, Shards};
 use self::object::Kind;
 use self::odb::Odb;
 use self::refs::Refs;
@@ -36,6 +37,7 @@ mod odb;
 mod pack;
 mod range;
 mod refs;
+mod trees;
 mod walk;
 
 /// How much of history is read.
@@ -61,6 +63,8 @@ struct Opened {
     odb: Odb,
     refs: Refs,
     range: Option<Vec<ObjectId>>,
+    /// What the commits and tags link to that were scanned, until somebody asks.
+    links: Mutex<Option<Links>>,
 }
 
 impl History {
@@ -95,7 +99,7 @@ impl History {
                 Some(commits)
             }
         };
-        Ok(Opened { odb, refs, range })
+        Ok(Opened { odb, refs, range, links: Mutex::default() })
     }
 
     /// Commits at which history was cut off when it was cloned.
@@ -142,7 +146,7 @@ impl History {
     }
 
     fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) {
-        let visitor = Scan { history: self, opened, sink };
+        let visitor = Scan { history: self, opened, sink, links: Shards::new() };
         let cuts = self.cuts();
         if commits.iter().any(|commit| cuts.contains(commit)) {
             self.note_shallow(sink);
@@ -153,13 +157,7 @@ impl History {
         objects.par_iter().for_each(|id| match opened.odb.read(*id) {
             Ok(Some((kind, bytes))) => {
                 if visitor.wants(kind, bytes.len() as u64, *id) {
-                    visitor.found(Found {
-                        id: *id,
-                        number: 0,
-                        kind,
-                        content: Content::Bytes(&bytes),
-                        lineage: Lineage::Alone,
-                    });
+                    visitor.found(Found::alone(*id, 0, kind, Content::Bytes(&bytes)));
                 }
             }
             Ok(None) => visitor.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it"),
@@ -190,7 +188,10 @@ impl Source for History {
             Some(commits) => self.visit_range(&opened, commits, sink),
             None => {
                 self.note_shallow(sink);
-                opened.odb.visit(&Scan { history: self, opened: &opened, sink });
+                let scan = Scan { history: self, opened: &opened, sink, links: Shards::new() };
+                opened.odb.visit(&scan);
+                let links = Links::joined(scan.links);
+                *opened.links.lock().unwrap_or_else(PoisonError::into_inner) = Some(links);
             }
         }
         // Set only here, and a source is visited once.
@@ -206,14 +207,23 @@ impl Source for History {
         if ids.is_empty() && !is_whole {
             return HashMap::new();
         }
-        let cuts = is_whole.then(|| self.cuts());
-        let mut graph = graph::build(&opened.odb, ids, cuts.as_ref(), sink);
+        let links = opened.links.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let links = links.unwrap_or_else(|| graph::links(&opened.odb, sink));
+        // Where everything should be there and nothing hit, what trees in packs say is not worth a second pass.
+        let packs_too = !ids.is_empty() || opened.odb.is_partial;
+        let mut read = graph::read(&opened.odb, ids, packs_too, sink);
         if is_whole {
-            graph.missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
-            self.note_missing(opened, graph.missing.len(), sink);
+            read.missing.extend(links.missing(&opened.odb, &self.cuts()));
+            read.missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
+            self.note_missing(opened, read.missing.len(), sink);
         }
         if ids.is_empty() {
             return HashMap::new();
+        }
+        let (graph, is_cut) = Graph::new(&opened.odb, links, read, ids);
+        if is_cut {
+            let why = "too many directories lead to findings: not all of their places are told";
+            sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
         }
         // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
         let no_index = opened.range.is_some() || opened.odb.hash_len() == 32;
@@ -225,7 +235,7 @@ impl Source for History {
             staged: &staged,
             range: opened.range.as_deref(),
         };
-        attribution.places(graph, ids, sink)
+        attribution.places(&graph, ids, sink)
     }
 }
 
@@ -234,6 +244,7 @@ struct Scan<'a> {
     history: &'a History,
     opened: &'a Opened,
     sink: &'a dyn Sink,
+    links: Shards<Links>,
 }
 
 impl Scan<'_> {
@@ -244,6 +255,8 @@ impl Scan<'_> {
 }
 
 impl Visitor for Scan<'_> {
+    type Memory = Vec<Mark>;
+
     fn wants_kind(&self, kind: Kind) -> bool {
         kind != Kind::Tree
     }
@@ -259,14 +272,23 @@ impl Visitor for Scan<'_> {
     }
 
     /// Headers and message of a commit or tag go out apart, so that lines of a message count from its own first.
-    fn found(&self, object: Found<'_>) -> Option<Vec<Mark>> {
+    fn found(&self, object: Found<'_, Vec<Mark>>) -> Option<Vec<Mark>> {
         match object.content {
             Content::Bytes(bytes) if object.kind != Kind::Blob => {
+                let added = self.links.with(|links| links.add(object.id, object.kind, bytes));
+                added.unwrap_or_else(|why| self.failed(object.id, &graph::without_place(why)));
                 let (headers, message) = bytes.split_at(object::message_start(bytes));
                 self.hand_out(object.id, Content::Bytes(headers), Lineage::Alone);
                 self.hand_out(object.id, Content::Bytes(message), Lineage::Alone)
             }
-            content => self.hand_out(object.id, content, object.lineage),
+            content => {
+                let lineage = match object.made_of {
+                    Some((marks, copies)) => Lineage::Made { marks, copies },
+                    None if object.is_base => Lineage::First,
+                    None => Lineage::Alone,
+                };
+                self.hand_out(object.id, content, lineage)
+            }
         }
     }
 

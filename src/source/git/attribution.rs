@@ -11,6 +11,7 @@ use super::graph::Graph;
 use super::object::{self, Kind};
 use super::odb::Odb;
 use super::refs::Refs;
+use super::trees::Link;
 use crate::blob::ObjectId;
 use crate::provenance::{Commit, Origin, Provenance};
 use crate::source::{Sink, Skipped};
@@ -37,28 +38,27 @@ impl Attribution<'_> {
     /// The places of the wanted objects. One that no commit, tag or index holds has none.
     pub(super) fn places(
         &self,
-        mut graph: Graph,
+        graph: &Graph,
         wanted: &HashSet<ObjectId>,
         sink: &dyn Sink,
     ) -> HashMap<ObjectId, Vec<Provenance>> {
-        graph.prune();
         let ids: HashMap<u32, ObjectId> =
             wanted.iter().filter_map(|id| Some((self.odb.number(id.as_bytes())?, *id))).collect();
         let reachable = graph.ancestors(self.tips().filter_map(|tip| graph.peel(tip)));
         let head = self.refs.head.and_then(|head| graph.peel(head));
-        let in_head = head.map(|head| self.standing_in(&graph, &[head], sink));
+        let in_head = head.map(|head| self.standing_in(graph, &[head], sink));
         let mut places: HashMap<ObjectId, Vec<Provenance>> = HashMap::new();
-        for (blob, path, position) in self.first_commits(&graph, &reachable, sink) {
+        for (blob, path, position) in self.first_commits(graph, &reachable, sink) {
             let commit = self.commit(graph.commits[position as usize].id, reachable[position as usize]);
             let still = in_head.as_ref().map(|standing| standing.contains(&(blob, path.clone())));
             let origin = Origin::Commit { commit, path: path.into(), in_head: still };
             places.entry(ids[&blob]).or_default().push(Provenance::new(origin));
         }
-        for (blob, _) in self.standing_before(&graph, sink) {
+        for (blob, _) in self.standing_before(graph, sink) {
             places.insert(ids[&blob], Vec::new());
         }
         self.add_staged(wanted, in_head.as_ref(), &mut places);
-        self.add_messages(wanted, &graph, &reachable, &mut places);
+        self.add_messages(wanted, graph, &reachable, &mut places);
         places
     }
 
@@ -171,6 +171,13 @@ impl Attribution<'_> {
     }
 }
 
+/// What the tree numbered `tree` holds among `links`.
+fn held(links: &[Link], tree: u32) -> &[Link] {
+    let start = links.partition_point(|link| link.parent < tree);
+    let end = start + links[start..].partition_point(|link| link.parent == tree);
+    &links[start..end]
+}
+
 /// Goes down from root trees to wanted blobs; the same tree under the same path is entered once.
 struct Walker<'a> {
     graph: &'a Graph,
@@ -197,13 +204,13 @@ impl<'a> Walker<'a> {
             if self.entered.len() >= MAX_PLACES || !self.entered.insert((tree, path)) {
                 continue;
             }
-            for link in Graph::held(&graph.blobs, tree) {
+            for link in held(&graph.blobs, tree) {
                 let below = self.below(path, link.name);
                 if self.told.insert((link.child, below)) {
                     tell(link.child, self.spelled(below));
                 }
             }
-            for link in Graph::held(&graph.trees, tree) {
+            for link in held(&graph.trees, tree) {
                 waiting.push((link.child, self.below(path, link.name)));
             }
         }

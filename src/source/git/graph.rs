@@ -1,26 +1,15 @@
-//! The commits and trees of a repository as a graph of numbers, made in one pass over the object database.
+//! The commits and trees of a repository as a graph of numbers. Commits and tags are taken down as they go by in the scan; trees
+//! are read in a pass of their own, and only where something is to be found out from them: see `trees`.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::object::{self, Kind};
 use super::odb::Odb;
+use super::trees::{self, Link, Outline, Trees};
 use super::walk::{Found, Visitor};
-use crate::blob::{Content, Lineage, ObjectId};
-use crate::location::{Copied, Mark};
+use crate::blob::{Content, ObjectId};
 use crate::source::{Sink, Skipped};
-
-/// A tree holds something under a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Link {
-    /// Number of the tree that holds it, see [`Odb::number`].
-    pub(super) parent: u32,
-    /// Number of the tree or blob that is held.
-    pub(super) child: u32,
-    /// Index into [`Graph::names`].
-    pub(super) name: u32,
-}
 
 /// A commit and what it links to.
 pub(super) struct CommitNode {
@@ -32,7 +21,7 @@ pub(super) struct CommitNode {
     pub(super) time: i64,
 }
 
-/// All commits, and of all trees the links that can lead to a wanted blob.
+/// All commits, and of all trees the links that lead to a wanted blob.
 pub(super) struct Graph {
     pub(super) commits: Vec<CommitNode>,
     pub(super) positions: HashMap<ObjectId, u32>,
@@ -43,194 +32,227 @@ pub(super) struct Graph {
     /// Links from tree to wanted blob, sorted.
     pub(super) blobs: Vec<Link>,
     pub(super) names: Vec<Vec<u8>>,
-    /// What trees speak of and is not there; commits' links and files are looked for on request only.
-    pub(super) missing: HashSet<ObjectId>,
 }
 
-/// What the threads gather.
+/// One for each thread of the pool, so that none waits for another.
+pub(super) struct Shards<T>(Vec<Mutex<T>>);
+
+impl<T: Default> Shards<T> {
+    pub(super) fn new() -> Self {
+        Self((0..rayon::current_num_threads()).map(|_| Mutex::default()).collect())
+    }
+
+    pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        let own = rayon::current_thread_index().unwrap_or(0) % self.0.len();
+        work(&mut self.0[own].lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn into_iter(self) -> impl Iterator<Item = T> {
+        self.0.into_iter().map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What commits and tags say of other objects.
 #[derive(Default)]
-struct Gathered {
-    commits: Vec<(ObjectId, object::CommitLinks)>,
-    tags: HashMap<ObjectId, ObjectId>,
-    trees: Vec<Link>,
-    blobs: Vec<Link>,
-    names: HashMap<Vec<u8>, u32>,
-    missing: HashSet<ObjectId>,
+pub(super) struct Links {
+    pub(super) commits: Vec<(ObjectId, object::CommitLinks)>,
+    pub(super) tags: HashMap<ObjectId, ObjectId>,
 }
 
-struct Gather<'a> {
-    odb: &'a Odb,
-    wanted: &'a HashSet<ObjectId>,
-    checks_files: bool,
-    sink: &'a dyn Sink,
-    all: Mutex<Gathered>,
-    present: Present,
-}
-
-/// Files that were looked for and are there. Neighbouring trees hold nearly the same files, so that a small memory of the last
-/// ones saves most look-ups.
-struct Present(Vec<AtomicU64>);
-
-impl Present {
-    const SLOTS: usize = 1 << 18;
-
-    fn new() -> Self {
-        Self((0..Self::SLOTS).map(|_| AtomicU64::new(0)).collect())
+impl Links {
+    /// Takes down what a commit or tag links to; a sentence when it should and does not.
+    pub(super) fn add(&mut self, id: ObjectId, kind: Kind, data: &[u8]) -> Result<(), &'static str> {
+        match kind {
+            Kind::Commit => {
+                let links = object::commit_links(data).ok_or("it is a commit without a tree")?;
+                self.commits.push((id, links));
+            }
+            Kind::Tag => self.tags.extend(object::tag_target(data).map(|target| (id, target))),
+            Kind::Tree | Kind::Blob => {}
+        }
+        Ok(())
     }
 
-    /// Whether the object is there, by memory or by `look_up`. Twelve bytes of the hash tell objects apart here.
-    fn check(&self, raw_id: &[u8], look_up: impl FnOnce() -> bool) -> bool {
-        let (Some(first), Some(rest)) = (raw_id.first_chunk::<4>(), raw_id[4..].first_chunk::<8>()) else {
-            return look_up();
-        };
-        let slot = &self.0[u32::from_le_bytes(*first) as usize % Self::SLOTS];
-        let name = u64::from_le_bytes(*rest);
-        if slot.load(Ordering::Relaxed) == name {
-            return true;
+    /// All that the threads took down, in order of ids.
+    pub(super) fn joined(shards: Shards<Self>) -> Self {
+        let mut all = Self::default();
+        for shard in shards.into_iter() {
+            all.commits.extend(shard.commits);
+            all.tags.extend(shard.tags);
         }
-        let is_there = look_up();
-        if is_there {
-            slot.store(name, Ordering::Relaxed);
-        }
-        is_there
+        all.commits.sort_unstable_by_key(|(id, _)| *id);
+        all
     }
-}
 
-/// Reads every commit, tag and tree once and keeps what leads to the `wanted` blobs. Given the commits at which a shallow clone was
-/// cut off, it looks for everything that commits and trees speak of, but for the parents of those.
-pub(super) fn build(odb: &Odb, wanted: &HashSet<ObjectId>, cuts: Option<&HashSet<ObjectId>>, sink: &dyn Sink) -> Graph {
-    let gather =
-        Gather { odb, wanted, checks_files: cuts.is_some(), sink, all: Mutex::default(), present: Present::new() };
-    odb.visit(&gather);
-    let mut all = gather.all.into_inner().unwrap_or_else(PoisonError::into_inner);
-    all.commits.sort_unstable_by_key(|(id, _)| *id);
-    all.trees.sort_unstable();
-    all.blobs.sort_unstable();
-    if let Some(cuts) = cuts {
-        for (id, links) in &all.commits {
+    /// Trees and parents that are not there, but for the parents of the commits at which a shallow clone was cut off.
+    pub(super) fn missing(&self, odb: &Odb, cuts: &HashSet<ObjectId>) -> HashSet<ObjectId> {
+        let linked = self.commits.iter().flat_map(|(id, links)| {
             let parents = links.parents.iter().filter(|_| !cuts.contains(id));
-            all.missing.extend(parents.chain([&links.tree]).filter(|id| !odb.contains(**id)));
-        }
-    }
-    let positions: HashMap<ObjectId, u32> =
-        all.commits.iter().enumerate().map(|(position, (id, _))| (*id, position as u32)).collect();
-    let commits = all
-        .commits
-        .into_iter()
-        .map(|(id, links)| CommitNode {
-            id,
-            tree: odb.number(links.tree.as_bytes()),
-            parents: links.parents.iter().filter_map(|parent| positions.get(parent).copied()).collect(),
-            time: links.time,
-        })
-        .collect();
-    let mut names = vec![Vec::new(); all.names.len()];
-    for (name, number) in all.names {
-        names[number as usize] = name;
-    }
-    Graph { commits, positions, tags: all.tags, trees: all.trees, blobs: all.blobs, names, missing: all.missing }
-}
-
-impl Gather<'_> {
-    /// `copies` are what the tree has of another one that was seen.
-    fn tree(&self, number: u32, data: &[u8], mut copies: &[Copied]) {
-        let (mut trees, mut blobs, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-        for entry in object::tree_entries(data, self.odb.hash_len()).filter(|entry| !entry.is_link) {
-            while copies.first().is_some_and(|copied| copied.to + copied.len < entry.at.end) {
-                copies = &copies[1..];
-            }
-            let is_seen = copies.first().is_some_and(|copied| copied.to <= entry.at.start);
-            if is_seen && self.wanted.is_empty() {
-                continue;
-            }
-            let Some(id) = ObjectId::from_bytes(entry.raw_id) else {
-                continue;
-            };
-            let is_wanted = !entry.is_tree && self.wanted.contains(&id);
-            if !entry.is_tree && !is_wanted {
-                let is_there = || self.odb.number(entry.raw_id).is_some();
-                if self.checks_files && !is_seen && !self.present.check(entry.raw_id, is_there) {
-                    missing.push(id);
-                }
-                continue;
-            }
-            match self.odb.number(entry.raw_id) {
-                None => missing.push(id),
-                // Without anything to lead to, only what is missing is asked for.
-                Some(_) if self.wanted.is_empty() => {}
-                Some(child) if entry.is_tree => trees.push((child, entry.name)),
-                Some(child) => blobs.push((child, entry.name)),
-            }
-        }
-        if trees.is_empty() && blobs.is_empty() && missing.is_empty() {
-            return;
-        }
-        let all = &mut *self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.missing.extend(missing);
-        for (links, found) in [(&mut all.trees, trees), (&mut all.blobs, blobs)] {
-            for (child, name) in found {
-                let next = all.names.len() as u32;
-                let name = match all.names.get(name) {
-                    Some(known) => *known,
-                    None => *all.names.entry(name.to_vec()).or_insert(next),
-                };
-                links.push(Link { parent: number, child, name });
-            }
-        }
+            parents.chain([&links.tree])
+        });
+        linked.filter(|id| !odb.contains(**id)).copied().collect()
     }
 }
 
-impl Visitor for Gather<'_> {
+/// Takes down commits and tags only.
+struct LinkPass<'a> {
+    odb: &'a Odb,
+    sink: &'a dyn Sink,
+    shards: Shards<Links>,
+}
+
+/// What all commits and tags link to.
+pub(super) fn links(odb: &Odb, sink: &dyn Sink) -> Links {
+    let pass = LinkPass { odb, sink, shards: Shards::new() };
+    odb.visit(&pass);
+    Links::joined(pass.shards)
+}
+
+impl Visitor for LinkPass<'_> {
+    type Memory = ();
+
     fn wants_kind(&self, kind: Kind) -> bool {
-        kind != Kind::Blob
+        matches!(kind, Kind::Commit | Kind::Tag)
     }
 
     fn wants(&self, kind: Kind, _size: u64, _id: ObjectId) -> bool {
         self.wants_kind(kind)
     }
 
-    fn found(&self, object: Found<'_>) -> Option<Vec<Mark>> {
-        // Of a tree it is enough to have seen it.
-        let marks = (object.kind == Kind::Tree).then(Vec::new);
-        self.add(object);
-        marks
+    fn found(&self, object: Found<'_, ()>) -> Option<()> {
+        if let Content::Bytes(data) = object.content {
+            let added = self.shards.with(|links| links.add(object.id, object.kind, data));
+            added.unwrap_or_else(|why| self.failed(object.id, why));
+        }
+        None
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
-        let why = format!("{why}; where findings stand may be told incompletely");
-        self.sink.skipped(Skipped::new(self.odb.label(id), why));
+        self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
     }
+}
+
+/// What a pass over the trees came to.
+pub(super) struct Read {
+    trees: Trees,
+    /// What trees speak of and is not there.
+    pub(super) missing: HashSet<ObjectId>,
+}
+
+struct Gather<'a> {
+    odb: &'a Odb,
+    wanted: &'a HashSet<ObjectId>,
+    sink: &'a dyn Sink,
+    shards: Shards<Shard>,
+}
+
+#[derive(Default)]
+struct Shard {
+    trees: Trees,
+    missing: HashSet<ObjectId>,
+}
+
+/// Reads every tree once, or only the loose ones, looks whether everything is there that they speak of, and keeps what may lead to
+/// the `wanted` blobs.
+pub(super) fn read(odb: &Odb, wanted: &HashSet<ObjectId>, packs_too: bool, sink: &dyn Sink) -> Read {
+    let gather = Gather { odb, wanted, sink, shards: Shards::new() };
+    if packs_too {
+        odb.visit_packed(&gather);
+    }
+    odb.visit_loose(&gather);
+    let mut all = Read { trees: Trees::default(), missing: HashSet::new() };
+    for shard in gather.shards.into_iter() {
+        all.missing.extend(shard.missing);
+        all.trees.absorb(shard.trees);
+    }
+    all
 }
 
 impl Gather<'_> {
-    fn add(&self, object: Found<'_>) {
-        // Git writes no trees, commits or tags so large that they come as a stream.
-        let Content::Bytes(data) = object.content else {
-            return self.failed(object.id, "it is larger than any of its kind should be");
-        };
-        if object.kind == Kind::Tree {
-            let copies = match object.lineage {
-                Lineage::Made { copies, .. } => copies,
-                Lineage::Alone | Lineage::First => &[],
-            };
-            return self.tree(object.number, data, copies);
-        }
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        match object.kind {
-            Kind::Commit => match object::commit_links(data) {
-                Some(links) => all.commits.push((object.id, links)),
-                None => {
-                    drop(all);
-                    self.failed(object.id, "it is a commit without a tree");
+    fn tree(&self, object: &Found<'_, Outline>, data: &[u8]) -> Outline {
+        let hash_len = self.odb.hash_len();
+        let mut new = Vec::new();
+        let reading = trees::read(object.number, data, object.made_of, hash_len, &mut |entry| new.push(entry));
+        self.shards.with(|shard| {
+            for entry in new.iter().filter(|entry| !entry.is_link) {
+                let Some(id) = ObjectId::from_bytes(entry.raw_id) else {
+                    continue;
+                };
+                let number = self.odb.number(entry.raw_id);
+                let leads = !self.wanted.is_empty() && (entry.is_tree || self.wanted.contains(&id));
+                match number {
+                    None => drop(shard.missing.insert(id)),
+                    Some(child) if leads => shard.trees.add_new(object.number, child, &entry.at, entry.name),
+                    Some(_) => {}
                 }
-            },
-            Kind::Tag => all.tags.extend(object::tag_target(data).map(|target| (object.id, target))),
-            Kind::Tree | Kind::Blob => {}
-        }
+            }
+            if !self.wanted.is_empty() {
+                shard.trees.add_derived(&reading);
+            }
+        });
+        reading.outline
     }
 }
 
+impl Visitor for Gather<'_> {
+    type Memory = Outline;
+
+    fn wants_kind(&self, kind: Kind) -> bool {
+        kind == Kind::Tree
+    }
+
+    fn wants(&self, kind: Kind, _size: u64, _id: ObjectId) -> bool {
+        kind == Kind::Tree
+    }
+
+    fn found(&self, object: Found<'_, Outline>) -> Option<Outline> {
+        let Content::Bytes(data) = object.content else {
+            // Git writes no trees so large that they come as a stream.
+            self.failed(object.id, "it is larger than any tree should be");
+            return None;
+        };
+        Some(self.tree(&object, data))
+    }
+
+    fn failed(&self, id: ObjectId, why: &str) {
+        self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
+    }
+}
+
+/// What it means that a commit, tag or tree can't be read.
+pub(super) fn without_place(why: &str) -> String {
+    format!("{why}; where findings stand may be told incompletely")
+}
+
 impl Graph {
+    /// Puts together what the passes came to, as far as it leads to the `wanted` blobs. The second value says that there is more of
+    /// it than can be worked out.
+    pub(super) fn new(odb: &Odb, links: Links, read: Read, wanted: &HashSet<ObjectId>) -> (Self, bool) {
+        let Read { mut trees, .. } = read;
+        let leading = trees.leading_to(wanted.iter().filter_map(|id| odb.number(id.as_bytes())));
+        let positions: HashMap<ObjectId, u32> =
+            links.commits.iter().enumerate().map(|(position, (id, _))| (*id, position as u32)).collect();
+        let commits = links
+            .commits
+            .into_iter()
+            .map(|(id, links)| CommitNode {
+                id,
+                tree: odb.number(links.tree.as_bytes()),
+                parents: links.parents.iter().filter_map(|parent| positions.get(parent).copied()).collect(),
+                time: links.time,
+            })
+            .collect();
+        let graph = Self {
+            commits,
+            positions,
+            tags: links.tags,
+            trees: leading.trees,
+            blobs: leading.blobs,
+            names: trees.names,
+        };
+        (graph, leading.is_cut)
+    }
+
     /// The commit that an object is or, through tags, leads to.
     pub(super) fn peel(&self, mut id: ObjectId) -> Option<u32> {
         // Tags of tags end; a hostile circle of them ends here.
@@ -282,28 +304,5 @@ impl Graph {
             }
         }
         order
-    }
-
-    /// What the tree numbered `tree` holds among `links`.
-    pub(super) fn held(links: &[Link], tree: u32) -> &[Link] {
-        let start = links.partition_point(|link| link.parent < tree);
-        let end = start + links[start..].partition_point(|link| link.parent == tree);
-        &links[start..end]
-    }
-
-    /// Keeps only those links between trees that lead to a wanted blob.
-    pub(super) fn prune(&mut self) {
-        let mut parents: Vec<(u32, u32)> = self.trees.iter().map(|link| (link.child, link.parent)).collect();
-        parents.sort_unstable();
-        let mut marked: HashSet<u32> = HashSet::new();
-        let mut waiting: Vec<u32> = self.blobs.iter().map(|link| link.parent).collect();
-        while let Some(tree) = waiting.pop() {
-            if marked.insert(tree) {
-                let start = parents.partition_point(|(child, _)| *child < tree);
-                let above = parents[start..].iter().take_while(|(child, _)| *child == tree);
-                waiting.extend(above.map(|(_, parent)| *parent));
-            }
-        }
-        self.trees.retain(|link| marked.contains(&link.child));
     }
 }

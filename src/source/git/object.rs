@@ -53,24 +53,29 @@ pub(super) struct TreeEntry<'a> {
 }
 
 /// The entries of a tree up to the first malformed one.
-pub(super) fn tree_entries(whole: &[u8], hash_len: usize) -> impl Iterator<Item = TreeEntry<'_>> {
-    let mut data = whole;
+pub(super) fn tree_entries(data: &[u8], hash_len: usize) -> impl Iterator<Item = TreeEntry<'_>> {
+    let mut at = 0;
     std::iter::from_fn(move || {
-        let space = data.find_byte(b' ')?;
-        let (mode, rest) = (&data[..space], &data[space + 1..]);
-        let nul = rest.find_byte(0)?;
-        let (name, rest) = (&rest[..nul], &rest[nul + 1..]);
-        let (raw_id, rest) = rest.split_at_checked(hash_len)?;
-        let end = whole.len() - rest.len();
-        let start = whole.len() - data.len();
-        data = rest;
-        Some(TreeEntry {
-            at: start..end,
-            is_tree: mode == b"40000" || mode == b"040000",
-            is_link: mode == b"160000",
-            name,
-            raw_id,
-        })
+        let entry = tree_entry(data, at, hash_len)?;
+        at = entry.at.end;
+        Some(entry)
+    })
+}
+
+/// The entry that begins at `start`; `None` when it is malformed.
+pub(super) fn tree_entry(tree: &[u8], start: usize, hash_len: usize) -> Option<TreeEntry<'_>> {
+    let data = &tree[start..];
+    let space = data.find_byte(b' ')?;
+    let (mode, rest) = (&data[..space], &data[space + 1..]);
+    let nul = rest.find_byte(0)?;
+    let (name, rest) = (&rest[..nul], &rest[nul + 1..]);
+    let (raw_id, rest) = rest.split_at_checked(hash_len)?;
+    Some(TreeEntry {
+        at: start..tree.len() - rest.len(),
+        is_tree: mode == b"40000" || mode == b"040000",
+        is_link: mode == b"160000",
+        name,
+        raw_id,
     })
 }
 

@@ -13,7 +13,7 @@ use super::loose;
 use super::object::Kind;
 use super::pack::{EntryError, MAX_REBUILT, Pack, Stored};
 use super::walk::{Found, Visitor, Walk};
-use crate::blob::{Content, Lineage, ObjectId};
+use crate::blob::{Content, ObjectId};
 use crate::source::Skipped;
 use crate::source::tree::read_small;
 
@@ -166,21 +166,31 @@ impl Odb {
 
     /// Hands out every distinct object of the kinds that the visitor wants, from the threads of the current pool: packs entry
     /// by entry with every delta right after its base, then loose objects.
-    pub(super) fn visit(&self, visitor: &dyn Visitor) {
+    pub(super) fn visit(&self, visitor: &impl Visitor) {
+        self.visit_packed(visitor);
+        self.visit_loose(visitor);
+    }
+
+    /// The objects in packs.
+    pub(super) fn visit_packed(&self, visitor: &impl Visitor) {
         for (n, pack) in self.packs.iter().enumerate() {
             let earlier = &self.packs[..n];
             let is_first = |raw_id: &[u8]| earlier.iter().all(|pack| pack.index().find(raw_id).is_none());
             Walk::new(self, pack, self.pack_starts[n], visitor).run(&is_first);
         }
+    }
+
+    /// The objects that are loose and in no pack.
+    pub(super) fn visit_loose(&self, visitor: &impl Visitor) {
         let loose: Vec<_> = self
             .loose
             .iter()
             .filter(|(id, _)| self.packs.iter().all(|pack| pack.index().find(id.as_bytes()).is_none()))
             .collect();
-        loose.par_iter().for_each(|(id, _)| self.visit_loose(*id, visitor));
+        loose.par_iter().for_each(|(id, _)| self.visit_one_loose(*id, visitor));
     }
 
-    fn visit_loose(&self, id: ObjectId, visitor: &dyn Visitor) {
+    fn visit_one_loose(&self, id: ObjectId, visitor: &impl Visitor) {
         let result = self.open_loose(id).and_then(|mut object| {
             if !visitor.wants(object.kind, object.size, id) {
                 return Ok(());
@@ -188,19 +198,13 @@ impl Odb {
             let (kind, size) = (object.kind, object.size);
             let number = self.loose_number(id.as_bytes()).unwrap_or(u32::MAX);
             if size > STREAM_ABOVE {
-                visitor.found(Found {
-                    id,
-                    number,
-                    kind,
-                    content: Content::Stream(&mut object),
-                    lineage: Lineage::Alone,
-                });
+                visitor.found(Found::alone(id, number, kind, Content::Stream(&mut object)));
                 return Ok(());
             }
             let mut bytes = Vec::new();
             let whole = object.read_to_end(&mut bytes);
             // A truncated object is scanned as far as it goes.
-            visitor.found(Found { id, number, kind, content: Content::Bytes(&bytes), lineage: Lineage::Alone });
+            visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)));
             whole.map(drop)
         });
         if let Err(error) = result {

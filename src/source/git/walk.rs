@@ -16,40 +16,53 @@ use super::delta;
 use super::object::Kind;
 use super::odb::{Odb, STREAM_ABOVE};
 use super::pack::{EntryError, Header, MAX_REBUILT, Pack, Stored};
-use crate::blob::{Content, Lineage, ObjectId};
-use crate::location::{Copied, Mark};
+use crate::blob::{Content, ObjectId};
+use crate::location::Copied;
 
 /// An object as it is handed out.
-pub(super) struct Found<'a> {
+pub(super) struct Found<'a, M> {
     pub(super) id: ObjectId,
     /// See [`Odb::number`].
     pub(super) number: u32,
     pub(super) kind: Kind,
     pub(super) content: Content<'a>,
-    pub(super) lineage: Lineage<'a>,
+    /// Whether others are made of it: then what [`Visitor::found`] remembers of it is given back with them.
+    pub(super) is_base: bool,
+    /// What was remembered of the object that it is made of, and what it has of that, in order of the new place.
+    pub(super) made_of: Option<(&'a M, &'a [Copied])>,
+}
+
+impl<'a, M> Found<'a, M> {
+    /// One that has nothing to do with others.
+    pub(super) fn alone(id: ObjectId, number: u32, kind: Kind, content: Content<'a>) -> Self {
+        Self { id, number, kind, content, is_base: false, made_of: None }
+    }
 }
 
 /// Takes objects, from many threads at once.
 pub(super) trait Visitor: Sync {
+    /// What is remembered of an object as long as others are made of it.
+    type Memory: Send + Sync;
+
     /// Whether objects of this kind are looked for at all.
     fn wants_kind(&self, kind: Kind) -> bool;
 
     /// Whether this object is to be handed out; where it is too large for the user's limit this is the place to say so.
     fn wants(&self, kind: Kind, size: u64, id: ObjectId) -> bool;
 
-    /// What it returns is given back with objects that are made of this one: see [`Lineage`].
-    fn found(&self, object: Found<'_>) -> Option<Vec<Mark>>;
+    /// What it returns is given back with objects that are made of this one.
+    fn found(&self, object: Found<'_, Self::Memory>) -> Option<Self::Memory>;
 
     /// An object that is there and could not be read.
     fn failed(&self, id: ObjectId, why: &str);
 }
 
 /// One pack on its way to a visitor. Entries are named by their rank in order of offset.
-pub(super) struct Walk<'a> {
+pub(super) struct Walk<'a, V> {
     odb: &'a Odb,
     pack: &'a Pack,
     first_number: u32,
-    visitor: &'a dyn Visitor,
+    visitor: &'a V,
     /// Offset of each entry, rising, and the position in the index.
     entries: Vec<(u64, u32)>,
     families: Families,
@@ -78,17 +91,20 @@ struct Worker {
 }
 
 /// A base whose children are being worked on.
-struct Frame {
-    base: Arc<Base>,
+struct Frame<M> {
+    base: Arc<Base<M>>,
     /// Those that are still to come, as places in [`Families::children`].
     children: Range<u32>,
 }
 
 /// An object of which others are made.
-struct Base {
+struct Base<M> {
     bytes: Vec<u8>,
-    marks: Option<Vec<Mark>>,
+    memory: Option<M>,
 }
+
+/// The first of a family, with its kind, unless nobody wants it or nothing is made of it.
+type Root<M> = Option<(Kind, Base<M>)>;
 
 /// What all threads work on.
 #[derive(Clone, Copy)]
@@ -110,8 +126,8 @@ const MOST_WAITING: usize = 2;
 /// Marks an entry without a base in this pack.
 const NONE: u32 = u32::MAX;
 
-impl<'a> Walk<'a> {
-    pub(super) fn new(odb: &'a Odb, pack: &'a Pack, first_number: u32, visitor: &'a dyn Visitor) -> Self {
+impl<'a, V: Visitor> Walk<'a, V> {
+    pub(super) fn new(odb: &'a Odb, pack: &'a Pack, first_number: u32, visitor: &'a V) -> Self {
         let index = pack.index();
         let mut entries = Vec::with_capacity(index.len());
         for position in 0..index.len() {
@@ -147,13 +163,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn frame(&self, rank: u32, base: Base) -> Frame {
+    fn frame(&self, rank: u32, base: Base<V::Memory>) -> Frame<V::Memory> {
         let rank = rank as usize;
         Frame { base: Arc::new(base), children: self.families.starts[rank]..self.families.starts[rank + 1] }
     }
 
     /// Works through what descends from an object; large parts of it are left to whichever thread has nothing else to do.
-    fn descend<'scope>(&'scope self, kind: Kind, first: Frame, worker: &mut Worker, work: Work<'_, 'scope>) {
+    fn descend<'scope>(&'scope self, kind: Kind, first: Frame<V::Memory>, worker: &mut Worker, work: Work<'_, 'scope>) {
         let mut frames = vec![first];
         while let Some(top) = frames.last_mut() {
             let Some(place) = top.children.next() else {
@@ -186,26 +202,23 @@ impl<'a> Walk<'a> {
         &self,
         rank: u32,
         kind: Kind,
-        base: &Base,
+        base: &Base<V::Memory>,
         worker: &mut Worker,
         is_first: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Base, EntryError> {
+    ) -> Result<Base<V::Memory>, EntryError> {
         let bytes = self.rebuilt(rank, &base.bytes, worker)?;
-        let lineage = match &base.marks {
-            Some(marks) => Lineage::Made { marks, copies: &worker.copies },
-            None => self.lineage(rank),
-        };
-        let marks = self.hand_out(rank, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), lineage);
-        Ok(Base { bytes, marks })
+        let made_of = base.memory.as_ref().map(|memory| (memory, worker.copies.as_slice()));
+        let memory = self.hand_out(rank, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), made_of);
+        Ok(Base { bytes, memory })
     }
 
-    /// Decodes and hands out the first of a family; `None` when nobody wants its kind or it has no children to go on with.
+    /// Decodes and hands out the first of a family.
     fn root(
         &self,
         root: u32,
         worker: &mut Worker,
         is_first: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Option<(Kind, Base)>, EntryError> {
+    ) -> Result<Root<V::Memory>, EntryError> {
         let header = self.pack.header(self.entries[root as usize].0)?;
         let kind = match header.stored {
             Stored::Whole(kind) if !self.visitor.wants_kind(kind) => return Ok(None),
@@ -218,8 +231,8 @@ impl<'a> Walk<'a> {
                 }
                 let bytes = self.rebuilt(root, &base, worker)?;
                 let size = bytes.len() as u64;
-                let marks = self.hand_out(root, kind, size, is_first, Content::Bytes(&bytes), self.lineage(root));
-                return Ok(Some((kind, Base { bytes, marks })));
+                let memory = self.hand_out(root, kind, size, is_first, Content::Bytes(&bytes), None);
+                return Ok(Some((kind, Base { bytes, memory })));
             }
             Stored::OnOffset(offset) => {
                 return Err(EntryError::Base(format!("at offset {offset} of the pack")));
@@ -227,14 +240,14 @@ impl<'a> Walk<'a> {
         };
         if header.size > STREAM_ABOVE && (self.children(root).is_empty() || header.size > MAX_REBUILT) {
             let mut stream = self.pack.stream(&header, self.until(root))?;
-            self.hand_out(root, kind, header.size, is_first, Content::Stream(&mut stream), Lineage::Alone);
+            self.hand_out(root, kind, header.size, is_first, Content::Stream(&mut stream), None);
             self.children(root).iter().for_each(|&child| self.failed_family(child, &EntryError::TooLarge));
             return Ok(None);
         }
         let mut bytes = worker.spare.pop().unwrap_or_default();
         self.pack.inflate(&header, self.until(root), &mut worker.inflater, &mut bytes)?;
-        let marks = self.hand_out(root, kind, header.size, is_first, Content::Bytes(&bytes), self.lineage(root));
-        Ok(Some((kind, Base { bytes, marks })))
+        let memory = self.hand_out(root, kind, header.size, is_first, Content::Bytes(&bytes), None);
+        Ok(Some((kind, Base { bytes, memory })))
     }
 
     fn rebuilt(&self, rank: u32, base: &[u8], worker: &mut Worker) -> Result<Vec<u8>, EntryError> {
@@ -255,19 +268,15 @@ impl<'a> Walk<'a> {
         size: u64,
         is_first: &dyn Fn(&[u8]) -> bool,
         content: Content<'o>,
-        lineage: Lineage<'o>,
-    ) -> Option<Vec<Mark>> {
+        made_of: Option<(&'o V::Memory, &'o [Copied])>,
+    ) -> Option<V::Memory> {
         let position = self.entries[rank as usize].1;
         let id = self.pack.index().id(position as usize);
         if !is_first(id.as_bytes()) || !self.visitor.wants(kind, size, id) {
             return None;
         }
-        self.visitor.found(Found { id, number: self.first_number + position, kind, content, lineage })
-    }
-
-    /// Of an object of which it does not matter what it was made of.
-    fn lineage(&self, rank: u32) -> Lineage<'static> {
-        if self.children(rank).is_empty() { Lineage::Alone } else { Lineage::First }
+        let (number, is_base) = (self.first_number + position, !self.children(rank).is_empty());
+        self.visitor.found(Found { id, number, kind, content, is_base, made_of })
     }
 
     fn children(&self, rank: u32) -> &[u32] {
@@ -307,7 +316,7 @@ impl Work<'_, '_> {
 
 impl Worker {
     /// Keeps the buffer of a base that nobody needs any more.
-    fn reuse(&mut self, frame: Option<Frame>) {
+    fn reuse<M>(&mut self, frame: Option<Frame<M>>) {
         let base = frame.and_then(|frame| Arc::into_inner(frame.base));
         self.spare.extend(base.map(|base| base.bytes));
     }
