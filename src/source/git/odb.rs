@@ -12,7 +12,7 @@ use super::delta;
 use super::loose;
 use super::object::Kind;
 use super::pack::{EntryError, MAX_REBUILT, Pack, Stored};
-use super::walk::{Found, Visitor, Walk};
+use super::walk::{Found, MOST_HELD, Visitor, Walk};
 use crate::blob::{Content, ObjectId};
 use crate::source::Skipped;
 use crate::source::tree::read_small;
@@ -32,6 +32,8 @@ pub(super) struct Odb {
     loose: Vec<(ObjectId, u32)>,
     /// What could not be opened.
     pub(super) skipped: Vec<Skipped>,
+    /// See [`MOST_HELD`].
+    pub(super) most_held: usize,
     /// Some pack says that objects it refers to were left at the server.
     pub(super) is_partial: bool,
 }
@@ -47,6 +49,7 @@ impl Odb {
             pack_starts: Vec::new(),
             loose: Vec::new(),
             skipped: Vec::new(),
+            most_held: MOST_HELD,
             is_partial: false,
         };
         odb.add_directory(objects);
@@ -176,7 +179,7 @@ impl Odb {
         for (n, pack) in self.packs.iter().enumerate() {
             let earlier = &self.packs[..n];
             let is_first = |raw_id: &[u8]| earlier.iter().all(|pack| pack.index().find(raw_id).is_none());
-            Walk::new(self, pack, self.pack_starts[n], visitor).run(&is_first);
+            Walk::new(self, pack, self.pack_starts[n], None, visitor).run(&is_first);
         }
     }
 
@@ -246,7 +249,8 @@ impl Odb {
         Ok(Some((object.kind, bytes)))
     }
 
-    fn read_packed(&self, pack: &Pack, offset: u64, depth: u32) -> Result<(Kind, Vec<u8>), EntryError> {
+    /// The object that stands at an offset of a pack.
+    pub(super) fn read_packed(&self, pack: &Pack, offset: u64, depth: u32) -> Result<(Kind, Vec<u8>), EntryError> {
         let mut inflater = Decompressor::new();
         let (mut chain, mut at) = (Vec::new(), offset);
         let (kind, mut base) = loop {
