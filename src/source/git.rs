@@ -1,8 +1,9 @@
 //! Git history through the object database: every distinct object is read once, reachable or not, and only for those that hit
 //! is it worked out where they stand.
 //!
-//! `map`, `index`, `delta`, `pack` and `loose` read the formats, `odb` joins them, `walk` goes through a pack. `refs` and `range`
-//! know names, `graph` and `attribution` know who brought what, `mirror` fetches what is elsewhere.
+//! `map`, `index`, `midx`, `delta`, `pack` and `loose` read the formats, `listing` says what there is, `odb` joins all that, `numbers`
+//! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, `reading` reads one object, all
+//! within `limits`. `refs` and `range` know names, `graph` and `attribution` know who brought what, `mirror` fetches what is elsewhere.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 
 use self::attribution::Attribution;
 use self::graph::{Graph, Links, Shards};
+pub use self::limits::Limits;
 use self::object::Kind;
 use self::odb::Odb;
 use self::refs::Refs;
@@ -30,13 +32,18 @@ mod delta;
 mod families;
 mod graph;
 mod index;
+mod limits;
+mod listing;
 mod loose;
 mod map;
+mod midx;
 pub mod mirror;
+mod numbers;
 mod object;
 mod odb;
 mod pack;
 mod range;
+mod reading;
 mod refs;
 mod trees;
 mod walk;
@@ -56,6 +63,7 @@ pub struct History {
     git_dir: PathBuf,
     common_dir: PathBuf,
     revisions: Revisions,
+    limits: Limits,
     /// Opened by the visit, used again by the attribution.
     opened: OnceLock<Opened>,
 }
@@ -72,7 +80,14 @@ impl History {
     /// The repository whose worktree's git directory is `git_dir` and whose objects and refs are in `common_dir`: the same
     /// directory but for linked worktrees. `name` is what the user calls it, without a password.
     pub fn new(name: &str, git_dir: PathBuf, common_dir: PathBuf, revisions: Revisions) -> Self {
-        Self { name: name.into(), git_dir, common_dir, revisions, opened: OnceLock::new() }
+        let limits = Limits::default();
+        Self { name: name.into(), git_dir, common_dir, revisions, limits, opened: OnceLock::new() }
+    }
+
+    /// The same within other limits.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     fn open(&self) -> Result<Opened, SourceError> {
@@ -84,8 +99,9 @@ impl History {
             ));
         }
         let hash_len = hash_len(&self.common_dir).map_err(failed)?;
-        let odb = Odb::open(&objects, &self.name, hash_len);
+        // What names lead to is there before they do.
         let refs = refs::read(&self.git_dir, &self.common_dir);
+        let odb = Odb::open(&objects, &self.name, hash_len, self.limits.clone());
         let range = match &self.revisions {
             Revisions::All => None,
             Revisions::Range(_) if hash_len == 32 => {
@@ -167,7 +183,14 @@ impl History {
     }
 
     /// Objects that were left at the server, or that a damaged repository has lost.
-    fn note_missing(&self, opened: &Opened, missing: usize, sink: &dyn Sink) {
+    fn note_missing(&self, opened: &Opened, missing: &HashSet<ObjectId>, sink: &dyn Sink) {
+        let has_come = |id: &&ObjectId| !opened.odb.is_partial && opened.odb.has_come(**id);
+        let come = missing.iter().filter(has_come).count();
+        if come > 0 {
+            let why = "they came while others were read; another scan reads them";
+            sink.skipped(Skipped::new(format!("{come} objects of {}", self.name), why));
+        }
+        let missing = missing.len() - come;
         if missing > 0 {
             let why = if opened.odb.is_partial {
                 "they were left at the server by a partial clone; `git fetch --refetch --no-filter` brings them"
@@ -195,6 +218,7 @@ impl Source for History {
                 *opened.links.lock().unwrap_or_else(PoisonError::into_inner) = Some(links);
             }
         }
+        opened.odb.halves().into_iter().for_each(|skipped| sink.skipped(skipped));
         // Set only here, and a source is visited once.
         let _ = self.opened.set(opened);
         Ok(())
@@ -216,7 +240,7 @@ impl Source for History {
         if is_whole {
             read.missing.extend(links.missing(&opened.odb, &self.cuts()));
             read.missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
-            self.note_missing(opened, read.missing.len(), sink);
+            self.note_missing(opened, &read.missing, sink);
         }
         if ids.is_empty() {
             return HashMap::new();
@@ -513,7 +537,7 @@ mod tests {
         let history = repository.history(Revisions::All);
         let walked = |most_held| {
             let mut opened = history.open().unwrap();
-            opened.odb.most_held = most_held;
+            opened.odb.limits.held = most_held;
             let recorder = Recorder::default();
             opened.odb.visit(&Scan { history: &history, opened: &opened, sink: &recorder, links: Shards::new() });
             assert_eq!(*recorder.skipped.lock().unwrap(), []);

@@ -30,8 +30,11 @@ pub(super) fn result_size(delta: &[u8]) -> Option<u64> {
     size(&mut rest)
 }
 
+/// Shorter pieces are not told as taken over: so what is told never takes more memory than the object.
+const SHORT: usize = size_of::<Copied>();
+
 /// Makes the object out of its base. `out` is overwritten; it grows only to the size that the instructions really give. So is
-/// `copies`: what was taken from the base, in order, each as long as it can be.
+/// `copies`: what was taken from the base, in order, each as long as it can be, but for short pieces.
 ///
 /// # Errors
 /// See [`DeltaError`]; `out` is then of no use.
@@ -45,6 +48,10 @@ pub(super) fn apply(base: &[u8], delta: &[u8], out: &mut Vec<u8>, copies: &mut V
         return Err(DeltaError::WrongBase);
     }
     let mut remaining = usize::try_from(result_size).map_err(|_| DeltaError::WrongSize)?;
+    if out.capacity() < remaining {
+        check(rest, result_size)?;
+        out.reserve_exact(remaining);
+    }
     while !rest.is_empty() {
         let piece = match step(&mut rest).ok_or(DeltaError::Malformed)? {
             Step::Insert(bytes) => bytes,
@@ -53,7 +60,11 @@ pub(super) fn apply(base: &[u8], delta: &[u8], out: &mut Vec<u8>, copies: &mut V
                 let piece = base.get(from..end).ok_or(DeltaError::WrongBase)?;
                 match copies.last_mut() {
                     Some(last) if last.from + last.len == from && last.to + last.len == out.len() => last.len += len,
-                    _ => copies.push(Copied { from, to: out.len(), len }),
+                    last => {
+                        let is_short = last.is_some_and(|last| last.len < SHORT);
+                        copies.truncate(copies.len() - usize::from(is_short));
+                        copies.push(Copied { from, to: out.len(), len });
+                    }
                 }
                 piece
             }
@@ -61,7 +72,22 @@ pub(super) fn apply(base: &[u8], delta: &[u8], out: &mut Vec<u8>, copies: &mut V
         remaining = remaining.checked_sub(piece.len()).ok_or(DeltaError::WrongSize)?;
         out.extend_from_slice(piece);
     }
+    if copies.last().is_some_and(|last| last.len < SHORT) {
+        copies.pop();
+    }
     if remaining == 0 { Ok(()) } else { Err(DeltaError::WrongSize) }
+}
+
+/// Whether the instructions give as many bytes as they should, before memory is spent on them.
+fn check(mut rest: &[u8], result_size: u64) -> Result<(), DeltaError> {
+    let mut size = 0u64;
+    while !rest.is_empty() {
+        size += match step(&mut rest).ok_or(DeltaError::Malformed)? {
+            Step::Insert(bytes) => bytes.len() as u64,
+            Step::Copy { len, .. } => len as u64,
+        };
+    }
+    if size == result_size { Ok(()) } else { Err(DeltaError::WrongSize) }
 }
 
 /// Seven bits a byte, lowest first.

@@ -1,6 +1,6 @@
-//! Which entries of a pack are read and who is a delta of whom.
+//! Which entries of a pack are read and who is a delta of whom. Bases may form circles, or begin where the index knows of no entry.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -34,12 +34,14 @@ pub(super) struct Families {
     pub(super) sizes: Vec<u32>,
     /// Entries that are no delta of an entry of this pack.
     pub(super) roots: Vec<u32>,
-    /// Entries that no root leads to: their bases form a circle.
-    pub(super) lost: Vec<u32>,
+    /// One entry of each circle that bases form. What else stands in it descends from that.
+    pub(super) circles: Vec<u32>,
 }
 
 /// Stands for a base in this pack or a position where there is none.
 const NONE: u32 = u32::MAX;
+/// Stands for a base in this pack that is none of its entries as far as they are known.
+const UNKNOWN: u32 = u32::MAX - 1;
 
 impl Families {
     /// Those of the given places in the pack's index, or of all, and everything that those are made of. Places that the index has no
@@ -55,18 +57,31 @@ impl Families {
             None => (0..index.len() as u32).for_each(&mut add),
             Some(positions) => positions.iter().copied().for_each(&mut add),
         }
-        if positions.is_some() {
-            add_bases(pack, &mut entries);
-        }
         entries.par_sort_unstable();
-        let rank = |offset| entries.binary_search_by_key(&offset, |entry: &Entry| entry.offset).ok();
-        let base = |entry: &Entry| base(pack, entry.offset).and_then(rank).map_or(NONE, |rank| rank as u32);
-        let bases: Vec<u32> = entries.par_iter().map(base).collect();
-        Self { entries, ..Self::new(&bases) }
+        let mut bases = bases(pack, &entries);
+        if bases.contains(&UNKNOWN) {
+            add_bases(pack, &mut entries);
+            entries.par_sort_unstable();
+            bases = self::bases(pack, &entries);
+        }
+        bases.iter_mut().filter(|base| **base == UNKNOWN).for_each(|base| *base = NONE);
+        Self { entries, ..Self::new(bases) }
+    }
+
+    fn new(mut bases: Vec<u32>) -> Self {
+        let families = Self::without_circles(&bases);
+        let circles = families.circles(&bases);
+        if circles.is_empty() {
+            return families;
+        }
+        circles.iter().for_each(|rank| bases[*rank as usize] = NONE);
+        let mut families = Self::without_circles(&bases);
+        families.roots.retain(|root| circles.binary_search(root).is_err());
+        Self { circles, ..families }
     }
 
     /// `bases[rank]` is the rank of the base, or [`NONE`].
-    fn new(bases: &[u32]) -> Self {
+    fn without_circles(bases: &[u32]) -> Self {
         let mut starts = vec![0u32; bases.len() + 1];
         for &base in bases.iter().filter(|base| **base != NONE) {
             starts[base as usize + 1] += 1;
@@ -81,7 +96,7 @@ impl Families {
             fill[base as usize] += 1;
         }
         let roots = (0..bases.len() as u32).filter(|rank| bases[*rank as usize] == NONE).collect();
-        let mut families = Self { entries: Vec::new(), starts, children, sizes: Vec::new(), roots, lost: Vec::new() };
+        let mut families = Self { entries: Vec::new(), starts, children, sizes: Vec::new(), roots, circles: Vec::new() };
         families.sort_children(bases);
         families
     }
@@ -97,7 +112,27 @@ impl Families {
         self.starts[rank as usize]..self.starts[rank as usize + 1]
     }
 
-    /// Sorts children by how many descendants they have, and finds who descends from no root.
+    /// One entry of each circle, in order. Those who descend from no root lead to one.
+    fn circles(&self, bases: &[u32]) -> Vec<u32> {
+        let lost = (0..bases.len() as u32).filter(|rank| self.sizes[*rank as usize] == 0);
+        // By whom each was passed.
+        let mut passed: HashMap<u32, u32> = HashMap::new();
+        let mut circles = Vec::new();
+        for start in lost {
+            let mut at = start;
+            while !passed.contains_key(&at) {
+                passed.insert(at, start);
+                at = bases[at as usize];
+            }
+            if passed[&at] == start {
+                circles.push(at);
+            }
+        }
+        circles.sort_unstable();
+        circles
+    }
+
+    /// Sorts children by how many descendants they have: none, for those who descend from no root.
     fn sort_children(&mut self, bases: &[u32]) {
         let mut order = self.roots.clone();
         let mut next = 0;
@@ -117,7 +152,6 @@ impl Families {
             let range = self.starts[rank] as usize..self.starts[rank + 1] as usize;
             self.children[range].sort_unstable_by_key(|child| sizes[*child as usize]);
         }
-        self.lost = (0..bases.len() as u32).filter(|rank| sizes[*rank as usize] == 0).collect();
         self.sizes = sizes;
     }
 }
@@ -127,18 +161,27 @@ fn base(pack: &Pack, offset: u64) -> Option<u64> {
     match pack.header(offset) {
         Ok(Header { stored: Stored::OnOffset(base), .. }) => Some(base),
         Ok(Header { stored: Stored::OnObject(id), .. }) => {
-            pack.index().find(id.as_bytes()).and_then(|position| pack.index().offset(position))
+            pack.find(id)
         }
         _ => None,
     }
 }
 
-/// Adds all that the entries are made of, as far as it is not among them.
+/// The rank of each entry's base, [`NONE`] or [`UNKNOWN`].
+fn bases(pack: &Pack, entries: &[Entry]) -> Vec<u32> {
+    let rank = |offset| entries.binary_search_by_key(&offset, |entry: &Entry| entry.offset).map_or(UNKNOWN, |n| n as u32);
+    entries.par_iter().map(|entry| base(pack, entry.offset).map_or(NONE, rank)).collect()
+}
+
+/// Adds all that the entries are made of, as far as it is not among them and there is room for it in the pack.
 fn add_bases(pack: &Pack, entries: &mut Vec<Entry>) {
     let mut known: HashSet<u64> = entries.iter().map(|entry| entry.offset).collect();
     for n in 0..entries.len() {
         let mut at = entries[n].offset;
-        while let Some(base) = base(pack, at).filter(|base| known.insert(*base)) {
+        while let Some(base) = base(pack, at)
+            && entries.len() < pack.most_entries()
+            && known.insert(base)
+        {
             entries.push(Entry { offset: base, position: NONE });
             at = base;
         }
@@ -152,24 +195,26 @@ mod tests {
     #[test]
     fn children_come_smallest_family_first() {
         // 0 is the base of 1, 2 and 3; 1 of 4; 4 of 5; 3 of 6.
-        let families = Families::new(&[NONE, 0, 0, 0, 1, 4, 3]);
+        let families = Families::new(vec![NONE, 0, 0, 0, 1, 4, 3]);
         assert_eq!(families.roots, [0]);
         assert_eq!(families.children(0), [2, 3, 1]);
-        assert!(families.lost.is_empty());
+        assert!(families.circles.is_empty());
     }
 
     #[test]
-    fn a_circle_of_bases_is_lost_not_walked() {
-        let families = Families::new(&[NONE, 2, 1, 2]);
-        assert_eq!(families.roots, [0]);
-        assert_eq!(families.lost, [1, 2, 3]);
+    fn a_circle_of_bases_is_cut() {
+        // 1 and 2 are made of each other, 3 of 2 and 4 of 3; 5 is made of itself.
+        let families = Families::new(vec![NONE, 2, 1, 2, 3, 5]);
+        assert_eq!((&families.roots, &families.circles), (&vec![0], &vec![1, 5]));
+        assert_eq!((families.children(1), families.children(2)), (&[2][..], &[3][..]));
+        assert_eq!((families.children(3), families.children(5)), (&[4][..], &[][..]));
     }
 
     #[test]
     fn chains_of_any_length_are_built_without_recursion() {
         let bases: Vec<u32> = std::iter::once(NONE).chain(0..200_000).collect();
-        let families = Families::new(&bases);
+        let families = Families::new(bases);
         assert_eq!(families.children(199_999), [200_000]);
-        assert!(families.lost.is_empty());
+        assert!(families.circles.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 //! <https://git-scm.com/docs/gitformat-pack#_pack_idx_files_have_the_following_format>
 
 use std::io;
+use std::ops::Deref;
 use std::path::Path;
 
 use super::map::{self, Map};
@@ -9,10 +10,28 @@ use crate::blob::ObjectId;
 
 /// An index, checked so that every table lies within the file.
 pub(super) struct Index {
-    data: Map,
+    data: Bytes,
     hash_len: usize,
     count: usize,
     layout: Layout,
+}
+
+/// What an index stands in.
+enum Bytes {
+    Mapped(Map),
+    /// Made out of another table; its checksums stand for nothing.
+    Made(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Made(bytes) => bytes,
+        }
+    }
 }
 
 /// Where the tables begin.
@@ -24,6 +43,8 @@ enum Layout {
 }
 
 const FANOUT: usize = 256 * 4;
+/// In place of an offset stands a place in the table of large ones.
+const LARGE: u32 = 1 << 31;
 
 impl Index {
     /// Maps and checks the index of a repository whose ids have `hash_len` bytes.
@@ -31,7 +52,32 @@ impl Index {
     /// # Errors
     /// `InvalidData` with the reason when it is no index or a damaged one.
     pub(super) fn open(path: &Path, hash_len: usize) -> io::Result<Self> {
-        let data = map::map(path)?;
+        Self::new(Bytes::Mapped(map::map(path)?), hash_len)
+    }
+
+    /// An index of objects (raw id and offset) that come in order of their ids.
+    pub(super) fn of<'a>(objects: impl Iterator<Item = (&'a [u8], u64)>, hash_len: usize) -> io::Result<Self> {
+        let (mut counts, mut ids, mut offsets, mut large) = ([0u32; 256], Vec::new(), Vec::new(), Vec::new());
+        for (id, offset) in objects {
+            counts[usize::from(id[0])] += 1;
+            ids.extend_from_slice(id);
+            let small = u32::try_from(offset).ok().filter(|small| small & LARGE == 0);
+            offsets.extend(small.unwrap_or(LARGE | (large.len() / 8) as u32).to_be_bytes());
+            large.extend(small.is_none().then(|| offset.to_be_bytes()).into_iter().flatten());
+        }
+        let mut upto = 0;
+        let fan_out = counts.iter().flat_map(|count| {
+            upto += count;
+            u32::to_be_bytes(upto)
+        });
+        let fan_out = fan_out.collect();
+        let head = b"\xfftOc\0\0\0\x02".to_vec();
+        let checks = vec![0; offsets.len()];
+        let data = [head, fan_out, ids, checks, offsets, large, vec![0; 2 * hash_len]].concat();
+        Self::new(Bytes::Made(data), hash_len)
+    }
+
+    fn new(data: Bytes, hash_len: usize) -> io::Result<Self> {
         let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("the index is damaged: {why}"));
         let v2 = data.starts_with(b"\xfftOc");
         if v2 && u32_at(&data, 4) != Some(2) {
@@ -65,10 +111,15 @@ impl Index {
         Ok(Self { data, hash_len, count, layout })
     }
 
-    /// The checksum of the pack that this is the index of.
-    pub(super) fn pack_checksum(&self) -> &[u8] {
+    /// The checksum of the pack that this is the index of, if that is known.
+    pub(super) fn pack_checksum(&self) -> Option<&[u8]> {
         let end = self.data.len() - self.hash_len;
-        &self.data[end - self.hash_len..end]
+        matches!(self.data, Bytes::Mapped(_)).then(|| &self.data[end - self.hash_len..end])
+    }
+
+    /// The object that begins at an offset. Looks at all of them.
+    pub(super) fn at_offset(&self, offset: u64) -> Option<ObjectId> {
+        (0..self.count).find(|position| self.offset(*position) == Some(offset)).map(|position| self.id(position))
     }
 
     /// How many objects the pack holds.
@@ -96,10 +147,10 @@ impl Index {
             Layout::V1 => u32_at(&self.data, FANOUT + position * (4 + self.hash_len)).map(u64::from),
             Layout::V2 { offsets, large, .. } => {
                 let small = u32_at(&self.data, offsets + position * 4)?;
-                if small & 0x8000_0000 == 0 {
+                if small & LARGE == 0 {
                     return Some(u64::from(small));
                 }
-                let at = large + (small & 0x7fff_ffff) as usize * 8;
+                let at = large + (small & !LARGE) as usize * 8;
                 let raw = self.data.get(at..at + 8)?;
                 Some(u64::from_be_bytes(raw.try_into().ok()?))
             }
@@ -146,7 +197,7 @@ impl Index {
     }
 }
 
-fn u32_at(data: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(data: &[u8], at: usize) -> Option<u32> {
     let raw = data.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(raw.try_into().ok()?))
 }

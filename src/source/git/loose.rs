@@ -34,9 +34,7 @@ impl Read for LooseObject {
 pub(super) fn open(objects: &Path, id: ObjectId) -> io::Result<LooseObject> {
     let hex = id.to_string();
     let path = objects.join(&hex[..2]).join(&hex[2..]);
-    fs::metadata(&path)?;
-    let (file, _) = open_regular(&path, Links::Follow).map_err(io::Error::other)?;
-    let mut inner = ZlibDecoder::new(BufReader::new(file));
+    let mut inner = ZlibDecoder::new(BufReader::new(open_file(&path)?));
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "its header is damaged");
     let mut header = Vec::new();
     // `commit 18446744073709551615` and a NUL is as long as a header can be.
@@ -57,13 +55,27 @@ pub(super) fn open(objects: &Path, id: ObjectId) -> io::Result<LooseObject> {
     Err(damaged())
 }
 
+/// Opens a file that git has written; anything but a file is an error, for a pipe would be waited for.
+///
+/// # Errors
+/// `NotFound` when it is not there (any more), and what opening it gives.
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
+    let why = |why| fs::metadata(path).err().unwrap_or_else(|| io::Error::other(why));
+    open_regular(path, Links::Follow).map(|(file, _)| file).map_err(why)
+}
+
 /// The ids of all loose objects of an object directory, and the directories that could not be listed.
 pub(super) fn list(objects: &Path, hash_len: usize) -> (Vec<ObjectId>, Vec<io::Error>) {
     let (mut ids, mut errors) = (Vec::new(), Vec::new());
-    for first in 0..=255u8 {
-        let name = format!("{first:02x}");
+    let directories = match fs::read_dir(objects) {
+        Ok(entries) => entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()),
+        Err(error) => return (ids, vec![error]),
+    };
+    let is_hex = |name: &String| name.len() == 2 && name.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
+    for name in directories.filter(is_hex) {
         let entries = match fs::read_dir(objects.join(&name)) {
             Ok(entries) => entries,
+            // The last object in it went into a pack a moment ago.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
                 errors.push(error);

@@ -1,12 +1,13 @@
 //! Maps pack files into memory. The only file with `unsafe` in it.
 #![allow(unsafe_code)]
 
-use std::fs::File;
 use std::io;
 use std::ops::Deref;
 use std::path::Path;
 
 use memmap2::{Advice, Mmap};
+
+use super::loose::open_file as open;
 
 /// The bytes of a file.
 pub(super) struct Map(Mmap);
@@ -22,9 +23,9 @@ impl Deref for Map {
 /// The whole file as bytes.
 ///
 /// # Errors
-/// When the file can't be opened or mapped.
+/// When the file can't be opened or mapped, or is none: a pipe would be waited for.
 pub(super) fn map(path: &Path) -> io::Result<Map> {
-    let file = File::open(path)?;
+    let file = open(path)?;
     // SAFETY: a map is unsound only when the file shrinks or changes under it. Git never writes to a pack or its index once it
     // stands under its final name: it writes a new one and unlinks the old, which stays readable through this map.
     let map = unsafe { Mmap::map(&file)? };

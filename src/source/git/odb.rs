@@ -1,138 +1,136 @@
 //! The object database: every pack and loose object of a repository and of its alternates, by id or all in turn.
+//!
+//! Which files there are is `listing`'s business, how one object is read out of them `reading`'s.
 
-use std::fs;
-use std::io::{self, Read};
+use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bstr::ByteSlice;
-use libdeflater::Decompressor;
 use rayon::prelude::*;
 
-use super::delta;
-use super::loose;
-use super::object::Kind;
-use super::pack::{EntryError, MAX_REBUILT, Pack, Stored};
-use super::walk::{Found, MOST_HELD, Visitor, Walk};
+use super::index::Index;
+use super::limits::{Limits, PER_BYTE};
+use super::listing::{self, Listing};
+use super::loose::{self, LooseObject};
+use super::midx::MultiPackIndex;
+use super::numbers::Numbers;
+use super::pack::{EntryError, Pack};
+use super::reading::Most;
+use super::walk::{Found, Visitor, Walk};
 use crate::blob::{Content, ObjectId};
 use crate::source::Skipped;
-use crate::source::tree::read_small;
-
-/// Objects that stand whole in a pack or loose and are larger than this are handed out as streams.
-pub(super) const STREAM_ABOVE: u64 = 64 << 20;
 
 /// All object directories of one repository, opened.
 pub(super) struct Odb {
     name: String,
     hash_len: usize,
-    directories: Vec<PathBuf>,
-    packs: Vec<Pack>,
-    /// The number of each pack's first object, see [`Odb::number`].
-    pack_starts: Vec<u32>,
-    /// Sorted by id, each once, with the directory that holds it.
-    loose: Vec<(ObjectId, u32)>,
+    pub(super) directories: Vec<PathBuf>,
+    pub(super) packs: Vec<Pack>,
+    numbers: Numbers,
+    /// Sorted by id, each once.
+    loose: Vec<ObjectId>,
+    /// Packs that came after the others were opened.
+    late: Mutex<Late>,
+    /// Packs without an index and indexes without a pack: git may be about to write what they lack, or to remove the rest.
+    halves: Vec<PathBuf>,
     /// What could not be opened.
     pub(super) skipped: Vec<Skipped>,
-    /// See [`MOST_HELD`].
-    pub(super) most_held: usize,
+    pub(super) limits: Limits,
+    /// Bytes that may still be decoded.
+    work: AtomicU64,
     /// Some pack says that objects it refers to were left at the server.
     pub(super) is_partial: bool,
 }
 
+#[derive(Default)]
+struct Late {
+    packs: Vec<Arc<Pack>>,
+    /// How often there was nothing new.
+    in_vain: usize,
+}
+
+/// Packs are not listed again after it was in vain so often.
+const MOST_IN_VAIN: usize = 16;
+/// Packs that vanish before they are opened are looked for again, but not forever.
+const MOST_ROUNDS: usize = 16;
+/// What reading an entry costs at least, in bytes decoded.
+const ENTRY: u64 = 4096;
+
 impl Odb {
     /// Opens `objects` and the directories that it names as alternates. `name` is the repository as the user knows it.
-    pub(super) fn open(objects: &Path, name: &str, hash_len: usize) -> Self {
+    pub(super) fn open(objects: &Path, name: &str, hash_len: usize, limits: Limits) -> Self {
+        let mut opened = HashMap::new();
+        let mut listing = Listing::of(objects, hash_len);
+        for _ in 0..MOST_ROUNDS {
+            opened.retain(|path, pack: &mut io::Result<Pack>| pack.is_ok() && listing.packs.contains(path));
+            for path in &listing.packs {
+                opened.entry(path.clone()).or_insert_with(|| open_pack(path, hash_len));
+            }
+            if !opened.iter().any(|(path, pack)| pack.is_err() && !path.exists()) {
+                break;
+            }
+            listing = Listing::of(objects, hash_len);
+        }
         let mut odb = Self {
             name: name.to_owned(),
             hash_len,
-            directories: Vec::new(),
+            directories: listing.directories,
             packs: Vec::new(),
-            pack_starts: Vec::new(),
-            loose: Vec::new(),
-            skipped: Vec::new(),
-            most_held: MOST_HELD,
-            is_partial: false,
+            numbers: Numbers::default(),
+            loose: listing.loose,
+            late: Mutex::default(),
+            halves: listing.orphans,
+            skipped: listing.skipped,
+            work: AtomicU64::new(limits.work),
+            limits,
+            is_partial: listing.is_partial,
         };
-        odb.add_directory(objects);
-        odb.loose.sort_unstable();
-        odb.loose.dedup_by_key(|(id, _)| *id);
-        let mut start = 0;
-        for pack in &odb.packs {
-            odb.pack_starts.push(start);
-            start += pack.index().len() as u32;
+        for path in listing.packs {
+            odb.add_pack(&path, opened.remove(&path).unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())));
         }
+        odb.numbers = Numbers::of(&odb.packs);
         odb
     }
 
-    /// Adds a directory of objects, then its alternates; one that was seen already is left alone, so circles end.
-    fn add_directory(&mut self, objects: &Path) {
-        let mut waiting = vec![objects.to_owned()];
-        while let Some(objects) = waiting.pop() {
-            let objects = match objects.canonicalize() {
-                Ok(found) => found,
-                Err(error) => {
-                    self.skip(&objects, format!("the object directory can't be opened: {error}"));
-                    continue;
+    fn add_pack(&mut self, path: &Path, opened: io::Result<Pack>) {
+        let room = u32::MAX as usize - self.loose.len() - self.packs.iter().map(|pack| pack.index().len()).sum::<usize>();
+        match opened {
+            Ok(pack) if pack.index().len() >= room => {
+                let why = "with its objects there are more than four billion; scan the repository's packs apart";
+                self.skipped.push(Skipped::new(path.display().to_string(), why));
+            }
+            Ok(pack) => {
+                let mismatch = pack.mismatch().map(|why| unread(path, &why));
+                self.skipped.extend(mismatch);
+                *self.work.get_mut() += PER_BYTE * pack.len();
+                self.packs.push(pack);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.halves.push(path.to_owned()),
+            Err(error) => self.skipped.push(unread(path, &error)),
+        }
+    }
+
+    /// Half pairs of pack and index that have stayed so since they were listed, as far as something is lost with them. To be asked for
+    /// when all else was read.
+    pub(super) fn halves(&self) -> Vec<Skipped> {
+        let of = |path: &PathBuf| {
+            let index = path.with_extension("idx");
+            let is_whole = index.exists() && path.with_extension("pack").exists();
+            match Index::open(&index, self.hash_len) {
+                _ if !path.exists() => None,
+                Err(error) => Some(unread(path, &error)),
+                Ok(index) => {
+                    let lost = (0..index.len()).filter(|position| !self.contains(index.id(*position))).count();
+                    let came = "came with it while others were read; scan again";
+                    let gone = "are not here: the pack that it belongs to is gone; `git fsck` tells more";
+                    let why = format!("{lost} objects {}", if is_whole { came } else { gone });
+                    (lost > 0).then(|| Skipped::new(path.display().to_string(), why))
                 }
-            };
-            if self.directories.contains(&objects) {
-                continue;
-            }
-            let number = self.directories.len() as u32;
-            self.directories.push(objects.clone());
-            self.add_packs(&objects.join("pack"));
-            let (ids, errors) = loose::list(&objects, self.hash_len);
-            self.loose.extend(ids.into_iter().map(|id| (id, number)));
-            for error in errors {
-                self.skip(&objects, format!("listing its loose objects failed: {error}"));
-            }
-            waiting.extend(self.alternates(&objects));
-        }
-    }
-
-    /// Paths in `info/alternates`, relative ones to the object directory itself.
-    fn alternates(&mut self, objects: &Path) -> Vec<PathBuf> {
-        let path = objects.join("info/alternates");
-        match read_small(&path) {
-            Ok(text) => text
-                .lines()
-                .filter(|line| !line.is_empty() && line[0] != b'#')
-                .filter_map(|line| Some(objects.join(line.to_path().ok()?)))
-                .collect(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => {
-                self.skip(&path, format!("reading which other object stores it borrows from failed: {error}"));
-                Vec::new()
-            }
-        }
-    }
-
-    fn add_packs(&mut self, directory: &Path) {
-        let listed = fs::read_dir(directory)
-            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
-        let mut paths = match listed {
-            Ok(paths) => paths,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => {
-                return self.skip(directory, format!("listing the packs failed: {error}"));
             }
         };
-        paths.sort();
-        self.is_partial |= paths.iter().any(|path| path.extension().is_some_and(|end| end == "promisor"));
-        for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "pack")) {
-            match Pack::open(path, self.hash_len) {
-                Ok(pack) => {
-                    if let Some(why) = pack.mismatch() {
-                        self.skip(path, format!("{why}; `git index-pack` and `git fsck` tell more"));
-                    }
-                    self.packs.push(pack);
-                }
-                Err(error) => self.skip(path, format!("{error}; `git index-pack` and `git fsck` tell more")),
-            }
-        }
-    }
-
-    fn skip(&mut self, what: &Path, why: String) {
-        self.skipped.push(Skipped::new(what.display().to_string(), why));
+        self.halves.iter().filter_map(of).collect()
     }
 
     pub(super) fn hash_len(&self) -> usize {
@@ -146,25 +144,32 @@ impl Odb {
 
     /// A number for each object that can be read. The same object in two packs has the first one's.
     pub(super) fn number(&self, raw_id: &[u8]) -> Option<u32> {
-        let packed = self
-            .packs
-            .iter()
-            .zip(&self.pack_starts)
-            .find_map(|(pack, start)| Some(start + pack.index().find(raw_id)? as u32));
-        packed.or_else(|| self.loose_number(raw_id))
+        self.numbers.number(&self.packs, raw_id).or_else(|| self.loose_number(raw_id))
     }
 
     fn loose_number(&self, raw_id: &[u8]) -> Option<u32> {
-        let at = self.loose.binary_search_by(|(id, _)| id.as_bytes().cmp(raw_id)).ok()?;
-        Some(self.packed_len() + at as u32)
-    }
-
-    fn packed_len(&self) -> u32 {
-        self.packs.iter().map(|pack| pack.index().len() as u32).sum()
+        let at = self.loose.binary_search_by(|id| id.as_bytes().cmp(raw_id)).ok()?;
+        Some(self.numbers.len() + at as u32)
     }
 
     pub(super) fn contains(&self, id: ObjectId) -> bool {
         self.number(id.as_bytes()).is_some()
+    }
+
+    /// The first pack that holds an object, and its position there.
+    pub(super) fn place(&self, id: ObjectId) -> Option<(&Pack, usize)> {
+        let (pack, position) = self.numbers.place(self.numbers.number(&self.packs, id.as_bytes())?);
+        Some((&self.packs[pack], position))
+    }
+
+    /// Counts work that is about to be done.
+    ///
+    /// # Errors
+    /// When there has been too much of it.
+    pub(super) fn spend(&self, bytes: u64) -> Result<(), EntryError> {
+        let rest = |left: u64| left.checked_sub(bytes.max(ENTRY));
+        let spent = self.work.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+        spent.map(drop).map_err(|_| EntryError::TooMuch)
     }
 
     /// Hands out every distinct object of the kinds that the visitor wants, from the threads of the current pool: packs entry
@@ -177,125 +182,115 @@ impl Odb {
     /// The objects in packs.
     pub(super) fn visit_packed(&self, visitor: &impl Visitor) {
         for (n, pack) in self.packs.iter().enumerate() {
-            let earlier = &self.packs[..n];
-            let is_first = |raw_id: &[u8]| earlier.iter().all(|pack| pack.index().find(raw_id).is_none());
-            Walk::new(self, pack, self.pack_starts[n], None, visitor).run(&is_first);
+            let number_of = |raw_id: &[u8]| self.numbers.number(&self.packs, raw_id);
+            let is_first = |raw_id: &[u8]| {
+                n == 0 || number_of(raw_id).is_none_or(|number| number >= self.numbers.start(n))
+            };
+            Walk::new(self, pack, self.numbers.start(n), None, visitor).run(&is_first);
         }
     }
 
     /// The objects that are loose and in no pack.
     pub(super) fn visit_loose(&self, visitor: &impl Visitor) {
-        let loose: Vec<_> = self
-            .loose
-            .iter()
-            .filter(|(id, _)| self.packs.iter().all(|pack| pack.index().find(id.as_bytes()).is_none()))
-            .collect();
-        loose.par_iter().for_each(|(id, _)| self.visit_one_loose(*id, visitor));
+        let is_packed = |id: &ObjectId| self.numbers.number(&self.packs, id.as_bytes()).is_some();
+        self.loose.par_iter().filter(|id| !is_packed(id)).for_each(|id| {
+            if let Err(error) = self.visit_one_loose(*id, visitor) {
+                visitor.failed(*id, &format!("reading the loose object failed: {error}; `git fsck` tells more"));
+            }
+        });
     }
 
-    fn visit_one_loose(&self, id: ObjectId, visitor: &impl Visitor) {
-        let result = self.open_loose(id).and_then(|mut object| {
-            if !visitor.wants(object.kind, object.size, id) {
-                return Ok(());
+    fn visit_one_loose(&self, id: ObjectId, visitor: &impl Visitor) -> io::Result<()> {
+        let number = self.loose_number(id.as_bytes()).unwrap_or(u32::MAX);
+        let mut problem = None;
+        let mut partly = None;
+        for objects in &self.directories {
+            let read = loose::open(objects, id).and_then(|mut object| {
+                let (kind, size) = (object.kind, object.size);
+                if !visitor.wants(kind, size, id) {
+                    return Ok(());
+                }
+                if size > self.limits.large {
+                    visitor.found(Found::alone(id, number, kind, Content::Stream(&mut object)));
+                    return Ok(());
+                }
+                let (bytes, result) = read_out(&mut object);
+                match result {
+                    Ok(()) => drop(visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)))),
+                    Err(_) => partly = Some((kind, bytes)),
+                }
+                result
+            });
+            match read {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => problem = Some(error),
             }
-            let (kind, size) = (object.kind, object.size);
-            let number = self.loose_number(id.as_bytes()).unwrap_or(u32::MAX);
-            if size > STREAM_ABOVE {
-                visitor.found(Found::alone(id, number, kind, Content::Stream(&mut object)));
-                return Ok(());
+        }
+        // It may have gone into a pack since it was listed.
+        if let Ok(Some((kind, bytes))) = self.read_late(id, Most::largest(&self.limits), 0) {
+            if visitor.wants(kind, bytes.len() as u64, id) {
+                visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)));
             }
-            let mut bytes = Vec::new();
-            let whole = object.read_to_end(&mut bytes);
+            return Ok(());
+        }
+        if let Some((kind, bytes)) = partly {
             // A truncated object is scanned as far as it goes.
             visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)));
-            whole.map(drop)
-        });
-        if let Err(error) = result {
-            visitor.failed(id, &format!("reading the loose object failed: {error}; `git fsck` tells more"));
+        }
+        let gone = "it was removed after it was listed; scan again while nothing else works on the repository";
+        Err(problem.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, gone)))
+    }
+
+    /// A pack that holds an object and was not there when the others were opened, and where in it.
+    pub(super) fn late(&self, id: ObjectId) -> Option<(Arc<Pack>, u64)> {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let found = late.packs.iter().find_map(|pack| Some((pack.clone(), pack.find(id)?)));
+            if found.is_some() || late.in_vain >= MOST_IN_VAIN {
+                return found;
+            }
+            let new: Vec<_> = self.new_packs(&late).map(Arc::new).collect();
+            late.in_vain += usize::from(new.is_empty());
+            if new.is_empty() {
+                return None;
+            }
+            late.packs.extend(new);
         }
     }
 
-    fn open_loose(&self, id: ObjectId) -> io::Result<loose::LooseObject> {
-        let at = self.loose.binary_search_by_key(&id, |(id, _)| *id);
-        let directory = at.map_or(0, |at| self.loose[at].1);
-        loose::open(&self.directories[directory as usize], id)
+    /// Packs that can be opened and are not yet.
+    fn new_packs(&self, late: &Late) -> impl Iterator<Item = Pack> {
+        let known = self.packs.iter().chain(late.packs.iter().map(Arc::as_ref)).map(Pack::path);
+        let known: std::collections::HashSet<_> = known.collect();
+        let listed = self.directories.iter().flat_map(|objects| listing::packs(&objects.join("pack")).unwrap_or_default());
+        let new: Vec<_> = listed.filter(|path| !known.contains(path.as_path())).collect();
+        new.into_iter().filter_map(|path| open_pack(&path, self.hash_len).ok())
     }
 
-    /// One object by its id; `None` when it is nowhere.
-    ///
-    /// # Errors
-    /// When it is there and damaged, or too large to be rebuilt in memory.
-    pub(super) fn read(&self, id: ObjectId) -> Result<Option<(Kind, Vec<u8>)>, EntryError> {
-        self.read_nested(id, 0)
+    /// Whether an object has come since all was listed.
+    pub(super) fn has_come(&self, id: ObjectId) -> bool {
+        self.late(id).is_some() || self.directories.iter().any(|objects| loose::open(objects, id).is_ok())
     }
+}
 
-    /// `depth` counts bases that lie in other packs, which a hostile pack could make a circle of.
-    fn read_nested(&self, id: ObjectId, depth: u32) -> Result<Option<(Kind, Vec<u8>)>, EntryError> {
-        for pack in &self.packs {
-            if let Some(position) = pack.index().find(id.as_bytes()) {
-                let offset = pack.index().offset(position).ok_or(EntryError::Header)?;
-                return self.read_packed(pack, offset, depth).map(Some);
-            }
-        }
-        if self.loose_number(id.as_bytes()).is_none() {
-            return Ok(None);
-        }
-        let mut object = self.open_loose(id).map_err(|_| EntryError::Header)?;
-        if object.size > MAX_REBUILT {
-            return Err(EntryError::TooLarge);
-        }
-        let mut bytes = Vec::new();
-        object.read_to_end(&mut bytes).map_err(|_| EntryError::Data)?;
-        Ok(Some((object.kind, bytes)))
-    }
+/// Everything up to the first error.
+fn read_out(object: &mut LooseObject) -> (Vec<u8>, io::Result<()>) {
+    let mut bytes = Vec::new();
+    let result = io::Read::read_to_end(object, &mut bytes).map(drop);
+    (bytes, result)
+}
 
-    /// The object that stands at an offset of a pack.
-    pub(super) fn read_packed(&self, pack: &Pack, offset: u64, depth: u32) -> Result<(Kind, Vec<u8>), EntryError> {
-        let mut inflater = Decompressor::new();
-        let (mut chain, mut at) = (Vec::new(), offset);
-        let (kind, mut base) = loop {
-            let header = pack.header(at)?;
-            if header.size > MAX_REBUILT {
-                return Err(EntryError::TooLarge);
-            }
-            let next = match header.stored {
-                Stored::Whole(kind) => {
-                    let mut bytes = Vec::new();
-                    pack.inflate(&header, pack.end(), &mut inflater, &mut bytes)?;
-                    break (kind, bytes);
-                }
-                Stored::OnOffset(base) => Some(base),
-                Stored::OnObject(id) => {
-                    pack.index().find(id.as_bytes()).and_then(|position| pack.index().offset(position))
-                }
-            };
-            chain.push(header);
-            if chain.len() > pack.index().len() {
-                return Err(EntryError::Base("chain is a circle, it".to_owned()));
-            }
-            match (next, header.stored) {
-                (Some(offset), _) => at = offset,
-                (None, Stored::OnObject(id)) => break self.read_base(id, depth)?,
-                (None, _) => return Err(EntryError::Header),
-            }
-        };
-        let (mut instructions, mut copies, mut result) = (Vec::new(), Vec::new(), Vec::new());
-        for header in chain.iter().rev() {
-            pack.inflate(header, pack.end(), &mut inflater, &mut instructions)?;
-            if delta::result_size(&instructions).is_none_or(|size| size > MAX_REBUILT) {
-                return Err(EntryError::TooLarge);
-            }
-            delta::apply(&base, &instructions, &mut result, &mut copies)?;
-            std::mem::swap(&mut base, &mut result);
-        }
-        Ok((kind, base))
-    }
+/// Where a pack's own index can't be read, the one of all packs serves.
+fn open_pack(path: &Path, hash_len: usize) -> io::Result<Pack> {
+    Pack::open(path, hash_len).or_else(|error| {
+        let all = path.parent().map(|packs| MultiPackIndex::open(packs, hash_len));
+        let name = path.with_extension("idx");
+        let index = all.and_then(|all| all.ok()?.index(name.file_name()?.as_encoded_bytes()));
+        index.map_or(Err(error), |index| Pack::with_index(path, index, hash_len))
+    })
+}
 
-    /// The base of a delta that lies outside the delta's own pack.
-    fn read_base(&self, id: ObjectId, depth: u32) -> Result<(Kind, Vec<u8>), EntryError> {
-        if depth > 32 {
-            return Err(EntryError::Base(id.to_string()));
-        }
-        self.read_nested(id, depth + 1)?.ok_or_else(|| EntryError::Base(id.to_string()))
-    }
+fn unread(path: &Path, why: &dyn std::fmt::Display) -> Skipped {
+    Skipped::new(path.display().to_string(), format!("{why}; `git index-pack` and `git fsck` tell more"))
 }

@@ -13,8 +13,8 @@ use super::object::Kind;
 use crate::blob::ObjectId;
 use libdeflater::Decompressor;
 
-/// Larger objects are not rebuilt from deltas in memory; git itself makes no deltas of what is larger (`core.bigFileThreshold`).
-pub(super) const MAX_REBUILT: u64 = 512 << 20;
+/// No entry is shorter: a byte of header, and an empty stream of zlib's.
+const SHORTEST_ENTRY: usize = 9;
 
 /// A pack and its index.
 pub(super) struct Pack {
@@ -56,8 +56,14 @@ pub(super) enum EntryError {
     Base(String),
     #[error(transparent)]
     Delta(#[from] delta::DeltaError),
-    #[error("it is larger than {MAX_REBUILT} bytes and stored as a delta")]
-    TooLarge,
+    #[error("it is larger than {0} bytes and stored as a delta")]
+    TooLarge(u64),
+    #[error("its chain of deltas is a circle")]
+    Circle,
+    #[error("its chain of deltas is a circle or has more than {0} links")]
+    Chain(usize),
+    #[error("the repository's objects come to too many bytes for what they take in its packs")]
+    TooMuch,
 }
 
 impl Pack {
@@ -66,14 +72,26 @@ impl Pack {
     /// # Errors
     /// When either can't be read or is not what it should be.
     pub(super) fn open(path: &Path, hash_len: usize) -> io::Result<Self> {
-        let index = Index::open(&path.with_extension("idx"), hash_len)?;
+        Self::with_index(path, Index::open(&path.with_extension("idx"), hash_len)?, hash_len)
+    }
+
+    /// The same with an index that was found elsewhere.
+    ///
+    /// # Errors
+    /// When the pack can't be read or is not what it should be.
+    pub(super) fn with_index(path: &Path, index: Index, hash_len: usize) -> io::Result<Self> {
         let data = map::map(path)?;
         let version = data.get(4..8).map(|raw| u32::from_be_bytes([raw[0], raw[1], raw[2], raw[3]]));
         if !data.starts_with(b"PACK") || !matches!(version, Some(2 | 3)) || data.len() < 12 + hash_len {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of version 2 or 3"));
         }
-        map::read_ahead(&data);
-        Ok(Self { path: path.to_owned(), data, index, hash_len })
+        let pack = Self { path: path.to_owned(), data, index, hash_len };
+        if pack.index.len() > pack.most_entries() {
+            let why = "its index lists more objects than there is room for in it";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        map::read_ahead(&pack.data);
+        Ok(pack)
     }
 
     /// What is amiss with pack and index as a pair. What they do hold together can be read all the same.
@@ -85,7 +103,7 @@ impl Pack {
                 self.index.len()
             ));
         }
-        let is_pair = self.data.ends_with(self.index.pack_checksum());
+        let is_pair = self.index.pack_checksum().is_none_or(|checksum| self.data.ends_with(checksum));
         (!is_pair).then(|| {
             "it is cut short or changed, or its index is another pack's; what could be read was scanned".to_owned()
         })
@@ -97,6 +115,21 @@ impl Pack {
 
     pub(super) fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// Where an object begins, if the index knows it.
+    pub(super) fn find(&self, id: ObjectId) -> Option<u64> {
+        self.index.offset(self.index.find(id.as_bytes())?)
+    }
+
+    /// How many entries there is room for.
+    pub(super) fn most_entries(&self) -> usize {
+        self.data.len() / SHORTEST_ENTRY
+    }
+
+    /// Bytes of the file.
+    pub(super) fn len(&self) -> u64 {
+        self.data.len() as u64
     }
 
     /// Where the entries end.
@@ -135,7 +168,8 @@ impl Pack {
         Some(Header { stored, size, data: self.end() - rest.len() as u64 })
     }
 
-    /// Inflates an entry into `out`, whose old content is lost. The deflated bytes end before `until`.
+    /// Inflates an entry into `out`, whose old content is lost. The deflated bytes end before `until`. How large it may be is for the
+    /// caller to say, by its header.
     pub(super) fn inflate(
         &self,
         header: &Header,
@@ -148,8 +182,9 @@ impl Pack {
         if header.size > 1032 * (deflated.len() as u64 + 1) {
             return Err(EntryError::Data);
         }
-        let size = usize::try_from(header.size).map_err(|_| EntryError::TooLarge)?;
+        let size = usize::try_from(header.size).map_err(|_| EntryError::Data)?;
         out.clear();
+        out.reserve_exact(size);
         out.resize(size, 0);
         match inflater.zlib_decompress(deflated, out) {
             Ok(written) if written == size => Ok(()),
@@ -158,8 +193,8 @@ impl Pack {
     }
 
     /// The same as a stream, for what is too large for memory.
-    pub(super) fn stream(&self, header: &Header, until: u64) -> Result<impl Read + '_, EntryError> {
-        Ok(Exactly { inner: flate2::read::ZlibDecoder::new(self.deflated(header, until)?), left: header.size })
+    pub(super) fn stream(&self, header: &Header) -> Result<impl Read + '_, EntryError> {
+        Ok(Exactly { inner: flate2::read::ZlibDecoder::new(self.deflated(header, self.end())?), left: header.size })
     }
 
     fn deflated(&self, header: &Header, until: u64) -> Result<&[u8], EntryError> {
@@ -168,7 +203,8 @@ impl Pack {
     }
 }
 
-/// Reads on until exactly `left` bytes have come; fewer is an error, not an end.
+/// Reads on until exactly `left` bytes have come; fewer or more is an error, not an end. The reader's own end is reached, too, so that
+/// it can hold a checksum against what it gave.
 pub(super) struct Exactly<R> {
     pub(super) inner: R,
     pub(super) left: u64,
@@ -178,7 +214,9 @@ impl<R: Read> Read for Exactly<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         if room == 0 {
-            return Ok(0);
+            let is_end = !buffer.is_empty() && self.inner.read(&mut [0])? == 0;
+            let longer = io::Error::new(io::ErrorKind::InvalidData, "the object goes on after its stated size");
+            return if is_end || buffer.is_empty() { Ok(0) } else { Err(longer) };
         }
         let read = self.inner.read(&mut buffer[..room])?;
         if read == 0 {

@@ -3,7 +3,7 @@
 //! Bases lead to deltas like a tree's root to its leaves. Each such family is walked depth first without recursion. A node's
 //! children are taken from the smallest family to the largest, and the node's bytes are let go before the last one: so a thread never
 //! has more than log2(entries) objects of a family in memory, however long its chains are. Where these are large, all threads
-//! together keep [`MOST_HELD`] bytes; what is beyond that is let go and made again when it is needed. A few large parts of a family
+//! together keep [`Limits::held`](super::limits::Limits) bytes; what is beyond that is let go and made again when it is needed. A few large parts of a family
 //! may wait for other threads, with one object each.
 
 use std::ops::Range;
@@ -16,8 +16,9 @@ use rayon::prelude::*;
 use super::delta;
 use super::families::Families;
 use super::object::Kind;
-use super::odb::{Odb, STREAM_ABOVE};
-use super::pack::{EntryError, Header, MAX_REBUILT, Pack, Stored};
+use super::odb::Odb;
+use super::pack::{EntryError, Header, Pack, Stored};
+use super::reading::Most;
 use crate::blob::{Content, ObjectId};
 use crate::location::Copied;
 
@@ -68,18 +69,21 @@ pub(super) struct Walk<'a, V> {
     families: Families,
     /// Bytes of bases that are kept at present, of those that count.
     held: AtomicUsize,
-    most_held: usize,
-    /// Objects larger than [`STREAM_ABOVE`] are made one at a time.
+    /// How many entries could not be read.
+    failed: AtomicUsize,
+    /// Objects that are large by [`Limits::large`](super::limits::Limits) are in the memory of one thread at a time.
     turn: Mutex<()>,
 }
 
 /// What each thread keeps: an inflater, and buffers to use again.
-struct Worker {
+struct Worker<'w> {
     inflater: Decompressor,
     instructions: Vec<u8>,
     /// What the last object has of its base.
     copies: Vec<Copied>,
     spare: Vec<Vec<u8>>,
+    /// The right to have large objects in memory.
+    turn: Option<MutexGuard<'w, ()>>,
 }
 
 /// A base whose children are being worked on.
@@ -92,16 +96,22 @@ struct Frame<M> {
 
 /// An object of which others are made.
 struct Base<M> {
-    /// Nothing while they are let go.
-    bytes: Option<Vec<u8>>,
+    kind: Kind,
+    bytes: Kept,
     memory: Option<M>,
 }
 
-/// An object and what is remembered of it.
-type Made<M> = (Vec<u8>, Option<M>);
+/// The bytes of a base.
+enum Kept {
+    Here(Vec<u8>),
+    /// To be made again when it is needed.
+    LetGo,
+    /// It can't be read, and what is made of it only elsewhere.
+    Never,
+}
 
-/// The first of a family, with its kind, unless nobody wants it or nothing is made of it.
-type Root<M> = Option<(Kind, Made<M>)>;
+/// The first of a family, unless nobody wants it or nothing is made of it.
+type Root<M> = Option<Base<M>>;
 
 /// What all threads work on.
 #[derive(Clone, Copy)]
@@ -119,8 +129,6 @@ const FAMILIES: usize = 256;
 const LARGE_PART: u32 = 256;
 /// No more parts wait for each thread.
 const MOST_WAITING: usize = 2;
-/// Bytes of bases that are kept for what is still to be made of them.
-pub(super) const MOST_HELD: usize = 256 << 20;
 /// Smaller bases don't count: there are at most log2(entries) of them in a thread.
 const SMALL: usize = 64 << 10;
 /// Larger buffers are not kept to be used again.
@@ -138,8 +146,8 @@ impl<'a, V: Visitor> Walk<'a, V> {
         let why = "the pack's index is damaged; try `git fsck`";
         let mut damaged = |position| visitor.failed(pack.index().id(position), why);
         let families = Families::of(pack, positions, &mut damaged);
-        let (held, turn) = (AtomicUsize::new(0), Mutex::default());
-        Self { odb, pack, first_number, visitor, families, held, most_held: odb.most_held, turn }
+        let (held, failed, turn) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
+        Self { odb, pack, first_number, visitor, families, held, failed, turn }
     }
 
     /// Walks every family. Objects for which `is_first` says no were handed out from an earlier pack: they serve as bases only.
@@ -147,39 +155,46 @@ impl<'a, V: Visitor> Walk<'a, V> {
         let waiting = AtomicUsize::new(0);
         rayon::scope(|scope| {
             let work = Work { is_first, waiting: &waiting, scope };
-            let family = |worker: &mut Worker, &root: &u32| self.family(root, worker, work);
+            let family = |worker: &mut _, &root: &u32| self.family(root, None, worker, work);
             self.families.roots.par_iter().with_max_len(FAMILIES).for_each_init(Worker::new, family);
+            let circle = |worker: &mut _, &entry: &u32| self.family(entry, Some(EntryError::Circle), worker, work);
+            self.families.circles.par_iter().with_max_len(FAMILIES).for_each_init(Worker::new, circle);
         });
-        for &rank in &self.families.lost {
-            self.failed(rank, &EntryError::Base("chain is a circle, it".to_owned()));
-        }
     }
 
-    fn family<'scope>(&'scope self, root: u32, worker: &mut Worker, work: Work<'_, 'scope>) {
-        match self.root(root, worker, work.is_first) {
-            Ok(Some((kind, made))) => self.descend(kind, self.frame(root, made), worker, work),
-            Ok(None) => {}
-            Err(error) => self.failed_family(root, &error),
+    /// Walks one family, whose first can't be read where it is if `problem` says so.
+    fn family<'scope>(
+        &'scope self,
+        root: u32,
+        problem: Option<EntryError>,
+        worker: &mut Worker<'scope>,
+        work: Work<'_, 'scope>,
+    ) {
+        let object = problem.map_or_else(|| self.root(root, worker, work.is_first), Err);
+        let object = object.unwrap_or_else(|error| self.from_elsewhere(root, &error, worker, work.is_first));
+        if let Some(base) = object {
+            self.descend(self.frame(root, base), worker, work);
         }
+        worker.turn = None;
     }
 
-    fn frame(&self, rank: u32, (bytes, memory): Made<V::Memory>) -> Frame<V::Memory> {
-        self.held.fetch_add(counted(&bytes), Ordering::Relaxed);
-        let base = Arc::new(Base { bytes: Some(bytes), memory });
-        Frame { rank, base, children: self.families.places(rank) }
+    fn frame(&self, rank: u32, base: Base<V::Memory>) -> Frame<V::Memory> {
+        self.held.fetch_add(base.bytes.counted(), Ordering::Relaxed);
+        Frame { rank, base: Arc::new(base), children: self.families.places(rank) }
     }
 
     /// Lets go of a base that nobody needs any more, and keeps its buffer if that is worth it.
-    fn drop_frame(&self, frame: Option<Frame<V::Memory>>, worker: &mut Worker) {
-        let base = frame.and_then(|frame| Arc::into_inner(frame.base));
-        if let Some(bytes) = base.and_then(|base| base.bytes) {
-            self.held.fetch_sub(counted(&bytes), Ordering::Relaxed);
-            worker.reuse(bytes);
+    fn drop_frame(&self, frame: Option<Frame<V::Memory>>, worker: &mut Worker<'_>) {
+        if let Some(base) = frame.and_then(|frame| Arc::into_inner(frame.base)) {
+            self.held.fetch_sub(base.bytes.counted(), Ordering::Relaxed);
+            if let Kept::Here(bytes) = base.bytes {
+                worker.reuse(bytes);
+            }
         }
     }
 
     fn may_hold(&self) -> bool {
-        self.held.load(Ordering::Relaxed) <= self.most_held
+        self.held.load(Ordering::Relaxed) <= self.odb.limits.held
     }
 
     /// Lets go of bases that will be needed last, as long as there are too many bytes of them.
@@ -192,136 +207,219 @@ impl<'a, V: Visitor> Walk<'a, V> {
                 return;
             }
             // Others may be at work on the same base.
-            if let Some(base) = Arc::get_mut(&mut frame.base) {
-                let bytes = base.bytes.take_if(|bytes| counted(bytes) > 0);
-                self.held.fetch_sub(bytes.as_deref().map_or(0, counted), Ordering::Relaxed);
+            if let Some(base) = Arc::get_mut(&mut frame.base).filter(|base| base.bytes.counted() > 0) {
+                self.held.fetch_sub(base.bytes.counted(), Ordering::Relaxed);
+                base.bytes = Kept::LetGo;
             }
         }
     }
 
     /// Makes a base again that was let go.
-    fn restore(&self, frame: &mut Frame<V::Memory>) -> Result<(), EntryError> {
-        if let Some(base) = Arc::get_mut(&mut frame.base).filter(|base| base.bytes.is_none()) {
-            let (_, bytes) = self.odb.read_packed(self.pack, self.offset(frame.rank), 0)?;
-            self.held.fetch_add(counted(&bytes), Ordering::Relaxed);
-            base.bytes = Some(bytes);
+    fn restore<'w>(&'w self, frame: &mut Frame<V::Memory>, worker: &mut Worker<'w>) -> Result<(), EntryError> {
+        if let Some(base) = Arc::get_mut(&mut frame.base).filter(|base| matches!(base.bytes, Kept::LetGo)) {
+            let offset = self.offset(frame.rank);
+            let (_, bytes) = self.slowly(worker, |most| self.odb.read_packed(self.pack, offset, most, 0))?;
+            base.bytes = Kept::Here(bytes);
+            self.held.fetch_add(base.bytes.counted(), Ordering::Relaxed);
         }
         Ok(())
     }
 
+    /// Reads something outside of the walk; what is large only when it is this thread's turn.
+    fn slowly<'w, T>(
+        &'w self,
+        worker: &mut Worker<'w>,
+        read: impl Fn(Most) -> Result<T, EntryError>,
+    ) -> Result<T, EntryError> {
+        let limits = &self.odb.limits;
+        if worker.turn.is_none() {
+            match read(Most::large(limits)) {
+                Err(EntryError::TooLarge(_)) => self.take_turn(u64::MAX, worker),
+                read => return read,
+            }
+        }
+        read(Most::largest(limits))
+    }
+
     /// Works through what descends from an object; large parts of it are left to whichever thread has nothing else to do.
-    fn descend<'scope>(&'scope self, kind: Kind, first: Frame<V::Memory>, worker: &mut Worker, work: Work<'_, 'scope>) {
+    fn descend<'scope>(&'scope self, first: Frame<V::Memory>, worker: &mut Worker<'scope>, work: Work<'_, 'scope>) {
         let mut frames = vec![first];
         while let Some(top) = frames.last_mut() {
             let Some(place) = top.children.next() else {
                 self.drop_frame(frames.pop(), worker);
+                self.pass_turn(&frames, worker);
                 continue;
             };
             let child = self.families.children[place as usize];
             let is_last = top.children.is_empty();
-            if let Err(error) = self.restore(top) {
-                self.failed_family(child, &error);
-                continue;
-            }
-            if !is_last && self.families.sizes[child as usize] >= LARGE_PART && self.may_hold() && work.may_wait() {
-                let part = Frame { rank: top.rank, base: top.base.clone(), children: place..place + 1 };
-                work.scope.spawn(move |scope| {
-                    work.waiting.fetch_sub(1, Ordering::Relaxed);
-                    self.descend(kind, part, &mut Worker::new(), Work { scope, ..work });
-                });
-                continue;
-            }
-            let made = self.made(child, kind, &top.base, worker, work.is_first);
+            let made = match self.restore(top, worker) {
+                Err(error) => Err(error),
+                Ok(()) if !is_last && self.is_for_others(child, worker) && work.may_wait() => {
+                    let part = Frame { rank: top.rank, base: top.base.clone(), children: place..place + 1 };
+                    work.scope.spawn(move |scope| {
+                        work.waiting.fetch_sub(1, Ordering::Relaxed);
+                        let worker = &mut Worker::new();
+                        self.descend(part, worker, Work { scope, ..work });
+                    });
+                    continue;
+                }
+                Ok(()) => self.made(child, &top.base, worker, work.is_first),
+            };
             if is_last {
                 self.drop_frame(frames.pop(), worker);
             }
-            match made {
-                Ok(made) => frames.push(self.frame(child, made)),
-                Err(error) => self.failed_family(child, &error),
-            }
+            let made = made.map_or_else(|error| self.from_elsewhere(child, &error, worker, work.is_first), Some);
+            frames.extend(made.map(|base| self.frame(child, base)));
             self.shed(&mut frames);
         }
     }
 
+    /// Whether what descends from an entry is worth another thread, and the base that it needs may wait for one.
+    fn is_for_others(&self, child: u32, worker: &Worker<'_>) -> bool {
+        self.families.sizes[child as usize] >= LARGE_PART && self.may_hold() && worker.turn.is_none()
+    }
+
     /// Makes an object out of its base and hands it out.
-    fn made(
-        &self,
+    fn made<'w>(
+        &'w self,
         rank: u32,
-        kind: Kind,
         base: &Base<V::Memory>,
-        worker: &mut Worker,
+        worker: &mut Worker<'w>,
         is_first: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Made<V::Memory>, EntryError> {
-        let (bytes, _turn) = self.rebuilt(rank, base.bytes.as_deref().unwrap_or_default(), worker)?;
+    ) -> Result<Base<V::Memory>, EntryError> {
+        let Kept::Here(old) = &base.bytes else {
+            return Err(EntryError::Base("further up its chain of deltas".to_owned()));
+        };
+        let bytes = self.rebuilt(rank, old, worker)?;
         let made_of = base.memory.as_ref().map(|memory| (memory, worker.copies.as_slice()));
-        let memory = self.hand_out(rank, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), made_of);
-        Ok((bytes, memory))
+        let memory = self.hand_out(rank, base.kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), made_of);
+        Ok(Base { kind: base.kind, bytes: Kept::Here(bytes), memory })
+    }
+
+    /// An object that can't be read where it is: from another pack or a file, or not at all, which is told.
+    fn from_elsewhere<'w>(
+        &'w self,
+        rank: u32,
+        why: &EntryError,
+        worker: &mut Worker<'w>,
+        is_first: &dyn Fn(&[u8]) -> bool,
+    ) -> Option<Base<V::Memory>> {
+        let position = self.families.entries[rank as usize].position();
+        let read = position.and_then(|position| {
+            let id = self.pack.index().id(position);
+            self.slowly(worker, |most| self.odb.read_elsewhere(id, self.pack, most, 0)).ok()
+        });
+        let Some((kind, bytes)) = read else {
+            self.failed(rank, why, is_first);
+            // Nothing can be made of it, but what should be may stand elsewhere, too.
+            return (!self.children(rank).is_empty()).then_some(Base { kind: Kind::Blob, bytes: Kept::Never, memory: None });
+        };
+        if !self.visitor.wants_kind(kind) {
+            return None;
+        }
+        let memory = self.hand_out(rank, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), None);
+        Some(Base { kind, bytes: Kept::Here(bytes), memory })
     }
 
     /// Decodes and hands out the first of a family.
-    fn root(
-        &self,
+    fn root<'w>(
+        &'w self,
         root: u32,
-        worker: &mut Worker,
+        worker: &mut Worker<'w>,
         is_first: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Root<V::Memory>, EntryError> {
         let header = self.pack.header(self.offset(root))?;
-        let kind = match header.stored {
-            Stored::Whole(kind) if !self.visitor.wants_kind(kind) => return Ok(None),
-            Stored::Whole(kind) => kind,
+        match header.stored {
+            Stored::Whole(kind) if !self.visitor.wants_kind(kind) => Ok(None),
+            Stored::Whole(kind) => self.whole(root, kind, &header, worker, is_first),
             Stored::OnObject(id) => {
-                let missing = || EntryError::Base(id.to_string());
-                let (kind, base) = self.odb.read(id)?.ok_or_else(missing)?;
+                let read = self.slowly(worker, |most| self.odb.read_up_to(id, most))?;
+                let (kind, base) = read.ok_or_else(|| EntryError::Base(id.to_string()))?;
                 if !self.visitor.wants_kind(kind) {
                     return Ok(None);
                 }
-                let (bytes, _turn) = self.rebuilt(root, &base, worker)?;
-                let size = bytes.len() as u64;
-                let memory = self.hand_out(root, kind, size, is_first, Content::Bytes(&bytes), None);
-                return Ok(Some((kind, (bytes, memory))));
+                let bytes = self.rebuilt(root, &base, worker)?;
+                let memory = self.hand_out(root, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), None);
+                Ok(Some(Base { kind, bytes: Kept::Here(bytes), memory }))
             }
-            Stored::OnOffset(offset) => {
-                return Err(EntryError::Base(format!("at offset {offset} of the pack")));
-            }
-        };
-        if header.size > STREAM_ABOVE && (self.children(root).is_empty() || header.size > MAX_REBUILT) {
-            let mut stream = self.pack.stream(&header, self.until(root))?;
-            self.hand_out(root, kind, header.size, is_first, Content::Stream(&mut stream), None);
-            self.children(root).iter().for_each(|&child| self.failed_family(child, &EntryError::TooLarge));
-            return Ok(None);
+            Stored::OnOffset(offset) => Err(EntryError::Base(format!("at offset {offset} of the pack"))),
         }
-        let _turn = self.turn(header.size);
-        let mut bytes = worker.spare.pop().unwrap_or_default();
-        self.pack.inflate(&header, self.until(root), &mut worker.inflater, &mut bytes)?;
-        let memory = self.hand_out(root, kind, header.size, is_first, Content::Bytes(&bytes), None);
-        Ok(Some((kind, (bytes, memory))))
     }
 
-    /// An object and, if it is large, the right to have it in memory.
-    fn rebuilt(
-        &self,
-        rank: u32,
-        base: &[u8],
-        worker: &mut Worker,
-    ) -> Result<(Vec<u8>, Option<MutexGuard<'_, ()>>), EntryError> {
-        let header: Header = self.pack.header(self.offset(rank))?;
-        let mut turn = self.turn(header.size);
-        self.pack.inflate(&header, self.until(rank), &mut worker.inflater, &mut worker.instructions)?;
-        let size = delta::result_size(&worker.instructions).unwrap_or(0);
-        if size > MAX_REBUILT {
-            return Err(EntryError::TooLarge);
+    /// One that is not a delta.
+    fn whole<'w>(
+        &'w self,
+        root: u32,
+        kind: Kind,
+        header: &Header,
+        worker: &mut Worker<'w>,
+        is_first: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Root<V::Memory>, EntryError> {
+        let limits = &self.odb.limits;
+        self.odb.spend(header.size)?;
+        let is_base = !self.children(root).is_empty();
+        if header.size > limits.large && (!is_base || header.size > limits.largest) {
+            let mut stream = self.pack.stream(header)?;
+            self.hand_out(root, kind, header.size, is_first, Content::Stream(&mut stream), None);
+            return Ok(is_base.then_some(Base { kind, bytes: Kept::Never, memory: None }));
         }
-        turn = turn.or_else(|| self.turn(size));
+        self.take_turn(header.size, worker);
+        let mut bytes = worker.spare.pop().unwrap_or_default();
+        self.inflate(root, header, &mut worker.inflater, &mut bytes)?;
+        let memory = self.hand_out(root, kind, header.size, is_first, Content::Bytes(&bytes), None);
+        Ok(Some(Base { kind, bytes: Kept::Here(bytes), memory }))
+    }
+
+    /// Makes an object out of its base.
+    fn rebuilt<'w>(&'w self, rank: u32, base: &[u8], worker: &mut Worker<'w>) -> Result<Vec<u8>, EntryError> {
+        let largest = self.odb.limits.largest;
+        let header = self.pack.header(self.offset(rank))?;
+        if header.size > largest {
+            return Err(EntryError::TooLarge(largest));
+        }
+        self.take_turn(header.size, worker);
+        self.inflate(rank, &header, &mut worker.inflater, &mut worker.instructions)?;
+        let size = delta::result_size(&worker.instructions).unwrap_or(0);
+        if size > largest {
+            return Err(EntryError::TooLarge(largest));
+        }
+        self.odb.spend(size)?;
+        self.take_turn(size, worker);
         let mut bytes = worker.spare.pop().unwrap_or_default();
         delta::apply(base, &worker.instructions, &mut bytes, &mut worker.copies)?;
-        if worker.instructions.capacity() > STREAM_ABOVE as usize {
-            worker.instructions = Vec::new();
-        }
-        Ok((bytes, turn))
+        Ok(bytes)
     }
 
-    fn turn(&self, size: u64) -> Option<MutexGuard<'_, ()>> {
-        (size > STREAM_ABOVE).then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Inflates what should end where the next entry begins.
+    fn inflate(
+        &self,
+        rank: u32,
+        header: &Header,
+        inflater: &mut Decompressor,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EntryError> {
+        let (until, end) = (self.until(rank), self.pack.end());
+        let inflated = self.pack.inflate(header, until, inflater, out);
+        if inflated.is_ok() || until == end {
+            return inflated;
+        }
+        // A damaged index lets entries begin anywhere, also in the middle of this one.
+        self.odb.spend(header.size)?;
+        self.pack.inflate(header, end, inflater, out)
+    }
+
+    fn take_turn<'w>(&'w self, size: u64, worker: &mut Worker<'w>) {
+        if size > self.odb.limits.large && worker.turn.is_none() {
+            worker.turn = Some(self.turn.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Lets others have large objects in memory, once there are none in this thread's.
+    fn pass_turn(&self, frames: &[Frame<V::Memory>], worker: &mut Worker<'_>) {
+        let is_large = |frame: &Frame<_>| frame.base.bytes.len() as u64 > self.odb.limits.large;
+        if worker.turn.is_some() && !frames.iter().any(is_large) {
+            (worker.instructions, worker.copies, worker.turn) = (Vec::new(), Vec::new(), None);
+        }
     }
 
     fn hand_out<'o>(
@@ -355,23 +453,21 @@ impl<'a, V: Visitor> Walk<'a, V> {
         self.families.entries.get(rank as usize + 1).map_or(self.pack.end(), |entry| entry.offset)
     }
 
-    fn failed(&self, rank: u32, error: &EntryError) {
-        let Some(position) = self.families.entries[rank as usize].position() else {
-            // Nobody asked for it; what is made of it and was asked for is told of.
+    /// Tells of an object that can't be read. One that an earlier pack holds, too, was read or told of there; an entry that nobody
+    /// asked for is a base, and what is made of it is told of.
+    fn failed(&self, rank: u32, error: &EntryError, is_first: &dyn Fn(&[u8]) -> bool) {
+        let position = self.families.entries[rank as usize].position();
+        let Some(id) = position.map(|position| self.pack.index().id(position)).filter(|id| is_first(id.as_bytes())) else {
             return;
         };
-        let id = self.pack.index().id(position);
         let pack = self.pack.path().display();
-        self.visitor.failed(id, &format!("{error}, in {pack}; `git fsck` tells more"));
-    }
-
-    /// An entry that can't be decoded takes everything down that is a delta of it.
-    fn failed_family(&self, rank: u32, error: &EntryError) {
-        self.failed(rank, error);
-        let mut waiting = self.children(rank).to_vec();
-        while let Some(rank) = waiting.pop() {
-            self.failed(rank, &EntryError::Base("further up its chain of deltas".to_owned()));
-            waiting.extend(self.children(rank));
+        match self.failed.fetch_add(1, Ordering::Relaxed).cmp(&self.odb.limits.told) {
+            std::cmp::Ordering::Less => self.visitor.failed(id, &format!("{error}, in {pack}; `git fsck` tells more")),
+            std::cmp::Ordering::Equal => {
+                let why = format!("{error}, in {pack}, as others there that are not told of one by one; `git fsck` tells all");
+                self.visitor.failed(id, &why);
+            }
+            std::cmp::Ordering::Greater => {}
         }
     }
 }
@@ -385,12 +481,21 @@ impl Work<'_, '_> {
     }
 }
 
-/// How many bytes of a base count.
-fn counted(bytes: &[u8]) -> usize {
-    if bytes.len() > SMALL { bytes.len() } else { 0 }
+impl Kept {
+    fn len(&self) -> usize {
+        match self {
+            Self::Here(bytes) => bytes.len(),
+            Self::LetGo | Self::Never => 0,
+        }
+    }
+
+    /// How many bytes count.
+    fn counted(&self) -> usize {
+        if self.len() > SMALL { self.len() } else { 0 }
+    }
 }
 
-impl Worker {
+impl Worker<'_> {
     fn reuse(&mut self, buffer: Vec<u8>) {
         if buffer.capacity() <= LARGE {
             self.spare.push(buffer);
@@ -398,6 +503,7 @@ impl Worker {
     }
 
     fn new() -> Self {
-        Self { inflater: Decompressor::new(), instructions: Vec::new(), copies: Vec::new(), spare: Vec::new() }
+        let (instructions, copies, spare) = (Vec::new(), Vec::new(), Vec::new());
+        Self { inflater: Decompressor::new(), instructions, copies, spare, turn: None }
     }
 }
