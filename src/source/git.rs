@@ -307,6 +307,9 @@ impl Visitor for Scan<'_> {
                 self.hand_out(object.id, Content::Bytes(message), Lineage::Alone)
             }
             content => {
+                if object.kind != Kind::Blob {
+                    self.failed(object.id, &graph::without_place("it is larger than any commit or tag should be"));
+                }
                 let lineage = match object.made_of {
                     Some((marks, copies)) => Lineage::Made { marks, copies },
                     None if object.is_base => Lineage::First,

@@ -34,8 +34,17 @@ pub(super) struct Families {
     pub(super) sizes: Vec<u32>,
     /// Entries that are no delta of an entry of this pack.
     pub(super) roots: Vec<u32>,
-    /// One entry of each circle that bases form. What else stands in it descends from that.
-    pub(super) circles: Vec<u32>,
+    /// Entries that are to be walked by themselves, like roots: where they stand they can't be read, or not be trusted.
+    pub(super) apart: Vec<(u32, Apart)>,
+}
+
+/// Why an entry is not read where it stands, or not as it stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Apart {
+    /// One of each circle that bases form. What else stands in the circle descends from it.
+    Circle,
+    /// It is not what the index was made for. Kind, size and base may be wrong.
+    Changed,
 }
 
 /// Stands for a base in this pack or a position where there is none.
@@ -44,14 +53,15 @@ const NONE: u32 = u32::MAX;
 const UNKNOWN: u32 = u32::MAX - 1;
 
 impl Families {
-    /// Those of the given places in the pack's index, or of all, and everything that those are made of. Places that the index has no
-    /// good offset for go to `damaged`.
-    pub(super) fn of(pack: &Pack, positions: Option<&[u32]>, damaged: &mut dyn FnMut(usize)) -> Self {
+    /// Those of the given places in the pack's index, or of all, and everything that those are made of. All are held against their
+    /// checksums when `check` says so.
+    pub(super) fn of(pack: &Pack, positions: Option<&[u32]>, check: bool) -> Self {
         let index = pack.index();
         let mut entries = Vec::new();
-        let mut add = |position: u32| match index.offset(position as usize) {
-            Some(offset) => entries.push(Entry { offset, position }),
-            None => damaged(position as usize),
+        let mut add = |position: u32| {
+            // Where there is no good offset, there is no entry either.
+            let offset = index.offset(position as usize).unwrap_or(u64::MAX);
+            entries.push(Entry { offset, position });
         };
         match positions {
             None => (0..index.len() as u32).for_each(&mut add),
@@ -65,19 +75,23 @@ impl Families {
             bases = self::bases(pack, &entries);
         }
         bases.iter_mut().filter(|base| **base == UNKNOWN).for_each(|base| *base = NONE);
-        Self { entries, ..Self::new(bases) }
+        let changed = if check { changed(pack, &entries) } else { Vec::new() };
+        Self { entries, ..Self::new(bases, &changed) }
     }
 
-    fn new(mut bases: Vec<u32>) -> Self {
-        let families = Self::without_circles(&bases);
-        let circles = families.circles(&bases);
-        if circles.is_empty() {
-            return families;
-        }
-        circles.iter().for_each(|rank| bases[*rank as usize] = NONE);
+    fn new(mut bases: Vec<u32>, changed: &[u32]) -> Self {
+        let mut apart: Vec<(u32, Apart)> = changed.iter().map(|rank| (*rank, Apart::Changed)).collect();
+        changed.iter().for_each(|rank| bases[*rank as usize] = NONE);
         let mut families = Self::without_circles(&bases);
-        families.roots.retain(|root| circles.binary_search(root).is_err());
-        Self { circles, ..families }
+        let circles = families.circles(&bases);
+        if !circles.is_empty() {
+            circles.iter().for_each(|rank| bases[*rank as usize] = NONE);
+            apart.extend(circles.iter().map(|rank| (*rank, Apart::Circle)));
+            families = Self::without_circles(&bases);
+        }
+        apart.sort_unstable();
+        families.roots.retain(|root| apart.binary_search_by_key(root, |(rank, _)| *rank).is_err());
+        Self { apart, ..families }
     }
 
     /// `bases[rank]` is the rank of the base, or [`NONE`].
@@ -96,7 +110,7 @@ impl Families {
             fill[base as usize] += 1;
         }
         let roots = (0..bases.len() as u32).filter(|rank| bases[*rank as usize] == NONE).collect();
-        let mut families = Self { entries: Vec::new(), starts, children, sizes: Vec::new(), roots, circles: Vec::new() };
+        let mut families = Self { entries: Vec::new(), starts, children, sizes: Vec::new(), roots, apart: Vec::new() };
         families.sort_children(bases);
         families
     }
@@ -160,16 +174,30 @@ impl Families {
 fn base(pack: &Pack, offset: u64) -> Option<u64> {
     match pack.header(offset) {
         Ok(Header { stored: Stored::OnOffset(base), .. }) => Some(base),
-        Ok(Header { stored: Stored::OnObject(id), .. }) => {
-            pack.find(id)
-        }
+        Ok(Header { stored: Stored::OnObject(id), .. }) => pack.find(id),
         _ => None,
     }
 }
 
+/// Where an entry's bytes must have ended: the next one begins there.
+pub(super) fn until(pack: &Pack, entries: &[Entry], rank: u32) -> u64 {
+    let next = entries.get(rank as usize + 1).map_or(u64::MAX, |entry| entry.offset);
+    next.min(pack.end())
+}
+
+/// Ranks of the entries whose checksums are wrong.
+fn changed(pack: &Pack, entries: &[Entry]) -> Vec<u32> {
+    let is_changed = |rank: &u32| {
+        let entry = entries[*rank as usize];
+        entry.position().is_some_and(|position| pack.is_changed(position, entry.offset, until(pack, entries, *rank)))
+    };
+    (0..entries.len() as u32).into_par_iter().filter(is_changed).collect()
+}
+
 /// The rank of each entry's base, [`NONE`] or [`UNKNOWN`].
 fn bases(pack: &Pack, entries: &[Entry]) -> Vec<u32> {
-    let rank = |offset| entries.binary_search_by_key(&offset, |entry: &Entry| entry.offset).map_or(UNKNOWN, |n| n as u32);
+    let rank =
+        |offset| entries.binary_search_by_key(&offset, |entry: &Entry| entry.offset).map_or(UNKNOWN, |n| n as u32);
     entries.par_iter().map(|entry| base(pack, entry.offset).map_or(NONE, rank)).collect()
 }
 
@@ -195,17 +223,28 @@ mod tests {
     #[test]
     fn children_come_smallest_family_first() {
         // 0 is the base of 1, 2 and 3; 1 of 4; 4 of 5; 3 of 6.
-        let families = Families::new(vec![NONE, 0, 0, 0, 1, 4, 3]);
+        let families = Families::new(vec![NONE, 0, 0, 0, 1, 4, 3], &[]);
         assert_eq!(families.roots, [0]);
         assert_eq!(families.children(0), [2, 3, 1]);
-        assert!(families.circles.is_empty());
+        assert!(families.apart.is_empty());
+    }
+
+    #[test]
+    fn what_was_changed_is_walked_apart() {
+        let families = Families::new(vec![NONE, 0, 1, 1, NONE], &[1, 4]);
+        assert_eq!(families.roots, [0]);
+        assert_eq!(families.apart, [(1, Apart::Changed), (4, Apart::Changed)]);
+        assert_eq!((families.children(0), families.children(1)), (&[][..], &[2, 3][..]));
     }
 
     #[test]
     fn a_circle_of_bases_is_cut() {
         // 1 and 2 are made of each other, 3 of 2 and 4 of 3; 5 is made of itself.
-        let families = Families::new(vec![NONE, 2, 1, 2, 3, 5]);
-        assert_eq!((&families.roots, &families.circles), (&vec![0], &vec![1, 5]));
+        let families = Families::new(vec![NONE, 2, 1, 2, 3, 5], &[]);
+        assert_eq!(
+            (families.roots.as_slice(), families.apart.as_slice()),
+            (&[0][..], &[(1, Apart::Circle), (5, Apart::Circle)][..])
+        );
         assert_eq!((families.children(1), families.children(2)), (&[2][..], &[3][..]));
         assert_eq!((families.children(3), families.children(5)), (&[4][..], &[][..]));
     }
@@ -213,8 +252,8 @@ mod tests {
     #[test]
     fn chains_of_any_length_are_built_without_recursion() {
         let bases: Vec<u32> = std::iter::once(NONE).chain(0..200_000).collect();
-        let families = Families::new(bases);
+        let families = Families::new(bases, &[]);
         assert_eq!(families.children(199_999), [200_000]);
-        assert!(families.circles.is_empty());
+        assert!(families.apart.is_empty());
     }
 }

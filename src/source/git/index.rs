@@ -117,6 +117,16 @@ impl Index {
         matches!(self.data, Bytes::Mapped(_)).then(|| &self.data[end - self.hash_len..end])
     }
 
+    /// The CRC-32 of an entry as it stands in the pack, if the index tells.
+    pub(super) fn crc(&self, position: usize) -> Option<u32> {
+        match self.layout {
+            Layout::V2 { ids, .. } if matches!(self.data, Bytes::Mapped(_)) => {
+                u32_at(&self.data, ids + self.count * self.hash_len + position * 4)
+            }
+            _ => None,
+        }
+    }
+
     /// The object that begins at an offset. Looks at all of them.
     pub(super) fn at_offset(&self, offset: u64) -> Option<ObjectId> {
         (0..self.count).find(|position| self.offset(*position) == Some(offset)).map(|position| self.id(position))

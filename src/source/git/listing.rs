@@ -79,7 +79,8 @@ impl Listing {
         match files(directory) {
             Ok(paths) => {
                 self.is_partial |= paths.iter().any(|path| ends(path, "promisor"));
-                let is_orphan = |path: &PathBuf| ends(path, "idx") && paths.binary_search(&path.with_extension("pack")).is_err();
+                let is_orphan =
+                    |path: &PathBuf| ends(path, "idx") && paths.binary_search(&path.with_extension("pack")).is_err();
                 self.orphans.extend(paths.iter().filter(|path| is_orphan(path)).cloned());
                 self.packs.extend(paths.into_iter().filter(|path| ends(path, "pack")));
             }

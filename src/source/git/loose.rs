@@ -71,7 +71,8 @@ pub(super) fn list(objects: &Path, hash_len: usize) -> (Vec<ObjectId>, Vec<io::E
         Ok(entries) => entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()),
         Err(error) => return (ids, vec![error]),
     };
-    let is_hex = |name: &String| name.len() == 2 && name.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
+    let is_hex =
+        |name: &String| name.len() == 2 && name.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
     for name in directories.filter(is_hex) {
         let entries = match fs::read_dir(objects.join(&name)) {
             Ok(entries) => entries,

@@ -73,7 +73,8 @@ fn chunk(data: &[u8], name: &[u8; 4]) -> Option<Range<usize>> {
         let raw = data.get(12 + n * 12 + 4..)?.first_chunk()?;
         usize::try_from(u64::from_be_bytes(*raw)).ok()
     };
-    let n = (0..usize::from(*data.get(6)?)).find(|n| data.get(12 + n * 12..).is_some_and(|row| row.starts_with(name)))?;
+    let n =
+        (0..usize::from(*data.get(6)?)).find(|n| data.get(12 + n * 12..).is_some_and(|row| row.starts_with(name)))?;
     let range = place(n)?..place(n + 1)?;
     data.get(range.clone()).map(|_| range)
 }

@@ -34,9 +34,7 @@ impl Numbers {
         };
         let mut all: Vec<(u64, u32)> =
             (0..numbers.len()).into_par_iter().map(|number| (prefix(raw_id(number)), number)).collect();
-        all.par_sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0).then_with(|| raw_id(a.1).cmp(raw_id(b.1))).then(a.1.cmp(&b.1))
-        });
+        all.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| raw_id(a.1).cmp(raw_id(b.1))).then(a.1.cmp(&b.1)));
         all.dedup_by(|a, b| a.0 == b.0 && raw_id(a.1) == raw_id(b.1));
         let fan_out = (0..=1 << 16).map(|n| all.partition_point(|(prefix, _)| prefix >> 48 < n) as u32).collect();
         let (prefixes, sorted) = all.into_iter().unzip();

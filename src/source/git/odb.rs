@@ -16,6 +16,7 @@ use super::listing::{self, Listing};
 use super::loose::{self, LooseObject};
 use super::midx::MultiPackIndex;
 use super::numbers::Numbers;
+use super::object::Kind;
 use super::pack::{EntryError, Pack};
 use super::reading::Most;
 use super::walk::{Found, Visitor, Walk};
@@ -95,7 +96,8 @@ impl Odb {
     }
 
     fn add_pack(&mut self, path: &Path, opened: io::Result<Pack>) {
-        let room = u32::MAX as usize - self.loose.len() - self.packs.iter().map(|pack| pack.index().len()).sum::<usize>();
+        let room =
+            u32::MAX as usize - self.loose.len() - self.packs.iter().map(|pack| pack.index().len()).sum::<usize>();
         match opened {
             Ok(pack) if pack.index().len() >= room => {
                 let why = "with its objects there are more than four billion; scan the repository's packs apart";
@@ -175,18 +177,21 @@ impl Odb {
     /// Hands out every distinct object of the kinds that the visitor wants, from the threads of the current pool: packs entry
     /// by entry with every delta right after its base, then loose objects.
     pub(super) fn visit(&self, visitor: &impl Visitor) {
-        self.visit_packed(visitor);
+        self.visit_packs(true, visitor);
         self.visit_loose(visitor);
     }
 
-    /// The objects in packs.
+    /// The objects in packs, without a look at what was looked at before.
     pub(super) fn visit_packed(&self, visitor: &impl Visitor) {
+        self.visit_packs(false, visitor);
+    }
+
+    fn visit_packs(&self, check: bool, visitor: &impl Visitor) {
         for (n, pack) in self.packs.iter().enumerate() {
             let number_of = |raw_id: &[u8]| self.numbers.number(&self.packs, raw_id);
-            let is_first = |raw_id: &[u8]| {
-                n == 0 || number_of(raw_id).is_none_or(|number| number >= self.numbers.start(n))
-            };
-            Walk::new(self, pack, self.numbers.start(n), None, visitor).run(&is_first);
+            let is_first =
+                |raw_id: &[u8]| n == 0 || number_of(raw_id).is_none_or(|number| number >= self.numbers.start(n));
+            Walk::new(self, pack, self.numbers.start(n), None, check, visitor).run(&is_first);
         }
     }
 
@@ -210,7 +215,7 @@ impl Odb {
                 if !visitor.wants(kind, size, id) {
                     return Ok(());
                 }
-                if size > self.limits.large {
+                if size > self.limits.largest || kind == Kind::Blob && size > self.limits.large {
                     visitor.found(Found::alone(id, number, kind, Content::Stream(&mut object)));
                     return Ok(());
                 }
@@ -263,7 +268,8 @@ impl Odb {
     fn new_packs(&self, late: &Late) -> impl Iterator<Item = Pack> {
         let known = self.packs.iter().chain(late.packs.iter().map(Arc::as_ref)).map(Pack::path);
         let known: std::collections::HashSet<_> = known.collect();
-        let listed = self.directories.iter().flat_map(|objects| listing::packs(&objects.join("pack")).unwrap_or_default());
+        let listed =
+            self.directories.iter().flat_map(|objects| listing::packs(&objects.join("pack")).unwrap_or_default());
         let new: Vec<_> = listed.filter(|path| !known.contains(path.as_path())).collect();
         new.into_iter().filter_map(|path| open_pack(&path, self.hash_len).ok())
     }

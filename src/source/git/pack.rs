@@ -48,7 +48,7 @@ pub(super) struct Header {
 /// Why an entry could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EntryError {
-    #[error("its header in the pack is damaged")]
+    #[error("its header in the pack is damaged, or the pack's index")]
     Header,
     #[error("its compressed data is damaged")]
     Data,
@@ -58,6 +58,8 @@ pub(super) enum EntryError {
     Delta(#[from] delta::DeltaError),
     #[error("it is larger than {0} bytes and stored as a delta")]
     TooLarge(u64),
+    #[error("it is not what its pack was written with")]
+    Changed,
     #[error("its chain of deltas is a circle")]
     Circle,
     #[error("its chain of deltas is a circle or has more than {0} links")]
@@ -166,6 +168,15 @@ impl Pack {
             kind => Stored::Whole(Kind::from_pack(kind)?),
         };
         Some(Header { stored, size, data: self.end() - rest.len() as u64 })
+    }
+
+    /// Whether an entry is what the index was made for, as far as that can be told. It ends before `until`.
+    pub(super) fn is_changed(&self, position: usize, offset: u64, until: u64) -> bool {
+        let range = usize::try_from(offset).ok().zip(usize::try_from(until).ok());
+        let bytes = range.and_then(|(start, end)| self.data.get(start..end)).unwrap_or_default();
+        // Nothing becomes so much longer by being deflated: it does not go on to where the next begins.
+        let is_gap = || self.header(offset).is_ok_and(|header| bytes.len() as u64 / 2 > header.size + 1024);
+        self.index.crc(position).is_some_and(|crc| is_gap() || libdeflater::crc32(bytes) != crc)
     }
 
     /// Inflates an entry into `out`, whose old content is lost. The deflated bytes end before `until`. How large it may be is for the

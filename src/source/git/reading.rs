@@ -96,8 +96,7 @@ impl Odb {
             return Err(problem);
         }
         let others = self.packs.iter().filter(|pack| !std::ptr::eq(*pack, not_in));
-        let packed =
-            others.filter_map(|pack| Some(self.read_packed(pack, pack.find(id)?, most, depth + 1).map(Some)));
+        let packed = others.filter_map(|pack| Some(self.read_packed(pack, pack.find(id)?, most, depth + 1).map(Some)));
         let loose = std::iter::once_with(|| self.read_loose(id, most));
         let late = std::iter::once_with(|| self.read_late(id, most, depth + 1));
         for read in packed.chain(loose).chain(late) {

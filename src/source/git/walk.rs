@@ -14,7 +14,7 @@ use libdeflater::Decompressor;
 use rayon::prelude::*;
 
 use super::delta;
-use super::families::Families;
+use super::families::{self, Apart, Families};
 use super::object::Kind;
 use super::odb::Odb;
 use super::pack::{EntryError, Header, Pack, Stored};
@@ -135,17 +135,17 @@ const SMALL: usize = 64 << 10;
 const LARGE: usize = 1 << 20;
 
 impl<'a, V: Visitor> Walk<'a, V> {
-    /// `positions` are the places in the pack's index of the objects that are to be handed out: all, if there are none given.
+    /// `positions` are the places in the pack's index of the objects that are to be handed out: all, if there are none given. Whether
+    /// entries are what the index was made for is looked at when `check` says so.
     pub(super) fn new(
         odb: &'a Odb,
         pack: &'a Pack,
         first_number: u32,
         positions: Option<&[u32]>,
+        check: bool,
         visitor: &'a V,
     ) -> Self {
-        let why = "the pack's index is damaged; try `git fsck`";
-        let mut damaged = |position| visitor.failed(pack.index().id(position), why);
-        let families = Families::of(pack, positions, &mut damaged);
+        let families = Families::of(pack, positions, check);
         let (held, failed, turn) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
         Self { odb, pack, first_number, visitor, families, held, failed, turn }
     }
@@ -157,8 +157,14 @@ impl<'a, V: Visitor> Walk<'a, V> {
             let work = Work { is_first, waiting: &waiting, scope };
             let family = |worker: &mut _, &root: &u32| self.family(root, None, worker, work);
             self.families.roots.par_iter().with_max_len(FAMILIES).for_each_init(Worker::new, family);
-            let circle = |worker: &mut _, &entry: &u32| self.family(entry, Some(EntryError::Circle), worker, work);
-            self.families.circles.par_iter().with_max_len(FAMILIES).for_each_init(Worker::new, circle);
+            let apart = |worker: &mut _, &(entry, why): &(u32, Apart)| {
+                let problem = match why {
+                    Apart::Circle => EntryError::Circle,
+                    Apart::Changed => EntryError::Changed,
+                };
+                self.family(entry, Some(problem), worker, work);
+            };
+            self.families.apart.par_iter().with_max_len(FAMILIES).for_each_init(Worker::new, apart);
         });
     }
 
@@ -296,7 +302,8 @@ impl<'a, V: Visitor> Walk<'a, V> {
         Ok(Base { kind: base.kind, bytes: Kept::Here(bytes), memory })
     }
 
-    /// An object that can't be read where it is: from another pack or a file, or not at all, which is told.
+    /// An object that can't be read where it is: from another pack or a file, or not at all, which is told. What was changed is read
+    /// here, too, if it stands nowhere else: it is told, but may still be what it was.
     fn from_elsewhere<'w>(
         &'w self,
         rank: u32,
@@ -305,14 +312,21 @@ impl<'a, V: Visitor> Walk<'a, V> {
         is_first: &dyn Fn(&[u8]) -> bool,
     ) -> Option<Base<V::Memory>> {
         let position = self.families.entries[rank as usize].position();
-        let read = position.and_then(|position| {
+        let mut read = position.and_then(|position| {
             let id = self.pack.index().id(position);
             self.slowly(worker, |most| self.odb.read_elsewhere(id, self.pack, most, 0)).ok()
         });
-        let Some((kind, bytes)) = read else {
+        if read.is_none() {
             self.failed(rank, why, is_first);
+            let is_here = matches!(why, EntryError::Changed);
+            let here = |most| self.odb.read_packed(self.pack, self.offset(rank), most, 0);
+            read = is_here.then(|| self.slowly(worker, here).ok()).flatten();
+            read = read.filter(|(kind, _)| self.visitor.wants_kind(*kind));
+        }
+        let Some((kind, bytes)) = read else {
             // Nothing can be made of it, but what should be may stand elsewhere, too.
-            return (!self.children(rank).is_empty()).then_some(Base { kind: Kind::Blob, bytes: Kept::Never, memory: None });
+            let never = Base { kind: Kind::Blob, bytes: Kept::Never, memory: None };
+            return (!self.children(rank).is_empty()).then_some(never);
         };
         if !self.visitor.wants_kind(kind) {
             return None;
@@ -358,7 +372,9 @@ impl<'a, V: Visitor> Walk<'a, V> {
         let limits = &self.odb.limits;
         self.odb.spend(header.size)?;
         let is_base = !self.children(root).is_empty();
-        if header.size > limits.large && (!is_base || header.size > limits.largest) {
+        // What else than a blob has to be read as a whole.
+        let is_content = kind == Kind::Blob && !is_base;
+        if header.size > limits.largest || is_content && header.size > limits.large {
             let mut stream = self.pack.stream(header)?;
             self.hand_out(root, kind, header.size, is_first, Content::Stream(&mut stream), None);
             return Ok(is_base.then_some(Base { kind, bytes: Kept::Never, memory: None }));
@@ -448,23 +464,25 @@ impl<'a, V: Visitor> Walk<'a, V> {
         self.families.entries[rank as usize].offset
     }
 
-    /// Where an entry's bytes must have ended: the next one begins there.
     fn until(&self, rank: u32) -> u64 {
-        self.families.entries.get(rank as usize + 1).map_or(self.pack.end(), |entry| entry.offset)
+        families::until(self.pack, &self.families.entries, rank)
     }
 
     /// Tells of an object that can't be read. One that an earlier pack holds, too, was read or told of there; an entry that nobody
     /// asked for is a base, and what is made of it is told of.
     fn failed(&self, rank: u32, error: &EntryError, is_first: &dyn Fn(&[u8]) -> bool) {
         let position = self.families.entries[rank as usize].position();
-        let Some(id) = position.map(|position| self.pack.index().id(position)).filter(|id| is_first(id.as_bytes())) else {
+        let Some(id) = position.map(|position| self.pack.index().id(position)).filter(|id| is_first(id.as_bytes()))
+        else {
             return;
         };
         let pack = self.pack.path().display();
         match self.failed.fetch_add(1, Ordering::Relaxed).cmp(&self.odb.limits.told) {
             std::cmp::Ordering::Less => self.visitor.failed(id, &format!("{error}, in {pack}; `git fsck` tells more")),
             std::cmp::Ordering::Equal => {
-                let why = format!("{error}, in {pack}, as others there that are not told of one by one; `git fsck` tells all");
+                let why = format!(
+                    "{error}, in {pack}, as others there that are not told of one by one; `git fsck` tells all"
+                );
                 self.visitor.failed(id, &why);
             }
             std::cmp::Ordering::Greater => {}
