@@ -680,6 +680,59 @@ mod tests {
         assert!(skipped.iter().any(|skipped| skipped.why.contains("lists 3 of")), "{skipped:?}");
     }
 
+    /// What is handed out when git does something between the listing of all objects and their reading.
+    fn scan_after(repository: &Repository, work: impl FnOnce()) -> (BTreeMap<ObjectId, Vec<u8>>, Vec<Skipped>) {
+        let (history, recorder) = (repository.history(Revisions::All), Recorder::default());
+        let opened = history.open().unwrap();
+        work();
+        opened.odb.visit(&Scan { history: &history, opened: &opened, sink: &recorder, links: Shards::new() });
+        opened.odb.halves().into_iter().for_each(|skipped| recorder.skipped(skipped));
+        (recorder.pieces.into_inner().unwrap(), recorder.skipped.into_inner().unwrap())
+    }
+
+    #[test]
+    fn loose_objects_that_go_into_a_pack_after_they_were_listed_are_read_there() {
+        let repository = Repository::new(&[]).with_deltas();
+        let whole = repository.scan().0;
+        assert_eq!(scan_after(&repository, || drop(repository.git(&["gc", "-q", "--prune=now"]))), (whole, vec![]));
+    }
+
+    #[test]
+    fn packs_that_are_replaced_after_they_were_opened_are_read() {
+        let repository = Repository::new(&[]).with_deltas();
+        repository.git(&["repack", "-adq"]);
+        let (whole, before) = (repository.scan().0, packs(&repository));
+        let work = || drop(repository.git(&["repack", "-adfq", "--depth=2", "--window=2"]));
+        assert_eq!(scan_after(&repository, work), (whole, vec![]));
+        assert_ne!(packs(&repository), before);
+    }
+
+    #[test]
+    fn what_is_removed_after_it_was_listed_is_told() {
+        let repository = Repository::new(&[]);
+        repository.commit("a", b"a");
+        let id = repository.hash_object(b"dangling");
+        let (_, skipped) = scan_after(&repository, || drop(repository.git(&["gc", "-q", "--prune=now"])));
+        assert!(skipped.len() == 1 && skipped[0].what.contains(&id), "{skipped:?}");
+        assert!(skipped[0].why.contains("removed after it was listed"), "{skipped:?}");
+    }
+
+    /// Git writes a pack first and its index last, and removes them the other way round.
+    #[test]
+    fn halves_of_pairs_that_git_is_at_work_on_are_not_told() {
+        let repository = Repository::new(&[]).with_deltas();
+        repository.git(&["repack", "-q"]);
+        let pack = packs(&repository).remove(0);
+        let (index, away) = (pack.with_extension("idx"), repository.path().join("away"));
+        std::fs::copy(&index, &away).unwrap();
+        std::fs::remove_file(&index).unwrap();
+        let (whole, skipped) = repository.scan();
+        assert!(!whole.is_empty() && skipped.len() == 1, "{skipped:?}");
+        assert_eq!(scan_after(&repository, || drop(std::fs::copy(&away, &index))), (whole.clone(), vec![]));
+        std::fs::remove_file(&index).unwrap();
+        assert_eq!(scan_after(&repository, || std::fs::remove_file(&pack).unwrap()), (whole, vec![]));
+    }
+
     #[test]
     fn a_missing_blob_or_ref_is_told() {
         let repository = Repository::new(&[]);

@@ -8,6 +8,7 @@
     reason = "all of it is test code, and runs git"
 )]
 
+mod bombs;
 mod concurrent;
 mod damage;
 mod git;

@@ -107,12 +107,20 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 /// An object with its content, and how it is made of another one.
-struct Object {
+pub(crate) struct Object {
     id: Vec<u8>,
     kind: u8,
     content: Vec<u8>,
     delta: Option<(usize, Vec<u8>)>,
     places: Vec<Place>,
+}
+
+impl Object {
+    /// One in the first pack, as a delta if there is one.
+    pub(crate) fn new(kind: u8, content: Vec<u8>, delta: Option<(usize, Vec<u8>)>) -> Self {
+        let place = Place { directory: 0, pack: Some(0), order: 0, as_delta: true, by_name: false };
+        Self { id: Hash::Sha1.name(kind, &content), kind, content, delta, places: vec![place] }
+    }
 }
 
 fn steps(base: &[u8], edits: &[Edit]) -> Vec<Step> {
@@ -250,7 +258,7 @@ fn expected(objects: &[Object]) -> (BTreeMap<ObjectId, Vec<u8>>, Found) {
     (contents, found)
 }
 
-fn assert_exact(objects: &[Object], hash: Hash, limits: Limits) -> usize {
+pub(crate) fn assert_exact(objects: &[Object], hash: Hash, limits: Limits) -> usize {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), objects, hash);
     let seen = scan_within(&root.path().join("0"), limits);

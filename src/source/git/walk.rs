@@ -275,8 +275,14 @@ impl<'a, V: Visitor> Walk<'a, V> {
                 self.drop_frame(frames.pop(), worker);
             }
             let made = made.map_or_else(|error| self.from_elsewhere(child, &error, worker, work.is_first), Some);
-            frames.extend(made.map(|base| self.frame(child, base)));
-            self.shed(&mut frames);
+            let frame = made.map(|base| self.frame(child, base));
+            if self.children(child).is_empty() {
+                self.drop_frame(frame, worker);
+                self.pass_turn(&frames, worker);
+            } else {
+                frames.extend(frame);
+                self.shed(&mut frames);
+            }
         }
     }
 
