@@ -14,10 +14,12 @@ use bstr::{BString, ByteSlice};
 use rayon::prelude::*;
 
 use self::attribution::Attribution;
+use self::cache::{Cache, Plan};
 use self::graph::{Graph, Links, Shards};
 use self::object::Kind;
-use self::odb::Odb;
+use self::odb::{Odb, Selection};
 use self::refs::Refs;
+use self::trace::{Scanned, Tracing};
 use self::walk::{Found, Visitor};
 use super::tree::read_small;
 use super::{Sink, Skipped, Source, SourceError};
@@ -26,10 +28,12 @@ use crate::location::Mark;
 use crate::provenance::{Origin, Provenance};
 
 mod attribution;
+pub mod cache;
 mod delta;
 mod families;
 mod graph;
 mod index;
+mod known;
 mod loose;
 mod map;
 pub mod mirror;
@@ -38,6 +42,7 @@ mod odb;
 mod pack;
 mod range;
 mod refs;
+mod trace;
 mod trees;
 mod walk;
 
@@ -56,6 +61,7 @@ pub struct History {
     git_dir: PathBuf,
     common_dir: PathBuf,
     revisions: Revisions,
+    cache: Option<(cache::Settings, Vec<u8>)>,
     /// Opened by the visit, used again by the attribution.
     opened: OnceLock<Opened>,
 }
@@ -64,15 +70,21 @@ struct Opened {
     odb: Odb,
     refs: Refs,
     range: Option<Vec<ObjectId>>,
-    /// What the commits and tags link to that were scanned, until somebody asks.
-    links: Mutex<Option<Links>>,
+    /// What was scanned of a whole history, until somebody asks.
+    scanned: Mutex<Option<Scanned>>,
 }
 
 impl History {
     /// The repository whose worktree's git directory is `git_dir` and whose objects and refs are in `common_dir`: the same
     /// directory but for linked worktrees. `name` is what the user calls it, without a password.
     pub fn new(name: &str, git_dir: PathBuf, common_dir: PathBuf, revisions: Revisions) -> Self {
-        Self { name: name.into(), git_dir, common_dir, revisions, opened: OnceLock::new() }
+        Self { name: name.into(), git_dir, common_dir, revisions, cache: None, opened: OnceLock::new() }
+    }
+
+    /// Remembers between scans of a whole history what need not be read again; ranges don't. `name` tells repositories apart.
+    #[must_use]
+    pub fn remembered(self, settings: cache::Settings, name: Vec<u8>) -> Self {
+        Self { cache: Some((settings, name)), ..self }
     }
 
     fn open(&self) -> Result<Opened, SourceError> {
@@ -100,7 +112,7 @@ impl History {
                 Some(commits)
             }
         };
-        Ok(Opened { odb, refs, range, links: Mutex::default() })
+        Ok(Opened { odb, refs, range, scanned: Mutex::default() })
     }
 
     /// Commits at which history was cut off when it was cloned.
@@ -147,7 +159,7 @@ impl History {
     }
 
     fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) {
-        let visitor = Scan { history: self, opened, sink, links: Shards::new() };
+        let visitor = Scan::new(self, opened, sink);
         let cuts = self.cuts();
         if commits.iter().any(|commit| cuts.contains(commit)) {
             self.note_shallow(sink);
@@ -164,6 +176,25 @@ impl History {
             Ok(None) => visitor.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it"),
             Err(error) => visitor.failed(*id, &format!("{error}; `git fsck` tells more")),
         });
+    }
+
+    fn visit_all(&self, opened: &Opened, sink: &dyn Sink) -> Scanned {
+        let odb = &opened.odb;
+        let (mut cache, mut notes) = (None, [None, None]);
+        if let Some((settings, name)) = &self.cache {
+            let (found, note) = Cache::open(settings, name, odb.hash_len());
+            (cache, notes[0]) = (Some(found), note);
+        }
+        let mut plan = Plan::default();
+        if let Some(cache) = &mut cache {
+            (plan, notes[1]) = cache.plan(odb);
+        }
+        notes.into_iter().flatten().for_each(|note| sink.note(note));
+        sink.known(plan.known);
+        let scan = Scan::new(self, opened, sink);
+        odb.visit(&plan.selection, &scan);
+        let unclean = scan.unclean.into_iter().flatten().collect();
+        Scanned { links: Links::joined(scan.links), unclean, plan, cache }
     }
 
     /// Objects that were left at the server, or that a damaged repository has lost.
@@ -189,10 +220,8 @@ impl Source for History {
             Some(commits) => self.visit_range(&opened, commits, sink),
             None => {
                 self.note_shallow(sink);
-                let scan = Scan { history: self, opened: &opened, sink, links: Shards::new() };
-                opened.odb.visit(&scan);
-                let links = Links::joined(scan.links);
-                *opened.links.lock().unwrap_or_else(PoisonError::into_inner) = Some(links);
+                let scanned = self.visit_all(&opened, sink);
+                *opened.scanned.lock().unwrap_or_else(PoisonError::into_inner) = Some(scanned);
             }
         }
         // Set only here, and a source is visited once.
@@ -208,20 +237,23 @@ impl Source for History {
         if ids.is_empty() && !is_whole {
             return HashMap::new();
         }
-        let links = opened.links.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let links = links.unwrap_or_else(|| graph::links(&opened.odb, sink));
-        // Where everything should be there and nothing hit, what trees in packs say is not worth a second pass.
-        let packs_too = !ids.is_empty() || opened.odb.is_partial;
-        let mut read = graph::read(&opened.odb, ids, packs_too, sink);
-        if is_whole {
-            read.missing.extend(links.missing(&opened.odb, &self.cuts()));
-            read.missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
-            self.note_missing(opened, read.missing.len(), sink);
-        }
-        if ids.is_empty() {
+        let scanned = opened.scanned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (graph, is_cut) = match scanned {
+            Some(scanned) => {
+                let tracing = Tracing { odb: &opened.odb, refs: &opened.refs, cuts: &self.cuts(), sink };
+                let traced = tracing.trace(scanned, ids);
+                self.note_missing(opened, traced.missing, sink);
+                (traced.graph, traced.is_cut)
+            }
+            None => {
+                let read = graph::read(&opened.odb, ids, &Selection::All, true, sink);
+                let (graph, is_cut) = Graph::new(&opened.odb, &graph::links(&opened.odb, sink), read, ids, None);
+                (Some(graph), is_cut)
+            }
+        };
+        let Some(graph) = graph else {
             return HashMap::new();
-        }
-        let (graph, is_cut) = Graph::new(&opened.odb, links, read, ids);
+        };
         if is_cut {
             let why = "too many directories lead to findings: not all of their places are told";
             sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
@@ -246,12 +278,25 @@ struct Scan<'a> {
     opened: &'a Opened,
     sink: &'a dyn Sink,
     links: Shards<Links>,
+    unclean: Shards<Vec<ObjectId>>,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(history: &'a History, opened: &'a Opened, sink: &'a dyn Sink) -> Self {
+        Self { history, opened, sink, links: Shards::new(), unclean: Shards::new() }
+    }
+
     fn hand_out<'o>(&self, id: ObjectId, content: Content<'o>, lineage: Lineage<'o>) -> Option<Vec<Mark>> {
         let provenance = Provenance::new(Origin::Object { repository: self.history.name.clone(), id });
-        self.sink.blob(Blob { provenance, content, lineage })
+        let taken = self.sink.blob(Blob { provenance, content, lineage });
+        if !taken.is_clean {
+            self.note_unclean(id);
+        }
+        taken.marks
+    }
+
+    fn note_unclean(&self, id: ObjectId) {
+        self.unclean.with(|ids| ids.push(id));
     }
 }
 
@@ -266,6 +311,7 @@ impl Visitor for Scan<'_> {
         match self.sink.max_size() {
             Some(limit) if kind == Kind::Blob && size > limit => {
                 self.sink.skipped(Skipped::too_large(self.opened.odb.label(id), size, limit));
+                self.note_unclean(id);
                 false
             }
             _ => self.wants_kind(kind),
@@ -294,6 +340,7 @@ impl Visitor for Scan<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
+        self.note_unclean(id);
         self.sink.skipped(Skipped::new(self.opened.odb.label(id), why));
     }
 }
@@ -335,6 +382,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::source::Taken;
 
     /// Remembers everything that it is handed.
     #[derive(Default)]
@@ -344,7 +392,7 @@ mod tests {
     }
 
     impl Sink for Recorder {
-        fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+        fn blob(&self, blob: Blob<'_>) -> Taken {
             let Origin::Object { id, .. } = blob.provenance.origin else {
                 panic!("history hands out objects");
             };
@@ -360,7 +408,7 @@ mod tests {
                 }
             };
             self.pieces.lock().unwrap().entry(id).or_default().extend_from_slice(bytes);
-            None
+            Taken::default()
         }
 
         fn skipped(&self, skipped: Skipped) {
@@ -515,7 +563,7 @@ mod tests {
             let mut opened = history.open().unwrap();
             opened.odb.most_held = most_held;
             let recorder = Recorder::default();
-            opened.odb.visit(&Scan { history: &history, opened: &opened, sink: &recorder, links: Shards::new() });
+            opened.odb.visit(&Selection::All, &Scan::new(&history, &opened, &recorder));
             assert_eq!(*recorder.skipped.lock().unwrap(), []);
             recorder.pieces.into_inner().unwrap()
         };

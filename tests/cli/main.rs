@@ -4,6 +4,7 @@
 
 mod asks;
 mod bad_input;
+mod cache;
 mod rules;
 mod scan;
 mod support;

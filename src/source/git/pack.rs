@@ -72,7 +72,6 @@ impl Pack {
         if !data.starts_with(b"PACK") || !matches!(version, Some(2 | 3)) || data.len() < 12 + hash_len {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of version 2 or 3"));
         }
-        map::read_ahead(&data);
         Ok(Self { path: path.to_owned(), data, index, hash_len })
     }
 
@@ -89,6 +88,11 @@ impl Pack {
         (!is_pair).then(|| {
             "it is cut short or changed, or its index is another pack's; what could be read was scanned".to_owned()
         })
+    }
+
+    /// Tells the system that all of the pack is going to be read.
+    pub(super) fn read_ahead(&self) {
+        map::read_ahead(&self.data);
     }
 
     pub(super) fn path(&self) -> &Path {
