@@ -11,19 +11,24 @@ impl Class {
     /// None of them.
     pub(super) const EMPTY: Self = Self([false; 256]);
 
-    /// This class with letters, digits and the bytes of `others`.
-    pub(super) const fn with_words(mut self, others: &[u8]) -> Self {
-        let mut c = 0;
-        while c < self.0.len() {
-            self.0[c] |= (c as u8).is_ascii_alphanumeric();
-            c += 1;
-        }
+    /// This class and the bytes of `others`.
+    pub(super) const fn with(mut self, others: &[u8]) -> Self {
         let mut i = 0;
         while i < others.len() {
             self.0[others[i] as usize] = true;
             i += 1;
         }
         self
+    }
+
+    /// This class, letters, digits and the bytes of `others`.
+    pub(super) const fn with_words(mut self, others: &[u8]) -> Self {
+        let mut c = 0;
+        while c < self.0.len() {
+            self.0[c] |= (c as u8).is_ascii_alphanumeric();
+            c += 1;
+        }
+        self.with(others)
     }
 
     pub(super) fn add(&mut self, bytes: RangeInclusive<u8>) {
