@@ -271,7 +271,8 @@ impl Odb {
         let packed = self.packs.iter().flat_map(|pack| (0..pack.index().len()).map(|n| pack.index().raw_id(n)));
         let loose = self.loose.iter().map(|(id, _)| id.as_bytes());
         let mut ids: Vec<&[u8]> = packed.chain(loose).filter(|id| is_asked_for(id)).collect();
-        ids.sort_unstable();
+        // Each pack's are in order already, which a stable sort makes use of.
+        ids.sort();
         ids.dedup();
         ids.concat()
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
-use super::cache::{Cache, Plan, Traces};
+use super::cache::{Cache, Plan, Traces, TreeTraces};
 use super::graph::{self, Graph, Links};
 use super::odb::{Odb, Selection};
 use super::refs::Refs;
@@ -57,37 +57,39 @@ impl Tracing<'_> {
         let former = former.filter(|former| former.cuts == cuts);
         let former_unclean = cache.as_ref().map_or(&[][..], Cache::unclean);
         let covers = former.as_ref().is_some_and(|former| self.covers(former, former_unclean, ids));
-        let selection = if covers { &plan.selection } else { &Selection::All };
         // Where everything should be there and nothing hit, what trees in packs say is not worth a second pass.
-        let packs_too = covers || !ids.is_empty() || self.odb.is_partial;
-        let read = graph::read(self.odb, ids, selection, packs_too, self.sink);
+        let all_trees = !covers && (!ids.is_empty() || self.odb.is_partial);
+        let selection = if former.is_some() && !all_trees { &plan.selection } else { &Selection::All };
+        let read = graph::read(self.odb, ids, selection, covers || all_trees, self.sink);
         unclean.extend(&read.failed);
+        unclean.sort_unstable();
         let mut missing = read.missing.clone();
         let was_known = former.is_some();
-        let (trees, links) = match former {
-            Some(former) if covers => {
-                missing.extend(former.missing);
+        let (links, trees) = match former {
+            Some(former) => {
+                missing.extend(former.missing.into_iter().filter(|id| !self.odb.contains(*id)));
                 missing.extend(links.missing(self.odb, self.cuts));
-                (former.trees, former.links.joined_with(links))
+                (former.links.joined_with(links), former.trees.filter(|_| covers))
             }
-            former => {
-                let links = match (former, &plan.selection) {
-                    (Some(former), _) => former.links.joined_with(links),
-                    (None, Selection::All) => links,
-                    (None, Selection::Some { .. }) => graph::links(self.odb, self.sink),
-                };
+            None => {
+                let is_all = matches!(plan.selection, Selection::All);
+                let links = if is_all { links } else { graph::links(self.odb, self.sink) };
                 missing.extend(links.missing(self.odb, self.cuts));
-                (None, links)
+                (links, None)
             }
         };
-        let (graph, is_cut) = Graph::new(self.odb, &links, read, ids, trees.as_ref());
-        let is_new = !plan.is_same || !same_unclean || !was_known || (packs_too && !covers);
-        if let Some(cache) = cache.filter(|_| is_new) {
-            let trees = (packs_too && !is_cut).then(|| graph.traces(self.odb, ids));
+        let (mut graph, mut is_cut) = (None, false);
+        if !ids.is_empty() {
+            let (made, more) = Graph::new(self.odb, &links, read, ids, trees.as_ref());
+            (graph, is_cut) = (Some(made), more);
+        }
+        if let Some(cache) = cache.filter(|_| !plan.is_same || !same_unclean || !was_known || all_trees) {
+            let traces = || graph.as_ref().map_or_else(TreeTraces::default, |graph| graph.traces(self.odb, ids));
+            let trees = (covers || all_trees).then(traces).filter(|_| !is_cut);
             self.save(&cache, &unclean, &Traces { links, missing: missing.clone(), cuts, trees });
         }
         missing.extend(lost_tips);
-        Traced { missing: missing.len(), graph: (!ids.is_empty()).then_some(graph), is_cut }
+        Traced { missing: missing.len(), graph, is_cut }
     }
 
     /// Whether what was known of trees is enough, but for those that are new: for everything that hits now and was there before it
