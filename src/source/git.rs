@@ -11,13 +11,14 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bstr::{BString, ByteSlice};
-use rayon::prelude::*;
 
 use self::attribution::Attribution;
 use self::graph::{Graph, Links, Shards};
 use self::object::Kind;
 use self::odb::Odb;
+use self::range::{Brought, Range};
 use self::refs::Refs;
+use self::stand_in::Original;
 use self::walk::{Found, Visitor};
 use super::tree::read_small;
 use super::{Sink, Skipped, Source, SourceError};
@@ -26,6 +27,7 @@ use crate::location::Mark;
 use crate::provenance::{Origin, Provenance};
 
 mod attribution;
+mod bases;
 mod delta;
 mod graph;
 mod index;
@@ -37,6 +39,7 @@ mod odb;
 mod pack;
 mod range;
 mod refs;
+mod stand_in;
 mod trees;
 mod walk;
 
@@ -45,7 +48,8 @@ mod walk;
 pub enum Revisions {
     /// Every object, reachable or not.
     All,
-    /// What the commits of a range brought: `A..B`, `A...B`, or a revision and all before it.
+    /// What the commits of a range brought: anything that `git rev-list` takes for one, be it `A..B`, `A...B`, `HEAD^!`, or a revision
+    /// and all before it.
     Range(String),
 }
 
@@ -62,7 +66,9 @@ pub struct History {
 struct Opened {
     odb: Odb,
     refs: Refs,
+    /// The commits of a range, parents before children.
     range: Option<Vec<ObjectId>>,
+    brought: Option<Brought>,
     /// What the commits and tags link to that were scanned, until somebody asks.
     links: Mutex<Option<Links>>,
 }
@@ -83,23 +89,24 @@ impl History {
             ));
         }
         let hash_len = hash_len(&self.common_dir).map_err(failed)?;
-        let odb = Odb::open(&objects, &self.name, hash_len);
+        let mut odb = Odb::open(&objects, &self.name, hash_len);
         let refs = refs::read(&self.git_dir, &self.common_dir);
         let range = match &self.revisions {
-            Revisions::All => None,
-            Revisions::Range(_) if hash_len == 32 => {
-                let why = "ranges of SHA-256 repositories can't be resolved yet; --history all reads all of it";
-                return Err(failed(why.to_owned()));
+            Revisions::All => {
+                odb.list_loose();
+                None
             }
             Revisions::Range(spec) => {
-                let commits = range::commits(spec, &refs, &self.common_dir).map_err(failed)?;
+                let (git_dir, common_dir) = (&self.git_dir, &self.common_dir);
+                let original = Original { git_dir, common_dir, hash_len, refs: &refs };
+                let commits = stand_in::commits(spec, &original).map_err(failed)?;
                 if commits.is_empty() {
                     return Err(failed(format!("the range `{spec}` has no commits in it: nothing was scanned")));
                 }
                 Some(commits)
             }
         };
-        Ok(Opened { odb, refs, range, links: Mutex::default() })
+        Ok(Opened { odb, refs, range, brought: None, links: Mutex::default() })
     }
 
     /// Commits at which history was cut off when it was cloned.
@@ -145,24 +152,48 @@ impl History {
         staged
     }
 
-    fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) {
-        let visitor = Scan { history: self, opened, sink, links: Shards::new() };
+    fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) -> Brought {
         let cuts = self.cuts();
         if commits.iter().any(|commit| cuts.contains(commit)) {
             self.note_shallow(sink);
         }
-        let blobs = range::introduced(&opened.odb, commits, sink);
-        let mut objects: Vec<ObjectId> = commits.to_vec();
-        objects.extend(blobs);
-        objects.par_iter().for_each(|id| match opened.odb.read(*id) {
-            Ok(Some((kind, bytes))) => {
-                if visitor.wants(kind, bytes.len() as u64, *id) {
-                    visitor.found(Found::alone(*id, 0, kind, Content::Bytes(&bytes)));
-                }
-            }
-            Ok(None) => visitor.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it"),
-            Err(error) => visitor.failed(*id, &format!("{error}; `git fsck` tells more")),
-        });
+        let range = Range::new(&opened.odb, commits, sink);
+        let scan = self.scan(opened, sink);
+        range.hand_out(commits.to_vec(), &scan);
+        let brought = range.brought(&Links::joined(scan.links));
+        range.hand_out(brought.blobs(), &self.scan(opened, sink));
+        brought
+    }
+
+    fn scan<'a>(&'a self, opened: &'a Opened, sink: &'a dyn Sink) -> Scan<'a> {
+        Scan { history: self, opened, sink, links: Shards::new() }
+    }
+
+    /// Where objects stand in all of history, and what of it is missing.
+    fn attribute_whole(
+        &self,
+        opened: &Opened,
+        ids: &HashSet<ObjectId>,
+        attribution: &Attribution<'_>,
+        sink: &dyn Sink,
+    ) -> HashMap<ObjectId, Vec<Provenance>> {
+        let links = opened.links.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let links = links.unwrap_or_else(|| graph::links(&opened.odb, sink));
+        // Where everything should be there and nothing hit, what trees in packs say is not worth a second pass.
+        let packs_too = !ids.is_empty() || opened.odb.is_partial;
+        let mut read = graph::read(&opened.odb, ids, packs_too, sink);
+        read.missing.extend(links.missing(&opened.odb, &self.cuts()));
+        read.missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
+        self.note_missing(opened, read.missing.len(), sink);
+        if ids.is_empty() {
+            return HashMap::new();
+        }
+        let (graph, is_cut) = Graph::new(&opened.odb, links, read, ids);
+        if is_cut {
+            let why = "too many directories lead to findings: not all of their places are told";
+            sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
+        }
+        attribution.places(&graph, ids, sink)
     }
 
     /// Objects that were left at the server, or that a damaged repository has lost.
@@ -180,15 +211,15 @@ impl History {
 
 impl Source for History {
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
-        let opened = self.open()?;
+        let mut opened = self.open()?;
         for skipped in opened.odb.skipped.iter().chain(&opened.refs.skipped) {
             sink.skipped(skipped.clone());
         }
         match &opened.range {
-            Some(commits) => self.visit_range(&opened, commits, sink),
+            Some(commits) => opened.brought = Some(self.visit_range(&opened, commits, sink)),
             None => {
                 self.note_shallow(sink);
-                let scan = Scan { history: self, opened: &opened, sink, links: Shards::new() };
+                let scan = self.scan(&opened, sink);
                 opened.odb.visit(&scan);
                 let links = Links::joined(scan.links);
                 *opened.links.lock().unwrap_or_else(PoisonError::into_inner) = Some(links);
@@ -203,39 +234,16 @@ impl Source for History {
         let Some(opened) = self.opened.get() else {
             return HashMap::new();
         };
-        let is_whole = opened.range.is_none();
-        if ids.is_empty() && !is_whole {
-            return HashMap::new();
-        }
-        let links = opened.links.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let links = links.unwrap_or_else(|| graph::links(&opened.odb, sink));
-        // Where everything should be there and nothing hit, what trees in packs say is not worth a second pass.
-        let packs_too = !ids.is_empty() || opened.odb.is_partial;
-        let mut read = graph::read(&opened.odb, ids, packs_too, sink);
-        if is_whole {
-            read.missing.extend(links.missing(&opened.odb, &self.cuts()));
-            read.missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
-            self.note_missing(opened, read.missing.len(), sink);
-        }
-        if ids.is_empty() {
-            return HashMap::new();
-        }
-        let (graph, is_cut) = Graph::new(&opened.odb, links, read, ids);
-        if is_cut {
-            let why = "too many directories lead to findings: not all of their places are told";
-            sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
-        }
         // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
-        let no_index = opened.range.is_some() || opened.odb.hash_len() == 32;
+        let no_index = ids.is_empty() || opened.range.is_some() || opened.odb.hash_len() == 32;
         let staged = if no_index { Vec::new() } else { self.staged(sink) };
-        let attribution = Attribution {
-            odb: &opened.odb,
-            refs: &opened.refs,
-            repository: self.name.clone(),
-            staged: &staged,
-            range: opened.range.as_deref(),
-        };
-        attribution.places(&graph, ids, sink)
+        let attribution =
+            Attribution { odb: &opened.odb, refs: &opened.refs, repository: self.name.clone(), staged: &staged };
+        match opened.range.as_ref().zip(opened.brought.as_ref()) {
+            Some(_) if ids.is_empty() => HashMap::new(),
+            Some((commits, brought)) => Range::new(&opened.odb, commits, sink).places(brought, ids, &attribution),
+            None => self.attribute_whole(opened, ids, &attribution, sink),
+        }
     }
 }
 

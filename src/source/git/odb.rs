@@ -3,15 +3,17 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bstr::ByteSlice;
 use libdeflater::Decompressor;
 use rayon::prelude::*;
 
+use super::bases::{Bases, Decoded, Place};
 use super::delta;
 use super::loose;
 use super::object::Kind;
-use super::pack::{EntryError, MAX_REBUILT, Pack, Stored};
+use super::pack::{EntryError, Header, MAX_REBUILT, Pack, Stored};
 use super::walk::{Found, Visitor, Walk};
 use crate::blob::{Content, ObjectId};
 use crate::source::Skipped;
@@ -28,8 +30,8 @@ pub(super) struct Odb {
     packs: Vec<Pack>,
     /// The number of each pack's first object, see [`Odb::number`].
     pack_starts: Vec<u32>,
-    /// Sorted by id, each once, with the directory that holds it.
-    loose: Vec<(ObjectId, u32)>,
+    /// Sorted, each once; empty until [`Odb::list_loose`].
+    loose: Vec<ObjectId>,
     /// What could not be opened.
     pub(super) skipped: Vec<Skipped>,
     /// Some pack says that objects it refers to were left at the server.
@@ -50,8 +52,6 @@ impl Odb {
             is_partial: false,
         };
         odb.add_directory(objects);
-        odb.loose.sort_unstable();
-        odb.loose.dedup_by_key(|(id, _)| *id);
         let mut start = 0;
         for pack in &odb.packs {
             odb.pack_starts.push(start);
@@ -74,16 +74,23 @@ impl Odb {
             if self.directories.contains(&objects) {
                 continue;
             }
-            let number = self.directories.len() as u32;
             self.directories.push(objects.clone());
             self.add_packs(&objects.join("pack"));
+            waiting.extend(self.alternates(&objects));
+        }
+    }
+
+    /// Finds out which loose objects there are, as all need that are to be numbered or visited: not those that are read by their ids.
+    pub(super) fn list_loose(&mut self) {
+        for objects in self.directories.clone() {
             let (ids, errors) = loose::list(&objects, self.hash_len);
-            self.loose.extend(ids.into_iter().map(|id| (id, number)));
+            self.loose.extend(ids);
             for error in errors {
                 self.skip(&objects, format!("listing its loose objects failed: {error}"));
             }
-            waiting.extend(self.alternates(&objects));
         }
+        self.loose.sort_unstable();
+        self.loose.dedup();
     }
 
     /// Paths in `info/alternates`, relative ones to the object directory itself.
@@ -152,7 +159,7 @@ impl Odb {
     }
 
     fn loose_number(&self, raw_id: &[u8]) -> Option<u32> {
-        let at = self.loose.binary_search_by(|(id, _)| id.as_bytes().cmp(raw_id)).ok()?;
+        let at = self.loose.binary_search_by(|id| id.as_bytes().cmp(raw_id)).ok()?;
         Some(self.packed_len() + at as u32)
     }
 
@@ -161,12 +168,13 @@ impl Odb {
     }
 
     pub(super) fn contains(&self, id: ObjectId) -> bool {
-        self.number(id.as_bytes()).is_some()
+        self.packed_at(id).is_some() || self.directories.iter().any(|objects| loose::path(objects, id).exists())
     }
 
     /// Hands out every distinct object of the kinds that the visitor wants, from the threads of the current pool: packs entry
     /// by entry with every delta right after its base, then loose objects.
     pub(super) fn visit(&self, visitor: &impl Visitor) {
+        self.packs.iter().for_each(Pack::read_ahead);
         self.visit_packed(visitor);
         self.visit_loose(visitor);
     }
@@ -185,9 +193,9 @@ impl Odb {
         let loose: Vec<_> = self
             .loose
             .iter()
-            .filter(|(id, _)| self.packs.iter().all(|pack| pack.index().find(id.as_bytes()).is_none()))
+            .filter(|id| self.packs.iter().all(|pack| pack.index().find(id.as_bytes()).is_none()))
             .collect();
-        loose.par_iter().for_each(|(id, _)| self.visit_one_loose(*id, visitor));
+        loose.par_iter().for_each(|id| self.visit_one_loose(**id, visitor));
     }
 
     fn visit_one_loose(&self, id: ObjectId, visitor: &impl Visitor) {
@@ -213,9 +221,10 @@ impl Odb {
     }
 
     fn open_loose(&self, id: ObjectId) -> io::Result<loose::LooseObject> {
-        let at = self.loose.binary_search_by_key(&id, |(id, _)| *id);
-        let directory = at.map_or(0, |at| self.loose[at].1);
-        loose::open(&self.directories[directory as usize], id)
+        let is_elsewhere =
+            |opened: &io::Result<_>| matches!(opened, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let mut opened = self.directories.iter().map(|objects| loose::open(objects, id));
+        opened.find(|opened| !is_elsewhere(opened)).unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
     }
 
     /// One object by its id; `None` when it is nowhere.
@@ -223,75 +232,108 @@ impl Odb {
     /// # Errors
     /// When it is there and damaged, or too large to be rebuilt in memory.
     pub(super) fn read(&self, id: ObjectId) -> Result<Option<(Kind, Vec<u8>)>, EntryError> {
-        self.read_nested(id, 0)
+        let read = self.read_with(id, &mut Bases::new(0))?;
+        Ok(read.map(|(kind, bytes)| (kind, Arc::unwrap_or_clone(bytes))))
+    }
+
+    /// The same where many are read: what `bases` keeps is not decoded again.
+    pub(super) fn read_with(&self, id: ObjectId, bases: &mut Bases) -> Result<Option<Decoded>, EntryError> {
+        self.read_nested(id, bases, 0)
+    }
+
+    /// Where an object lies in the packs, for reading many in an order in which bases are near.
+    pub(super) fn packed_at(&self, id: ObjectId) -> Option<Place> {
+        self.packs.iter().enumerate().find_map(|(n, pack)| {
+            let position = pack.index().find(id.as_bytes())?;
+            Some((n, pack.index().offset(position)?))
+        })
     }
 
     /// `depth` counts bases that lie in other packs, which a hostile pack could make a circle of.
-    fn read_nested(&self, id: ObjectId, depth: u32) -> Result<Option<(Kind, Vec<u8>)>, EntryError> {
-        for pack in &self.packs {
+    fn read_nested(&self, id: ObjectId, bases: &mut Bases, depth: u32) -> Result<Option<Decoded>, EntryError> {
+        for (n, pack) in self.packs.iter().enumerate() {
             if let Some(position) = pack.index().find(id.as_bytes()) {
                 let offset = pack.index().offset(position).ok_or(EntryError::Header)?;
-                return self.read_packed(pack, offset, depth).map(Some);
+                return self.read_packed((n, offset), bases, depth).map(Some);
             }
         }
-        if self.loose_number(id.as_bytes()).is_none() {
-            return Ok(None);
-        }
-        let mut object = self.open_loose(id).map_err(|_| EntryError::Header)?;
+        let mut object = match self.open_loose(id) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|_| EntryError::Header)?,
+        };
         if object.size > MAX_REBUILT {
             return Err(EntryError::TooLarge);
         }
         let mut bytes = Vec::new();
         object.read_to_end(&mut bytes).map_err(|_| EntryError::Data)?;
-        Ok(Some((object.kind, bytes)))
+        Ok(Some((object.kind, Arc::new(bytes))))
     }
 
-    fn read_packed(&self, pack: &Pack, offset: u64, depth: u32) -> Result<(Kind, Vec<u8>), EntryError> {
-        let mut inflater = Decompressor::new();
-        let (mut chain, mut at) = (Vec::new(), offset);
-        let (kind, mut base) = loop {
-            let header = pack.header(at)?;
-            if header.size > MAX_REBUILT {
-                return Err(EntryError::TooLarge);
-            }
-            let next = match header.stored {
-                Stored::Whole(kind) => {
-                    let mut bytes = Vec::new();
-                    pack.inflate(&header, pack.end(), &mut inflater, &mut bytes)?;
-                    break (kind, bytes);
-                }
-                Stored::OnOffset(base) => Some(base),
-                Stored::OnObject(id) => {
-                    pack.index().find(id.as_bytes()).and_then(|position| pack.index().offset(position))
-                }
-            };
-            chain.push(header);
-            if chain.len() > pack.index().len() {
-                return Err(EntryError::Base("chain is a circle, it".to_owned()));
-            }
-            match (next, header.stored) {
-                (Some(offset), _) => at = offset,
-                (None, Stored::OnObject(id)) => break self.read_base(id, depth)?,
-                (None, _) => return Err(EntryError::Header),
-            }
-        };
-        let (mut instructions, mut copies, mut result) = (Vec::new(), Vec::new(), Vec::new());
-        for header in chain.iter().rev() {
+    fn read_packed(&self, place: Place, bases: &mut Bases, depth: u32) -> Result<Decoded, EntryError> {
+        let (pack, mut inflater) = (&self.packs[place.0], Decompressor::new());
+        let (chain, (kind, mut bytes)) = self.chain(place, &mut inflater, bases, depth)?;
+        let (mut instructions, mut copies) = (Vec::new(), Vec::new());
+        for (offset, header) in chain.iter().rev() {
             pack.inflate(header, pack.end(), &mut inflater, &mut instructions)?;
             if delta::result_size(&instructions).is_none_or(|size| size > MAX_REBUILT) {
                 return Err(EntryError::TooLarge);
             }
-            delta::apply(&base, &instructions, &mut result, &mut copies)?;
-            std::mem::swap(&mut base, &mut result);
+            let mut result = Vec::new();
+            delta::apply(&bytes, &instructions, &mut result, &mut copies)?;
+            bytes = Arc::new(result);
+            bases.keep((place.0, *offset), &(kind, bytes.clone()));
         }
-        Ok((kind, base))
+        Ok((kind, bytes))
+    }
+
+    /// The deltas, last first, that lead to an object from one that stands whole or is kept, with that one.
+    fn chain(
+        &self,
+        (n, mut offset): Place,
+        inflater: &mut Decompressor,
+        bases: &mut Bases,
+        depth: u32,
+    ) -> Result<(Vec<(u64, Header)>, Decoded), EntryError> {
+        let pack = &self.packs[n];
+        let mut chain = Vec::new();
+        loop {
+            if let Some(kept) = bases.get((n, offset)) {
+                return Ok((chain, kept));
+            }
+            let header = pack.header(offset)?;
+            if header.size > MAX_REBUILT {
+                return Err(EntryError::TooLarge);
+            }
+            let base = match header.stored {
+                Stored::Whole(kind) => {
+                    let mut bytes = Vec::new();
+                    pack.inflate(&header, pack.end(), inflater, &mut bytes)?;
+                    let decoded = (kind, Arc::new(bytes));
+                    bases.keep((n, offset), &decoded);
+                    return Ok((chain, decoded));
+                }
+                Stored::OnOffset(base) => Ok(base),
+                Stored::OnObject(id) => {
+                    let position = pack.index().find(id.as_bytes());
+                    position.and_then(|position| pack.index().offset(position)).ok_or(id)
+                }
+            };
+            chain.push((offset, header));
+            if chain.len() > pack.index().len() {
+                return Err(EntryError::Base("chain is a circle, it".to_owned()));
+            }
+            match base {
+                Ok(base) => offset = base,
+                Err(elsewhere) => return Ok((chain, self.read_base(elsewhere, bases, depth)?)),
+            }
+        }
     }
 
     /// The base of a delta that lies outside the delta's own pack.
-    fn read_base(&self, id: ObjectId, depth: u32) -> Result<(Kind, Vec<u8>), EntryError> {
+    fn read_base(&self, id: ObjectId, bases: &mut Bases, depth: u32) -> Result<Decoded, EntryError> {
         if depth > 32 {
             return Err(EntryError::Base(id.to_string()));
         }
-        self.read_nested(id, depth + 1)?.ok_or_else(|| EntryError::Base(id.to_string()))
+        self.read_nested(id, bases, depth + 1)?.ok_or_else(|| EntryError::Base(id.to_string()))
     }
 }

@@ -72,8 +72,12 @@ impl Pack {
         if !data.starts_with(b"PACK") || !matches!(version, Some(2 | 3)) || data.len() < 12 + hash_len {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of version 2 or 3"));
         }
-        map::read_ahead(&data);
         Ok(Self { path: path.to_owned(), data, index, hash_len })
+    }
+
+    /// Says that all of it will be read.
+    pub(super) fn read_ahead(&self) {
+        map::read_ahead(&self.data);
     }
 
     /// What is amiss with pack and index as a pair. What they do hold together can be read all the same.
