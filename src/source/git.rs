@@ -29,6 +29,7 @@ use crate::provenance::{Origin, Provenance};
 mod attribution;
 mod bases;
 mod delta;
+mod families;
 mod graph;
 mod index;
 mod loose;
@@ -157,11 +158,10 @@ impl History {
         if commits.iter().any(|commit| cuts.contains(commit)) {
             self.note_shallow(sink);
         }
-        let range = Range::new(&opened.odb, commits, sink);
         let scan = self.scan(opened, sink);
-        range.hand_out(commits.to_vec(), &scan);
-        let brought = range.brought(&Links::joined(scan.links));
-        range.hand_out(brought.blobs(), &self.scan(opened, sink));
+        opened.odb.visit_some(commits, &scan);
+        let brought = Range::new(&opened.odb, commits, sink).brought(&Links::joined(scan.links));
+        opened.odb.visit_some(&brought.blobs(), &self.scan(opened, sink));
         brought
     }
 
@@ -501,6 +501,33 @@ mod tests {
             assert!(verified.contains("chain length = 5"), "the test wants deltas");
             repository.assert_exact();
         }
+    }
+
+    #[test]
+    fn bases_that_were_let_go_are_made_again() {
+        let repository = Repository::new(&[]);
+        let mut lines: Vec<String> = (0..4000).map(|n| format!("line {n} of a file that counts")).collect();
+        for version in 0..40 {
+            lines[version * 97] = format!("version {version}");
+            repository.hash_object(lines.join("\n").as_bytes());
+        }
+        let ids = repository.git(&["cat-file", "--batch-all-objects", "--batch-check=%(objectname)"]);
+        let mut pack = repository.command(&["pack-objects", "-q", "--window=50", "--depth=4", "objects/pack/pack"]);
+        let mut child = pack.current_dir(repository.path().join(".git")).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(ids.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+        repository.git(&["prune-packed"]);
+        let history = repository.history(Revisions::All);
+        let walked = |most_held| {
+            let mut opened = history.open().unwrap();
+            opened.odb.most_held = most_held;
+            let recorder = Recorder::default();
+            opened.odb.visit(&Scan { history: &history, opened: &opened, sink: &recorder, links: Shards::new() });
+            assert_eq!(*recorder.skipped.lock().unwrap(), []);
+            recorder.pieces.into_inner().unwrap()
+        };
+        assert_eq!(walked(usize::MAX).len(), 40);
+        assert!(walked(0) == walked(usize::MAX));
     }
 
     #[test]

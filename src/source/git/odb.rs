@@ -14,7 +14,7 @@ use super::delta;
 use super::loose;
 use super::object::Kind;
 use super::pack::{EntryError, Header, MAX_REBUILT, Pack, Stored};
-use super::walk::{Found, Visitor, Walk};
+use super::walk::{Found, MOST_HELD, Visitor, Walk};
 use crate::blob::{Content, ObjectId};
 use crate::source::Skipped;
 use crate::source::tree::read_small;
@@ -34,6 +34,8 @@ pub(super) struct Odb {
     loose: Vec<ObjectId>,
     /// What could not be opened.
     pub(super) skipped: Vec<Skipped>,
+    /// See [`MOST_HELD`].
+    pub(super) most_held: usize,
     /// Some pack says that objects it refers to were left at the server.
     pub(super) is_partial: bool,
 }
@@ -49,6 +51,7 @@ impl Odb {
             pack_starts: Vec::new(),
             loose: Vec::new(),
             skipped: Vec::new(),
+            most_held: MOST_HELD,
             is_partial: false,
         };
         odb.add_directory(objects);
@@ -179,12 +182,28 @@ impl Odb {
         self.visit_loose(visitor);
     }
 
+    /// Hands out the given objects of the kinds that the visitor wants, in the same way; what it costs follows them, and not the
+    /// repository.
+    pub(super) fn visit_some(&self, ids: &[ObjectId], visitor: &impl Visitor) {
+        let (mut packed, mut loose) = (vec![Vec::new(); self.packs.len()], Vec::new());
+        for id in ids {
+            match self.packed_at(*id) {
+                Some((n, position)) => packed[n].push(position as u32),
+                None => loose.push(*id),
+            }
+        }
+        for (n, positions) in packed.iter().enumerate().filter(|(_, positions)| !positions.is_empty()) {
+            Walk::new(self, &self.packs[n], self.pack_starts[n], Some(positions), visitor).run(&|_| true);
+        }
+        loose.par_iter().for_each(|id| self.visit_one_loose(*id, visitor));
+    }
+
     /// The objects in packs.
     pub(super) fn visit_packed(&self, visitor: &impl Visitor) {
         for (n, pack) in self.packs.iter().enumerate() {
             let earlier = &self.packs[..n];
             let is_first = |raw_id: &[u8]| earlier.iter().all(|pack| pack.index().find(raw_id).is_none());
-            Walk::new(self, pack, self.pack_starts[n], visitor).run(&is_first);
+            Walk::new(self, pack, self.pack_starts[n], None, visitor).run(&is_first);
         }
     }
 
@@ -215,8 +234,14 @@ impl Odb {
             visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)));
             whole.map(drop)
         });
-        if let Err(error) = result {
-            visitor.failed(id, &format!("reading the loose object failed: {error}; `git fsck` tells more"));
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                visitor.failed(id, "it is missing; in a partial clone `git fetch --refetch` brings it");
+            }
+            Err(error) => {
+                visitor.failed(id, &format!("reading the loose object failed: {error}; `git fsck` tells more"));
+            }
+            Ok(()) => {}
         }
     }
 
@@ -241,21 +266,24 @@ impl Odb {
         self.read_nested(id, bases, 0)
     }
 
-    /// Where an object lies in the packs, for reading many in an order in which bases are near.
-    pub(super) fn packed_at(&self, id: ObjectId) -> Option<Place> {
-        self.packs.iter().enumerate().find_map(|(n, pack)| {
-            let position = pack.index().find(id.as_bytes())?;
-            Some((n, pack.index().offset(position)?))
-        })
+    /// The object that stands at an offset of one of the packs.
+    pub(super) fn read_at(&self, pack: &Pack, offset: u64) -> Result<(Kind, Vec<u8>), EntryError> {
+        let number = self.packs.iter().position(|own| std::ptr::eq(own, pack)).ok_or(EntryError::Header)?;
+        let (kind, bytes) = self.read_packed((number, offset), &mut Bases::new(0), 0)?;
+        Ok((kind, Arc::unwrap_or_clone(bytes)))
+    }
+
+    /// Number of the first pack that holds an object, and the object's place in its index.
+    fn packed_at(&self, id: ObjectId) -> Option<(usize, usize)> {
+        let mut found = self.packs.iter().map(|pack| pack.index().find(id.as_bytes())).enumerate();
+        found.find_map(|(n, position)| Some((n, position?)))
     }
 
     /// `depth` counts bases that lie in other packs, which a hostile pack could make a circle of.
     fn read_nested(&self, id: ObjectId, bases: &mut Bases, depth: u32) -> Result<Option<Decoded>, EntryError> {
-        for (n, pack) in self.packs.iter().enumerate() {
-            if let Some(position) = pack.index().find(id.as_bytes()) {
-                let offset = pack.index().offset(position).ok_or(EntryError::Header)?;
-                return self.read_packed((n, offset), bases, depth).map(Some);
-            }
+        if let Some((n, position)) = self.packed_at(id) {
+            let offset = self.packs[n].index().offset(position).ok_or(EntryError::Header)?;
+            return self.read_packed((n, offset), bases, depth).map(Some);
         }
         let mut object = match self.open_loose(id) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -13,8 +13,7 @@ use super::bases::Bases;
 use super::graph::{Links, Shards};
 use super::object::{self, Kind, TreeEntry};
 use super::odb::Odb;
-use super::walk::{Found, Visitor};
-use crate::blob::{Content, ObjectId};
+use crate::blob::ObjectId;
 use crate::provenance::{Origin, Provenance};
 use crate::source::{Sink, Skipped};
 
@@ -72,20 +71,6 @@ const LONGEST_PATH: usize = 1 << 16;
 impl<'a> Range<'a> {
     pub(super) fn new(odb: &'a Odb, commits: &'a [ObjectId], sink: &'a dyn Sink) -> Self {
         Self { odb, commits, sink, bases: Shards::new(), again: AtomicUsize::new(0) }
-    }
-
-    /// Reads objects in an order in which what they are made of is at hand, and hands them out.
-    pub(super) fn hand_out(&self, mut ids: Vec<ObjectId>, visitor: &impl Visitor) {
-        ids.sort_by_cached_key(|id| self.odb.packed_at(*id));
-        ids.par_iter().for_each(|id| match self.bases.with(|bases| self.odb.read_with(*id, bases)) {
-            Ok(Some((kind, bytes))) => {
-                if visitor.wants(kind, bytes.len() as u64, *id) {
-                    visitor.found(Found::alone(*id, 0, kind, Content::Bytes(&bytes)));
-                }
-            }
-            Ok(None) => visitor.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it"),
-            Err(error) => visitor.failed(*id, &format!("{error}; `git fsck` tells more")),
-        });
     }
 
     /// Compares each commit with its parents. `links` are those of the commits of the range.

@@ -2,17 +2,19 @@
 //!
 //! Bases lead to deltas like a tree's root to its leaves. Each such family is walked depth first without recursion. A node's
 //! children are taken from the smallest family to the largest, and the node's bytes are let go before the last one: so a thread never
-//! has more than log2(entries) objects of a family in memory, however long its chains are. A few large parts of a family may wait
-//! for other threads, with one object each.
+//! has more than log2(entries) objects of a family in memory, however long its chains are. Where these are large, all threads
+//! together keep [`MOST_HELD`] bytes; what is beyond that is let go and made again when it is needed. A few large parts of a family
+//! may wait for other threads, with one object each.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libdeflater::Decompressor;
 use rayon::prelude::*;
 
 use super::delta;
+use super::families::Families;
 use super::object::Kind;
 use super::odb::{Odb, STREAM_ABOVE};
 use super::pack::{EntryError, Header, MAX_REBUILT, Pack, Stored};
@@ -63,22 +65,12 @@ pub(super) struct Walk<'a, V> {
     pack: &'a Pack,
     first_number: u32,
     visitor: &'a V,
-    /// Offset of each entry, rising, and the position in the index.
-    entries: Vec<(u64, u32)>,
     families: Families,
-}
-
-/// Who is a delta of whom.
-struct Families {
-    /// The children of `rank` are `children[starts[rank]..starts[rank + 1]]`, smallest family first.
-    starts: Vec<u32>,
-    children: Vec<u32>,
-    /// How many descend from each, itself included.
-    sizes: Vec<u32>,
-    /// Entries that are no delta of an entry of this pack.
-    roots: Vec<u32>,
-    /// Entries that no root leads to: their bases form a circle.
-    lost: Vec<u32>,
+    /// Bytes of bases that are kept at present, of those that count.
+    held: AtomicUsize,
+    most_held: usize,
+    /// Objects larger than [`STREAM_ABOVE`] are made one at a time.
+    turn: Mutex<()>,
 }
 
 /// What each thread keeps: an inflater, and buffers to use again.
@@ -92,6 +84,7 @@ struct Worker {
 
 /// A base whose children are being worked on.
 struct Frame<M> {
+    rank: u32,
     base: Arc<Base<M>>,
     /// Those that are still to come, as places in [`Families::children`].
     children: Range<u32>,
@@ -99,12 +92,16 @@ struct Frame<M> {
 
 /// An object of which others are made.
 struct Base<M> {
-    bytes: Vec<u8>,
+    /// Nothing while they are let go.
+    bytes: Option<Vec<u8>>,
     memory: Option<M>,
 }
 
+/// An object and what is remembered of it.
+type Made<M> = (Vec<u8>, Option<M>);
+
 /// The first of a family, with its kind, unless nobody wants it or nothing is made of it.
-type Root<M> = Option<(Kind, Base<M>)>;
+type Root<M> = Option<(Kind, Made<M>)>;
 
 /// What all threads work on.
 #[derive(Clone, Copy)]
@@ -122,24 +119,27 @@ const FAMILIES: usize = 256;
 const LARGE_PART: u32 = 256;
 /// No more parts wait for each thread.
 const MOST_WAITING: usize = 2;
-
-/// Marks an entry without a base in this pack.
-const NONE: u32 = u32::MAX;
+/// Bytes of bases that are kept for what is still to be made of them.
+pub(super) const MOST_HELD: usize = 256 << 20;
+/// Smaller bases don't count: there are at most log2(entries) of them in a thread.
+const SMALL: usize = 64 << 10;
+/// Larger buffers are not kept to be used again.
+const LARGE: usize = 1 << 20;
 
 impl<'a, V: Visitor> Walk<'a, V> {
-    pub(super) fn new(odb: &'a Odb, pack: &'a Pack, first_number: u32, visitor: &'a V) -> Self {
-        let index = pack.index();
-        let mut entries = Vec::with_capacity(index.len());
-        for position in 0..index.len() {
-            match index.offset(position) {
-                Some(offset) => entries.push((offset, position as u32)),
-                None => visitor.failed(index.id(position), "the pack's index is damaged; try `git fsck`"),
-            }
-        }
-        entries.sort_unstable();
-        let bases: Vec<u32> = entries.par_iter().map(|(offset, _)| base_rank(pack, &entries, *offset)).collect();
-        let families = Families::new(&bases);
-        Self { odb, pack, first_number, visitor, entries, families }
+    /// `positions` are the places in the pack's index of the objects that are to be handed out: all, if there are none given.
+    pub(super) fn new(
+        odb: &'a Odb,
+        pack: &'a Pack,
+        first_number: u32,
+        positions: Option<&[u32]>,
+        visitor: &'a V,
+    ) -> Self {
+        let why = "the pack's index is damaged; try `git fsck`";
+        let mut damaged = |position| visitor.failed(pack.index().id(position), why);
+        let families = Families::of(pack, positions, &mut damaged);
+        let (held, turn) = (AtomicUsize::new(0), Mutex::default());
+        Self { odb, pack, first_number, visitor, families, held, most_held: odb.most_held, turn }
     }
 
     /// Walks every family. Objects for which `is_first` says no were handed out from an earlier pack: they serve as bases only.
@@ -157,15 +157,56 @@ impl<'a, V: Visitor> Walk<'a, V> {
 
     fn family<'scope>(&'scope self, root: u32, worker: &mut Worker, work: Work<'_, 'scope>) {
         match self.root(root, worker, work.is_first) {
-            Ok(Some((kind, base))) => self.descend(kind, self.frame(root, base), worker, work),
+            Ok(Some((kind, made))) => self.descend(kind, self.frame(root, made), worker, work),
             Ok(None) => {}
             Err(error) => self.failed_family(root, &error),
         }
     }
 
-    fn frame(&self, rank: u32, base: Base<V::Memory>) -> Frame<V::Memory> {
-        let rank = rank as usize;
-        Frame { base: Arc::new(base), children: self.families.starts[rank]..self.families.starts[rank + 1] }
+    fn frame(&self, rank: u32, (bytes, memory): Made<V::Memory>) -> Frame<V::Memory> {
+        self.held.fetch_add(counted(&bytes), Ordering::Relaxed);
+        let base = Arc::new(Base { bytes: Some(bytes), memory });
+        Frame { rank, base, children: self.families.places(rank) }
+    }
+
+    /// Lets go of a base that nobody needs any more, and keeps its buffer if that is worth it.
+    fn drop_frame(&self, frame: Option<Frame<V::Memory>>, worker: &mut Worker) {
+        let base = frame.and_then(|frame| Arc::into_inner(frame.base));
+        if let Some(bytes) = base.and_then(|base| base.bytes) {
+            self.held.fetch_sub(counted(&bytes), Ordering::Relaxed);
+            worker.reuse(bytes);
+        }
+    }
+
+    fn may_hold(&self) -> bool {
+        self.held.load(Ordering::Relaxed) <= self.most_held
+    }
+
+    /// Lets go of bases that will be needed last, as long as there are too many bytes of them.
+    fn shed(&self, frames: &mut [Frame<V::Memory>]) {
+        let Some((_, older)) = frames.split_last_mut() else {
+            return;
+        };
+        for frame in older {
+            if self.may_hold() {
+                return;
+            }
+            // Others may be at work on the same base.
+            if let Some(base) = Arc::get_mut(&mut frame.base) {
+                let bytes = base.bytes.take_if(|bytes| counted(bytes) > 0);
+                self.held.fetch_sub(bytes.as_deref().map_or(0, counted), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Makes a base again that was let go.
+    fn restore(&self, frame: &mut Frame<V::Memory>) -> Result<(), EntryError> {
+        if let Some(base) = Arc::get_mut(&mut frame.base).filter(|base| base.bytes.is_none()) {
+            let (_, bytes) = self.odb.read_at(self.pack, self.offset(frame.rank))?;
+            self.held.fetch_add(counted(&bytes), Ordering::Relaxed);
+            base.bytes = Some(bytes);
+        }
+        Ok(())
     }
 
     /// Works through what descends from an object; large parts of it are left to whichever thread has nothing else to do.
@@ -173,13 +214,17 @@ impl<'a, V: Visitor> Walk<'a, V> {
         let mut frames = vec![first];
         while let Some(top) = frames.last_mut() {
             let Some(place) = top.children.next() else {
-                worker.reuse(frames.pop());
+                self.drop_frame(frames.pop(), worker);
                 continue;
             };
             let child = self.families.children[place as usize];
             let is_last = top.children.is_empty();
-            if !is_last && self.families.sizes[child as usize] >= LARGE_PART && work.may_wait() {
-                let part = Frame { base: top.base.clone(), children: place..place + 1 };
+            if let Err(error) = self.restore(top) {
+                self.failed_family(child, &error);
+                continue;
+            }
+            if !is_last && self.families.sizes[child as usize] >= LARGE_PART && self.may_hold() && work.may_wait() {
+                let part = Frame { rank: top.rank, base: top.base.clone(), children: place..place + 1 };
                 work.scope.spawn(move |scope| {
                     work.waiting.fetch_sub(1, Ordering::Relaxed);
                     self.descend(kind, part, &mut Worker::new(), Work { scope, ..work });
@@ -188,12 +233,13 @@ impl<'a, V: Visitor> Walk<'a, V> {
             }
             let made = self.made(child, kind, &top.base, worker, work.is_first);
             if is_last {
-                worker.reuse(frames.pop());
+                self.drop_frame(frames.pop(), worker);
             }
             match made {
-                Ok(base) => frames.push(self.frame(child, base)),
+                Ok(made) => frames.push(self.frame(child, made)),
                 Err(error) => self.failed_family(child, &error),
             }
+            self.shed(&mut frames);
         }
     }
 
@@ -205,11 +251,11 @@ impl<'a, V: Visitor> Walk<'a, V> {
         base: &Base<V::Memory>,
         worker: &mut Worker,
         is_first: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Base<V::Memory>, EntryError> {
-        let bytes = self.rebuilt(rank, &base.bytes, worker)?;
+    ) -> Result<Made<V::Memory>, EntryError> {
+        let (bytes, _turn) = self.rebuilt(rank, base.bytes.as_deref().unwrap_or_default(), worker)?;
         let made_of = base.memory.as_ref().map(|memory| (memory, worker.copies.as_slice()));
         let memory = self.hand_out(rank, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), made_of);
-        Ok(Base { bytes, memory })
+        Ok((bytes, memory))
     }
 
     /// Decodes and hands out the first of a family.
@@ -219,7 +265,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
         worker: &mut Worker,
         is_first: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Root<V::Memory>, EntryError> {
-        let header = self.pack.header(self.entries[root as usize].0)?;
+        let header = self.pack.header(self.offset(root))?;
         let kind = match header.stored {
             Stored::Whole(kind) if !self.visitor.wants_kind(kind) => return Ok(None),
             Stored::Whole(kind) => kind,
@@ -229,10 +275,10 @@ impl<'a, V: Visitor> Walk<'a, V> {
                 if !self.visitor.wants_kind(kind) {
                     return Ok(None);
                 }
-                let bytes = self.rebuilt(root, &base, worker)?;
+                let (bytes, _turn) = self.rebuilt(root, &base, worker)?;
                 let size = bytes.len() as u64;
                 let memory = self.hand_out(root, kind, size, is_first, Content::Bytes(&bytes), None);
-                return Ok(Some((kind, Base { bytes, memory })));
+                return Ok(Some((kind, (bytes, memory))));
             }
             Stored::OnOffset(offset) => {
                 return Err(EntryError::Base(format!("at offset {offset} of the pack")));
@@ -244,21 +290,38 @@ impl<'a, V: Visitor> Walk<'a, V> {
             self.children(root).iter().for_each(|&child| self.failed_family(child, &EntryError::TooLarge));
             return Ok(None);
         }
+        let _turn = self.turn(header.size);
         let mut bytes = worker.spare.pop().unwrap_or_default();
         self.pack.inflate(&header, self.until(root), &mut worker.inflater, &mut bytes)?;
         let memory = self.hand_out(root, kind, header.size, is_first, Content::Bytes(&bytes), None);
-        Ok(Some((kind, Base { bytes, memory })))
+        Ok(Some((kind, (bytes, memory))))
     }
 
-    fn rebuilt(&self, rank: u32, base: &[u8], worker: &mut Worker) -> Result<Vec<u8>, EntryError> {
-        let header: Header = self.pack.header(self.entries[rank as usize].0)?;
+    /// An object and, if it is large, the right to have it in memory.
+    fn rebuilt(
+        &self,
+        rank: u32,
+        base: &[u8],
+        worker: &mut Worker,
+    ) -> Result<(Vec<u8>, Option<MutexGuard<'_, ()>>), EntryError> {
+        let header: Header = self.pack.header(self.offset(rank))?;
+        let mut turn = self.turn(header.size);
         self.pack.inflate(&header, self.until(rank), &mut worker.inflater, &mut worker.instructions)?;
-        if delta::result_size(&worker.instructions).is_some_and(|size| size > MAX_REBUILT) {
+        let size = delta::result_size(&worker.instructions).unwrap_or(0);
+        if size > MAX_REBUILT {
             return Err(EntryError::TooLarge);
         }
+        turn = turn.or_else(|| self.turn(size));
         let mut bytes = worker.spare.pop().unwrap_or_default();
         delta::apply(base, &worker.instructions, &mut bytes, &mut worker.copies)?;
-        Ok(bytes)
+        if worker.instructions.capacity() > STREAM_ABOVE as usize {
+            worker.instructions = Vec::new();
+        }
+        Ok((bytes, turn))
+    }
+
+    fn turn(&self, size: u64) -> Option<MutexGuard<'_, ()>> {
+        (size > STREAM_ABOVE).then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn hand_out<'o>(
@@ -270,12 +333,12 @@ impl<'a, V: Visitor> Walk<'a, V> {
         content: Content<'o>,
         made_of: Option<(&'o V::Memory, &'o [Copied])>,
     ) -> Option<V::Memory> {
-        let position = self.entries[rank as usize].1;
-        let id = self.pack.index().id(position as usize);
+        let position = self.families.entries[rank as usize].position()?;
+        let id = self.pack.index().id(position);
         if !is_first(id.as_bytes()) || !self.visitor.wants(kind, size, id) {
             return None;
         }
-        let (number, is_base) = (self.first_number + position, !self.children(rank).is_empty());
+        let (number, is_base) = (self.first_number + position as u32, !self.children(rank).is_empty());
         self.visitor.found(Found { id, number, kind, content, is_base, made_of })
     }
 
@@ -283,13 +346,21 @@ impl<'a, V: Visitor> Walk<'a, V> {
         self.families.children(rank)
     }
 
+    fn offset(&self, rank: u32) -> u64 {
+        self.families.entries[rank as usize].offset
+    }
+
     /// Where an entry's bytes must have ended: the next one begins there.
     fn until(&self, rank: u32) -> u64 {
-        self.entries.get(rank as usize + 1).map_or(self.pack.end(), |(offset, _)| *offset)
+        self.families.entries.get(rank as usize + 1).map_or(self.pack.end(), |entry| entry.offset)
     }
 
     fn failed(&self, rank: u32, error: &EntryError) {
-        let id = self.pack.index().id(self.entries[rank as usize].1 as usize);
+        let Some(position) = self.families.entries[rank as usize].position() else {
+            // Nobody asked for it; what is made of it and was asked for is told of.
+            return;
+        };
+        let id = self.pack.index().id(position);
         let pack = self.pack.path().display();
         self.visitor.failed(id, &format!("{error}, in {pack}; `git fsck` tells more"));
     }
@@ -314,108 +385,19 @@ impl Work<'_, '_> {
     }
 }
 
+/// How many bytes of a base count.
+fn counted(bytes: &[u8]) -> usize {
+    if bytes.len() > SMALL { bytes.len() } else { 0 }
+}
+
 impl Worker {
-    /// Keeps the buffer of a base that nobody needs any more.
-    fn reuse<M>(&mut self, frame: Option<Frame<M>>) {
-        let base = frame.and_then(|frame| Arc::into_inner(frame.base));
-        self.spare.extend(base.map(|base| base.bytes));
+    fn reuse(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() <= LARGE {
+            self.spare.push(buffer);
+        }
     }
 
     fn new() -> Self {
         Self { inflater: Decompressor::new(), instructions: Vec::new(), copies: Vec::new(), spare: Vec::new() }
-    }
-}
-
-/// The rank of an entry's base when it is in the same pack.
-fn base_rank(pack: &Pack, entries: &[(u64, u32)], offset: u64) -> u32 {
-    let base = match pack.header(offset) {
-        Ok(Header { stored: Stored::OnOffset(base), .. }) => Some(base),
-        Ok(Header { stored: Stored::OnObject(id), .. }) => {
-            pack.index().find(id.as_bytes()).and_then(|position| pack.index().offset(position))
-        }
-        _ => None,
-    };
-    let rank = base.and_then(|base| entries.binary_search_by_key(&base, |(offset, _)| *offset).ok());
-    rank.map_or(NONE, |rank| rank as u32)
-}
-
-impl Families {
-    /// `bases[rank]` is the rank of the base, or [`NONE`].
-    fn new(bases: &[u32]) -> Self {
-        let mut starts = vec![0u32; bases.len() + 1];
-        for &base in bases.iter().filter(|base| **base != NONE) {
-            starts[base as usize + 1] += 1;
-        }
-        for rank in 0..bases.len() {
-            starts[rank + 1] += starts[rank];
-        }
-        let mut fill = starts.clone();
-        let mut children = vec![0; starts[bases.len()] as usize];
-        for (rank, &base) in bases.iter().enumerate().filter(|(_, base)| **base != NONE) {
-            children[fill[base as usize] as usize] = rank as u32;
-            fill[base as usize] += 1;
-        }
-        let roots = (0..bases.len() as u32).filter(|rank| bases[*rank as usize] == NONE).collect();
-        let mut families = Self { starts, children, sizes: Vec::new(), roots, lost: Vec::new() };
-        families.sort_children(bases);
-        families
-    }
-
-    fn children(&self, rank: u32) -> &[u32] {
-        let range = self.starts[rank as usize] as usize..self.starts[rank as usize + 1] as usize;
-        &self.children[range]
-    }
-
-    /// Sorts children by how many descendants they have, and finds who descends from no root.
-    fn sort_children(&mut self, bases: &[u32]) {
-        let mut order = self.roots.clone();
-        let mut next = 0;
-        while next < order.len() {
-            let rank = order[next];
-            order.extend_from_slice(self.children(rank));
-            next += 1;
-        }
-        let mut sizes = vec![0u32; bases.len()];
-        for &rank in order.iter().rev() {
-            sizes[rank as usize] += 1;
-            if bases[rank as usize] != NONE {
-                sizes[bases[rank as usize] as usize] += sizes[rank as usize];
-            }
-        }
-        for rank in 0..bases.len() {
-            let range = self.starts[rank] as usize..self.starts[rank + 1] as usize;
-            self.children[range].sort_unstable_by_key(|child| sizes[*child as usize]);
-        }
-        self.lost = (0..bases.len() as u32).filter(|rank| sizes[*rank as usize] == 0).collect();
-        self.sizes = sizes;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn children_come_smallest_family_first() {
-        // 0 is the base of 1, 2 and 3; 1 of 4; 4 of 5; 3 of 6.
-        let families = Families::new(&[NONE, 0, 0, 0, 1, 4, 3]);
-        assert_eq!(families.roots, [0]);
-        assert_eq!(families.children(0), [2, 3, 1]);
-        assert!(families.lost.is_empty());
-    }
-
-    #[test]
-    fn a_circle_of_bases_is_lost_not_walked() {
-        let families = Families::new(&[NONE, 2, 1, 2]);
-        assert_eq!(families.roots, [0]);
-        assert_eq!(families.lost, [1, 2, 3]);
-    }
-
-    #[test]
-    fn chains_of_any_length_are_built_without_recursion() {
-        let bases: Vec<u32> = std::iter::once(NONE).chain(0..200_000).collect();
-        let families = Families::new(&bases);
-        assert_eq!(families.children(199_999), [200_000]);
-        assert!(families.lost.is_empty());
     }
 }
