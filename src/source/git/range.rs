@@ -54,6 +54,34 @@ struct File {
     commit: u32,
 }
 
+/// What the parents have in the place of a directory.
+struct Before<'a> {
+    /// By name.
+    entries: Vec<TreeEntry<'a>>,
+    /// What will probably be asked for next.
+    next: usize,
+}
+
+impl<'a> Before<'a> {
+    fn new(mut entries: Vec<TreeEntry<'a>>) -> Self {
+        // Almost sorted as they are.
+        entries.sort_by_key(|entry| entry.name);
+        Self { entries, next: 0 }
+    }
+
+    /// The entries of a name, one of each parent that has it.
+    fn named(&mut self, name: &[u8]) -> &[TreeEntry<'a>] {
+        let is_at = |at: usize| self.entries.get(at).is_some_and(|entry| entry.name == name);
+        let is_first = self.next == 0 || !is_at(self.next - 1);
+        let start = match is_first && is_at(self.next) {
+            true => self.next,
+            false => self.entries.partition_point(|entry| entry.name < name),
+        };
+        self.next = start + self.entries[start..].iter().take_while(|entry| entry.name == name).count();
+        &self.entries[start..self.next]
+    }
+}
+
 /// A directory of a commit and what stands in its place in the parents.
 struct Directory {
     /// With a slash at the end, but for the root.
@@ -81,15 +109,17 @@ impl<'a> Range<'a> {
         let before: HashMap<ObjectId, ObjectId> =
             before.into_par_iter().filter_map(|id| Some((id, self.tree_of(id)?))).collect();
         let tree = |id: &ObjectId| trees.get(id).or_else(|| before.get(id)).copied();
-        let positions: HashMap<ObjectId, u32> =
-            self.commits.iter().enumerate().map(|(position, id)| (*id, position as u32)).collect();
-        let mut files: Vec<File> = links
+        // In order of history: what is compared next was read just now.
+        let mut files: Vec<File> = self
             .commits
             .par_iter()
-            .flat_map_iter(|(id, links)| {
-                let old = links.parents.iter().filter_map(tree).collect();
-                let commit = positions.get(id).copied().unwrap_or(u32::MAX);
-                self.compared(commit, Directory { path: BString::default(), tree: links.tree, old })
+            .enumerate()
+            .flat_map_iter(|(position, id)| {
+                let links = links.commits.binary_search_by_key(id, |(id, _)| *id).ok().map(|at| &links.commits[at].1);
+                links.into_iter().flat_map(move |links| {
+                    let old = links.parents.iter().filter_map(tree).collect();
+                    self.compared(position as u32, Directory { path: BString::default(), tree: links.tree, old })
+                })
             })
             .collect();
         files.par_sort_unstable();
@@ -134,15 +164,13 @@ impl<'a> Range<'a> {
     /// One tree against the trees at its path in the parents.
     fn compare(&self, directory: &Directory, commit: u32, files: &mut Vec<File>, waiting: &mut Vec<Directory>) {
         let old: Vec<Arc<Vec<u8>>> = directory.old.iter().filter_map(|id| self.read(*id, Kind::Tree)).collect();
-        let mut before: HashMap<&[u8], Vec<TreeEntry<'_>>> = HashMap::new();
-        for entry in old.iter().flat_map(|data| object::tree_entries(data, self.odb.hash_len())) {
-            before.entry(entry.name).or_default().push(entry);
-        }
+        let entries = old.iter().flat_map(|data| object::tree_entries(data, self.odb.hash_len()));
+        let mut before = Before::new(entries.collect());
         let data = self.read(directory.tree, Kind::Tree).unwrap_or_default();
         let mut end = 0;
         for entry in object::tree_entries(&data, self.odb.hash_len()) {
             end = entry.at.end;
-            let same_name = before.get(entry.name).map_or(&[][..], Vec::as_slice);
+            let same_name = before.named(entry.name);
             let is_old = entry.is_link || same_name.iter().any(|old| old.raw_id == entry.raw_id);
             let Some(id) = ObjectId::from_bytes(entry.raw_id).filter(|_| !is_old) else {
                 continue;
