@@ -4,6 +4,7 @@
 
 mod asks;
 mod bad_input;
+mod range;
 mod rules;
 mod scan;
 mod support;

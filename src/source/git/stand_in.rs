@@ -36,22 +36,27 @@ struct StandIn {
 /// # Errors
 /// A sentence that says what is wrong with the range and what to try.
 pub(super) fn commits(spec: &str, original: &Original<'_>) -> Result<Vec<ObjectId>, String> {
+    if spec.starts_with('-') {
+        return Err(no_such(spec, "what begins with a dash is no revision", original));
+    }
     let stand_in = StandIn::of(original, spec.contains("@{"))
         .map_err(|error| format!("making a copy of its refs failed: {error}; is there room for temporary files?"))?;
     let output = stand_in.list(spec).map_err(|error| {
         format!("running git failed: {error}; a range needs git to be installed, --history all does not")
     })?;
     if !output.status.success() {
-        let said = output.stderr.trim().to_str_lossy().replace('\n', " ");
-        let is_shallow = original.common_dir.join("shallow").is_file();
-        let hint = if is_shallow {
-            "it is a shallow clone, and `git fetch --deepen=100` or `git fetch --unshallow` brings what came before"
-        } else {
-            "`git fetch` may bring it, and `git rev-parse` tells what a name stands for"
-        };
-        return Err(format!("no such revision or range as `{spec}`, git says: {said}; {hint}"));
+        return Err(no_such(spec, &output.stderr.trim().to_str_lossy().replace('\n', " "), original));
     }
     Ok(output.stdout.lines().filter_map(ObjectId::from_hex).collect())
+}
+
+fn no_such(spec: &str, said: &str, original: &Original<'_>) -> String {
+    let hint = if original.common_dir.join("shallow").is_file() {
+        "it is a shallow clone, and `git fetch --deepen=100` or `git fetch --unshallow` brings what came before"
+    } else {
+        "`git fetch` may bring it, and `git rev-parse` tells what a name stands for"
+    };
+    format!("no such revision or range as `{spec}`: {said}; {hint}")
 }
 
 impl StandIn {
@@ -87,9 +92,6 @@ impl StandIn {
         command.env("GIT_OBJECT_DIRECTORY", &self.objects).env("GIT_NO_REPLACE_OBJECTS", "1").env("LC_ALL", "C");
         for name in ["GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_NAMESPACE"] {
             command.env_remove(name);
-        }
-        if spec.starts_with('-') {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "what begins with a dash is no revision"));
         }
         command.arg(spec).arg("--").output()
     }
