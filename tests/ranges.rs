@@ -10,10 +10,9 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use keysweep::blob::{Blob, ObjectId};
-use keysweep::location::Mark;
 use keysweep::provenance::Origin;
 use keysweep::source::git::{History, Revisions};
-use keysweep::source::{Sink, Skipped, Source};
+use keysweep::source::{Sink, Skipped, Source, Taken};
 use tempfile::TempDir;
 
 /// Remembers which objects it was handed.
@@ -24,12 +23,12 @@ struct Recorder {
 }
 
 impl Sink for Recorder {
-    fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+    fn blob(&self, blob: Blob<'_>) -> Taken {
         let Origin::Object { id, .. } = blob.provenance.origin else {
             panic!("history hands out objects");
         };
         self.ids.lock().unwrap().push(id);
-        None
+        Taken::default()
     }
 
     fn skipped(&self, skipped: Skipped) {

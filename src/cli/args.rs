@@ -54,6 +54,14 @@ pub(super) struct ScanArgs {
     #[arg(long, value_name = "REV", value_parser = since, conflicts_with = "history")]
     since: Option<String>,
 
+    /// Remember here what has been scanned of whole histories, and read only what is new the next time
+    ///
+    /// The directory gets one file for each repository. No secret is written to it: objects in which something was found are read
+    /// again each time. A cache made with other rules, other options or another version is made anew.
+    #[cfg(feature = "git")]
+    #[arg(long, value_name = "DIR")]
+    pub(super) cache: Option<PathBuf>,
+
     #[command(flatten)]
     pub(super) rules: RuleFiles,
 

@@ -10,7 +10,7 @@ use super::args::ScanArgs;
 use super::interrupt;
 use super::output;
 #[cfg(feature = "git")]
-use crate::source::git::{History, Revisions, mirror};
+use crate::source::git::{History, Revisions, cache, mirror};
 use crate::source::stdin::Stdin;
 #[cfg(feature = "git")]
 use crate::source::tree::git_dir::GitDir;
@@ -26,11 +26,21 @@ pub(super) struct Targets {
     /// Mirrors of what was named by URL; they live as long as this does.
     #[cfg(feature = "git")]
     mirrors: Vec<tempfile::TempDir>,
+    #[cfg(feature = "git")]
+    cache: Option<cache::Settings>,
 }
 
 /// Opens every target; one that can't be opened is noted and the others go on.
-pub(super) fn open(args: &ScanArgs) -> Result<Targets> {
+///
+/// `rules` is a digest of all that decides what is found.
+pub(super) fn open(args: &ScanArgs, rules: [u8; 32]) -> Result<Targets> {
     let mut targets = Targets::default();
+    #[cfg(feature = "git")]
+    {
+        targets.cache = args.cache.clone().map(|directory| cache::Settings { directory, rules });
+    }
+    #[cfg(not(feature = "git"))]
+    let _ = rules;
     for target in &args.targets {
         if args.verbose {
             output::note(&format!("scanning {}", display(target)));
@@ -85,7 +95,8 @@ impl Targets {
             Some(range) => Revisions::Range(range.to_owned()),
         };
         let git_dir = directory.path().to_owned();
-        self.sources.push(Box::new(History::new(&mirror::without_password(url), git_dir.clone(), git_dir, revisions)));
+        let history = History::new(&mirror::without_password(url), git_dir.clone(), git_dir, revisions);
+        self.push_history(history, mirror::without_password(url).into_bytes());
         self.mirrors.push(directory);
         Ok(Ok(()))
     }
@@ -138,7 +149,18 @@ impl Targets {
     #[cfg(feature = "git")]
     fn add_history(&mut self, repository: &GitDir, revisions: Revisions) {
         let (git_dir, common_dir) = (repository.git_dir.clone(), repository.common_dir.clone());
-        self.sources.push(Box::new(History::new(&name(repository), git_dir, common_dir, revisions)));
+        // The repository is known by its own place, however it was named.
+        let place = common_dir.canonicalize().unwrap_or_else(|_| common_dir.clone());
+        let history = History::new(&name(repository), git_dir, common_dir, revisions);
+        self.push_history(history, place.as_os_str().as_encoded_bytes().to_vec());
+    }
+
+    #[cfg(feature = "git")]
+    fn push_history(&mut self, history: History, name: Vec<u8>) {
+        self.sources.push(Box::new(match &self.cache {
+            Some(settings) => history.remembered(settings.clone(), name),
+            None => history,
+        }));
     }
 }
 

@@ -13,12 +13,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use bstr::{BString, ByteSlice};
 
 use self::attribution::Attribution;
+use self::cache::{Cache, Plan};
 use self::graph::{Graph, Links, Shards};
 use self::object::Kind;
-use self::odb::Odb;
+use self::odb::{Odb, Selection};
 use self::range::{Brought, Range};
 use self::refs::Refs;
 use self::stand_in::Original;
+use self::trace::{Scanned, Tracing};
 use self::walk::{Found, Visitor};
 use super::tree::read_small;
 use super::{Sink, Skipped, Source, SourceError};
@@ -28,10 +30,12 @@ use crate::provenance::{Origin, Provenance};
 
 mod attribution;
 mod bases;
+pub mod cache;
 mod delta;
 mod families;
 mod graph;
 mod index;
+mod known;
 mod loose;
 mod map;
 pub mod mirror;
@@ -41,6 +45,7 @@ mod pack;
 mod range;
 mod refs;
 mod stand_in;
+mod trace;
 mod trees;
 mod walk;
 
@@ -60,6 +65,7 @@ pub struct History {
     git_dir: PathBuf,
     common_dir: PathBuf,
     revisions: Revisions,
+    cache: Option<(cache::Settings, Vec<u8>)>,
     /// Opened by the visit, used again by the attribution.
     opened: OnceLock<Opened>,
 }
@@ -70,15 +76,21 @@ struct Opened {
     /// The commits of a range, parents before children.
     range: Option<Vec<ObjectId>>,
     brought: Option<Brought>,
-    /// What the commits and tags link to that were scanned, until somebody asks.
-    links: Mutex<Option<Links>>,
+    /// What was scanned of a whole history, until somebody asks.
+    scanned: Mutex<Option<Scanned>>,
 }
 
 impl History {
     /// The repository whose worktree's git directory is `git_dir` and whose objects and refs are in `common_dir`: the same
     /// directory but for linked worktrees. `name` is what the user calls it, without a password.
     pub fn new(name: &str, git_dir: PathBuf, common_dir: PathBuf, revisions: Revisions) -> Self {
-        Self { name: name.into(), git_dir, common_dir, revisions, opened: OnceLock::new() }
+        Self { name: name.into(), git_dir, common_dir, revisions, cache: None, opened: OnceLock::new() }
+    }
+
+    /// Remembers between scans of a whole history what need not be read again; ranges don't. `name` tells repositories apart.
+    #[must_use]
+    pub fn remembered(self, settings: cache::Settings, name: Vec<u8>) -> Self {
+        Self { cache: Some((settings, name)), ..self }
     }
 
     fn open(&self) -> Result<Opened, SourceError> {
@@ -107,7 +119,7 @@ impl History {
                 Some(commits)
             }
         };
-        Ok(Opened { odb, refs, range, brought: None, links: Mutex::default() })
+        Ok(Opened { odb, refs, range, brought: None, scanned: Mutex::default() })
     }
 
     /// Commits at which history was cut off when it was cloned.
@@ -158,42 +170,53 @@ impl History {
         if commits.iter().any(|commit| cuts.contains(commit)) {
             self.note_shallow(sink);
         }
-        let scan = self.scan(opened, sink);
-        opened.odb.visit_some(commits, &scan);
+        let scan = Scan::new(self, opened, sink);
+        scan.some(commits);
         let brought = Range::new(&opened.odb, commits, sink).brought(&Links::joined(scan.links));
-        opened.odb.visit_some(&brought.blobs(), &self.scan(opened, sink));
+        Scan::new(self, opened, sink).some(&brought.blobs());
         brought
     }
 
-    fn scan<'a>(&'a self, opened: &'a Opened, sink: &'a dyn Sink) -> Scan<'a> {
-        Scan { history: self, opened, sink, links: Shards::new() }
-    }
-
-    /// Where objects stand in all of history, and what of it is missing.
-    fn attribute_whole(
-        &self,
-        opened: &Opened,
-        ids: &HashSet<ObjectId>,
-        attribution: &Attribution<'_>,
-        sink: &dyn Sink,
-    ) -> HashMap<ObjectId, Vec<Provenance>> {
-        let links = opened.links.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let links = links.unwrap_or_else(|| graph::links(&opened.odb, sink));
-        // Where everything should be there and nothing hit, what trees in packs say is not worth a second pass.
-        let packs_too = !ids.is_empty() || opened.odb.is_partial;
-        let mut read = graph::read(&opened.odb, ids, packs_too, sink);
-        read.missing.extend(links.missing(&opened.odb, &self.cuts()));
-        read.missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
-        self.note_missing(opened, read.missing.len(), sink);
-        if ids.is_empty() {
-            return HashMap::new();
-        }
-        let (graph, is_cut) = Graph::new(&opened.odb, links, read, ids);
+    /// Commits and trees as far as they say where objects of a whole history stand; `None` where nobody wants to know.
+    fn graph(&self, opened: &Opened, ids: &HashSet<ObjectId>, sink: &dyn Sink) -> Option<Graph> {
+        let scanned = opened.scanned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (graph, is_cut) = match scanned {
+            Some(scanned) => {
+                let tracing = Tracing { odb: &opened.odb, refs: &opened.refs, cuts: &self.cuts(), sink };
+                let traced = tracing.trace(scanned, ids);
+                self.note_missing(opened, traced.missing, sink);
+                (traced.graph, traced.is_cut)
+            }
+            None => {
+                let read = graph::read(&opened.odb, ids, &Selection::All, true, sink);
+                let (graph, is_cut) = Graph::new(&opened.odb, &graph::links(&opened.odb, sink), read, ids, None);
+                (Some(graph), is_cut)
+            }
+        };
         if is_cut {
             let why = "too many directories lead to findings: not all of their places are told";
             sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
         }
-        attribution.places(&graph, ids, sink)
+        graph
+    }
+
+    fn visit_all(&self, opened: &Opened, sink: &dyn Sink) -> Scanned {
+        let odb = &opened.odb;
+        let (mut cache, mut notes) = (None, [None, None]);
+        if let Some((settings, name)) = &self.cache {
+            let (found, note) = Cache::open(settings, name, odb.hash_len());
+            (cache, notes[0]) = (Some(found), note);
+        }
+        let mut plan = Plan::default();
+        if let Some(cache) = &mut cache {
+            (plan, notes[1]) = cache.plan(odb);
+        }
+        notes.into_iter().flatten().for_each(|note| sink.note(note));
+        sink.known(plan.known);
+        let scan = Scan::new(self, opened, sink);
+        odb.visit(&plan.selection, &scan);
+        let unclean = scan.unclean.into_iter().flatten().collect();
+        Scanned { links: Links::joined(scan.links), unclean, plan, cache }
     }
 
     /// Objects that were left at the server, or that a damaged repository has lost.
@@ -219,10 +242,8 @@ impl Source for History {
             Some(commits) => opened.brought = Some(self.visit_range(&opened, commits, sink)),
             None => {
                 self.note_shallow(sink);
-                let scan = self.scan(&opened, sink);
-                opened.odb.visit(&scan);
-                let links = Links::joined(scan.links);
-                *opened.links.lock().unwrap_or_else(PoisonError::into_inner) = Some(links);
+                let scanned = self.visit_all(&opened, sink);
+                *opened.scanned.lock().unwrap_or_else(PoisonError::into_inner) = Some(scanned);
             }
         }
         // Set only here, and a source is visited once.
@@ -234,16 +255,21 @@ impl Source for History {
         let Some(opened) = self.opened.get() else {
             return HashMap::new();
         };
-        // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
-        let no_index = ids.is_empty() || opened.range.is_some() || opened.odb.hash_len() == 32;
-        let staged = if no_index { Vec::new() } else { self.staged(sink) };
         let attribution =
-            Attribution { odb: &opened.odb, refs: &opened.refs, repository: self.name.clone(), staged: &staged };
+            |staged| Attribution { odb: &opened.odb, refs: &opened.refs, repository: self.name.clone(), staged };
         match opened.range.as_ref().zip(opened.brought.as_ref()) {
-            Some(_) if ids.is_empty() => HashMap::new(),
-            Some((commits, brought)) => Range::new(&opened.odb, commits, sink).places(brought, ids, &attribution),
-            None => self.attribute_whole(opened, ids, &attribution, sink),
+            Some(_) if ids.is_empty() => return HashMap::new(),
+            Some((commits, brought)) => {
+                return Range::new(&opened.odb, commits, sink).places(brought, ids, &attribution(&[]));
+            }
+            None => {}
         }
+        let Some(graph) = self.graph(opened, ids, sink) else {
+            return HashMap::new();
+        };
+        // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
+        let staged = if opened.odb.hash_len() == 32 { Vec::new() } else { self.staged(sink) };
+        attribution(&staged).places(&graph, ids, sink)
     }
 }
 
@@ -253,12 +279,34 @@ struct Scan<'a> {
     opened: &'a Opened,
     sink: &'a dyn Sink,
     links: Shards<Links>,
+    unclean: Shards<Vec<ObjectId>>,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(history: &'a History, opened: &'a Opened, sink: &'a dyn Sink) -> Self {
+        Self { history, opened, sink, links: Shards::new(), unclean: Shards::new() }
+    }
+
     fn hand_out<'o>(&self, id: ObjectId, content: Content<'o>, lineage: Lineage<'o>) -> Option<Vec<Mark>> {
         let provenance = Provenance::new(Origin::Object { repository: self.history.name.clone(), id });
-        self.sink.blob(Blob { provenance, content, lineage })
+        let taken = self.sink.blob(Blob { provenance, content, lineage });
+        if !taken.is_clean {
+            self.note_unclean(id);
+        }
+        taken.marks
+    }
+
+    /// Takes exactly these objects; one that is not here is told of.
+    fn some(&self, ids: &[ObjectId]) {
+        let odb = &self.opened.odb;
+        for id in ids.iter().filter(|id| !odb.contains(**id)) {
+            self.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it");
+        }
+        odb.visit(&odb.selection(ids), self);
+    }
+
+    fn note_unclean(&self, id: ObjectId) {
+        self.unclean.with(|ids| ids.push(id));
     }
 }
 
@@ -273,6 +321,7 @@ impl Visitor for Scan<'_> {
         match self.sink.max_size() {
             Some(limit) if kind == Kind::Blob && size > limit => {
                 self.sink.skipped(Skipped::too_large(self.opened.odb.label(id), size, limit));
+                self.note_unclean(id);
                 false
             }
             _ => self.wants_kind(kind),
@@ -301,6 +350,7 @@ impl Visitor for Scan<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
+        self.note_unclean(id);
         self.sink.skipped(Skipped::new(self.opened.odb.label(id), why));
     }
 }
@@ -342,6 +392,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::source::Taken;
 
     /// Remembers everything that it is handed.
     #[derive(Default)]
@@ -351,7 +402,7 @@ mod tests {
     }
 
     impl Sink for Recorder {
-        fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+        fn blob(&self, blob: Blob<'_>) -> Taken {
             let Origin::Object { id, .. } = blob.provenance.origin else {
                 panic!("history hands out objects");
             };
@@ -367,7 +418,7 @@ mod tests {
                 }
             };
             self.pieces.lock().unwrap().entry(id).or_default().extend_from_slice(bytes);
-            None
+            Taken::default()
         }
 
         fn skipped(&self, skipped: Skipped) {
@@ -522,7 +573,7 @@ mod tests {
             let mut opened = history.open().unwrap();
             opened.odb.most_held = most_held;
             let recorder = Recorder::default();
-            opened.odb.visit(&Scan { history: &history, opened: &opened, sink: &recorder, links: Shards::new() });
+            opened.odb.visit(&Selection::All, &Scan::new(&history, &opened, &recorder));
             assert_eq!(*recorder.skipped.lock().unwrap(), []);
             recorder.pieces.into_inner().unwrap()
         };

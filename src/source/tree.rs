@@ -235,7 +235,7 @@ mod tests {
 
     use super::*;
     use crate::blob::{Blob, Content};
-    use crate::location::Mark;
+    use crate::source::Taken;
 
     /// Keeps what it is handed.
     #[derive(Default)]
@@ -247,7 +247,7 @@ mod tests {
     }
 
     impl Sink for Recorder {
-        fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+        fn blob(&self, blob: Blob<'_>) -> Taken {
             let mut bytes = Vec::new();
             match blob.content {
                 Content::Bytes(all) => bytes.extend_from_slice(all),
@@ -261,7 +261,7 @@ mod tests {
             self.blobs.lock().unwrap().push((path, bytes));
             let thread = std::thread::current().name().unwrap_or_default().to_owned();
             self.threads.lock().unwrap().push(thread);
-            None
+            Taken::default()
         }
 
         fn skipped(&self, skipped: Skipped) {

@@ -1,5 +1,6 @@
 //! The object database: every pack and loose object of a repository and of its alternates, by id or all in turn.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use rayon::prelude::*;
 
 use super::bases::{Bases, Decoded, Place};
 use super::delta;
+use super::index::Index;
+use super::known::Known;
 use super::loose;
 use super::object::Kind;
 use super::pack::{EntryError, Header, MAX_REBUILT, Pack, Stored};
@@ -21,6 +24,26 @@ use crate::source::tree::read_small;
 
 /// Objects that stand whole in a pack or loose and are larger than this are handed out as streams.
 pub(super) const STREAM_ABOVE: u64 = 64 << 20;
+
+/// Which objects are to be handed out.
+pub(super) enum Selection {
+    All,
+    Some {
+        /// For each pack the places in its index.
+        packs: Vec<Vec<u32>>,
+        loose: Vec<ObjectId>,
+    },
+}
+
+impl Selection {
+    /// How many there are; what is there twice counts twice.
+    pub(super) fn len(&self, odb: &Odb) -> usize {
+        match self {
+            Self::All => odb.len(),
+            Self::Some { packs, loose } => packs.iter().map(Vec::len).sum::<usize>() + loose.len(),
+        }
+    }
+}
 
 /// All object directories of one repository, opened.
 pub(super) struct Odb {
@@ -161,6 +184,16 @@ impl Odb {
         packed.or_else(|| self.loose_number(raw_id))
     }
 
+    /// The object of a number.
+    pub(super) fn id(&self, number: u32) -> Option<ObjectId> {
+        let pack = self.pack_starts.partition_point(|start| *start <= number).checked_sub(1);
+        let packed = pack.and_then(|n| {
+            let at = (number - self.pack_starts[n]) as usize;
+            (at < self.packs[n].index().len()).then(|| self.packs[n].index().id(at))
+        });
+        packed.or_else(|| self.loose.get(number.checked_sub(self.packed_len())? as usize).copied())
+    }
+
     fn loose_number(&self, raw_id: &[u8]) -> Option<u32> {
         let at = self.loose.binary_search_by(|id| id.as_bytes().cmp(raw_id)).ok()?;
         Some(self.packed_len() + at as u32)
@@ -171,50 +204,95 @@ impl Odb {
     }
 
     pub(super) fn contains(&self, id: ObjectId) -> bool {
-        self.packed_at(id).is_some() || self.directories.iter().any(|objects| loose::path(objects, id).exists())
+        self.packed_at(id).is_some() || self.is_loose(id)
     }
 
-    /// Hands out every distinct object of the kinds that the visitor wants, from the threads of the current pool: packs entry
-    /// by entry with every delta right after its base, then loose objects.
-    pub(super) fn visit(&self, visitor: &impl Visitor) {
-        self.packs.iter().for_each(Pack::read_ahead);
-        self.visit_packed(visitor);
-        self.visit_loose(visitor);
+    fn is_loose(&self, id: ObjectId) -> bool {
+        self.directories.iter().any(|objects| loose::path(objects, id).exists())
     }
 
-    /// Hands out the given objects of the kinds that the visitor wants, in the same way; what it costs follows them, and not the
-    /// repository.
-    pub(super) fn visit_some(&self, ids: &[ObjectId], visitor: &impl Visitor) {
-        let (mut packed, mut loose) = (vec![Vec::new(); self.packs.len()], Vec::new());
-        for id in ids {
-            match self.packed_at(*id) {
-                Some((n, position)) => packed[n].push(position as u32),
-                None => loose.push(*id),
-            }
-        }
-        for (n, positions) in packed.iter().enumerate().filter(|(_, positions)| !positions.is_empty()) {
-            Walk::new(self, &self.packs[n], self.pack_starts[n], Some(positions), visitor).run(&|_| true);
-        }
-        loose.par_iter().for_each(|id| self.visit_one_loose(*id, visitor));
+    /// Hands out every distinct object that is selected and of the kinds that the visitor wants, from the threads of the current pool:
+    /// packs entry by entry with every delta right after its base, then loose objects.
+    pub(super) fn visit(&self, selection: &Selection, visitor: &impl Visitor) {
+        self.visit_packed(selection, visitor);
+        self.visit_loose(selection, visitor);
     }
 
-    /// The objects in packs.
-    pub(super) fn visit_packed(&self, visitor: &impl Visitor) {
+    /// The selected objects that are in packs.
+    pub(super) fn visit_packed(&self, selection: &Selection, visitor: &impl Visitor) {
         for (n, pack) in self.packs.iter().enumerate() {
+            let positions = match selection {
+                Selection::All => None,
+                Selection::Some { packs, .. } if packs[n].is_empty() => continue,
+                Selection::Some { packs, .. } => Some(packs[n].as_slice()),
+            };
             let earlier = &self.packs[..n];
             let is_first = |raw_id: &[u8]| earlier.iter().all(|pack| pack.index().find(raw_id).is_none());
-            Walk::new(self, pack, self.pack_starts[n], None, visitor).run(&is_first);
+            if positions.is_none() {
+                pack.read_ahead();
+            }
+            Walk::new(self, pack, self.pack_starts[n], positions, visitor).run(&is_first);
         }
     }
 
-    /// The objects that are loose and in no pack.
-    pub(super) fn visit_loose(&self, visitor: &impl Visitor) {
-        let loose: Vec<_> = self
-            .loose
-            .iter()
-            .filter(|id| self.packs.iter().all(|pack| pack.index().find(id.as_bytes()).is_none()))
-            .collect();
-        loose.par_iter().for_each(|id| self.visit_one_loose(**id, visitor));
+    /// The selected objects that are loose and in no pack.
+    pub(super) fn visit_loose(&self, selection: &Selection, visitor: &impl Visitor) {
+        let is_packed = |id: ObjectId| self.packs.iter().any(|pack| pack.index().find(id.as_bytes()).is_some());
+        let ids: Vec<ObjectId> = match selection {
+            Selection::All => self.loose.iter().copied().filter(|id| !is_packed(*id)).collect(),
+            Selection::Some { loose, .. } => loose.iter().copied().filter(|id| !is_packed(*id)).collect(),
+        };
+        ids.par_iter().for_each(|id| self.visit_one_loose(*id, visitor));
+    }
+
+    /// Exactly these objects, as far as they are here.
+    pub(super) fn selection(&self, ids: &[ObjectId]) -> Selection {
+        let found = |pack: &Pack| {
+            let positions = ids.iter().filter_map(|id| pack.index().find(id.as_bytes()));
+            positions.map(|position| position as u32).collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        let is_loose = |id: &&ObjectId| self.packed_at(**id).is_none() && self.is_loose(**id);
+        Selection::Some {
+            packs: self.packs.iter().map(found).collect(),
+            loose: ids.iter().filter(is_loose).copied().collect::<BTreeSet<_>>().into_iter().collect(),
+        }
+    }
+
+    /// Everything but what stands among `known`, ids in order one after the other. The second value says whether all of those are here.
+    pub(super) fn unknown(&self, known: &[u8]) -> (Selection, bool) {
+        let mut known = Known::new(known, self.hash_len);
+        let mut unknown = |index: &Index| {
+            let positions = (0..index.len()).filter(|position| !known.contains(index.raw_id(*position)));
+            positions.map(|position| position as u32).collect()
+        };
+        let packs = self.packs.iter().map(|pack| unknown(pack.index())).collect();
+        let loose = self.loose_ids().filter(|id| !known.contains(id.as_bytes())).collect();
+        (Selection::Some { packs, loose }, known.all_seen())
+    }
+
+    /// The ids of all objects that are asked for, in order, each once, one after the other.
+    pub(super) fn sorted_ids(&self, is_asked_for: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let packed = self.packs.iter().flat_map(|pack| (0..pack.index().len()).map(|n| pack.index().raw_id(n)));
+        let loose = self.loose.iter().map(ObjectId::as_bytes);
+        let mut ids: Vec<&[u8]> = packed.chain(loose).filter(|id| is_asked_for(id)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.concat()
+    }
+
+    /// Checksum and number of objects of each pack.
+    pub(super) fn pack_names(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        self.packs.iter().map(|pack| (pack.index().pack_checksum(), pack.index().len()))
+    }
+
+    /// In order.
+    pub(super) fn loose_ids(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        self.loose.iter().copied()
+    }
+
+    /// Entries of all packs and loose objects; what is there twice counts twice.
+    pub(super) fn len(&self) -> usize {
+        self.packed_len() as usize + self.loose.len()
     }
 
     fn visit_one_loose(&self, id: ObjectId, visitor: &impl Visitor) {
@@ -234,14 +312,8 @@ impl Odb {
             visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)));
             whole.map(drop)
         });
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                visitor.failed(id, "it is missing; in a partial clone `git fetch --refetch` brings it");
-            }
-            Err(error) => {
-                visitor.failed(id, &format!("reading the loose object failed: {error}; `git fsck` tells more"));
-            }
-            Ok(()) => {}
+        if let Err(error) = result {
+            visitor.failed(id, &format!("reading the loose object failed: {error}; `git fsck` tells more"));
         }
     }
 

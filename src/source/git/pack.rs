@@ -75,11 +75,6 @@ impl Pack {
         Ok(Self { path: path.to_owned(), data, index, hash_len })
     }
 
-    /// Says that all of it will be read.
-    pub(super) fn read_ahead(&self) {
-        map::read_ahead(&self.data);
-    }
-
     /// What is amiss with pack and index as a pair. What they do hold together can be read all the same.
     pub(super) fn mismatch(&self) -> Option<String> {
         let count = self.data.get(8..12).map_or(0, |raw| u32::from_be_bytes([raw[0], raw[1], raw[2], raw[3]]));
@@ -93,6 +88,11 @@ impl Pack {
         (!is_pair).then(|| {
             "it is cut short or changed, or its index is another pack's; what could be read was scanned".to_owned()
         })
+    }
+
+    /// Tells the system that all of the pack is going to be read.
+    pub(super) fn read_ahead(&self) {
+        map::read_ahead(&self.data);
     }
 
     pub(super) fn path(&self) -> &Path {

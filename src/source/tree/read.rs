@@ -205,7 +205,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::location::Mark;
+    use crate::source::Taken;
     use crate::source::tree::tests::{Recorder, pipe};
 
     fn file_of(size: u64) -> (tempfile::TempDir, PathBuf) {
@@ -223,11 +223,11 @@ mod tests {
     }
 
     impl<F: Fn() + Sync> Sink for Meddler<F> {
-        fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+        fn blob(&self, blob: Blob<'_>) -> Taken {
             let is_whole = matches!(blob.content, Content::Bytes(_));
             self.whole.lock().unwrap().push(is_whole);
             (self.meddle)();
-            None
+            Taken::default()
         }
 
         fn skipped(&self, skipped: Skipped) {
