@@ -48,8 +48,8 @@ pub(super) struct ScanArgs {
 
     /// Only what is new in HEAD since a revision: a commit, branch, tag, @{u}, HEAD~3; the same as --history REV..HEAD
     ///
-    /// What it costs follows what is new and not the size of the repository: for hooks and for every push. Keys that stood
-    /// anywhere in REV are not told of again. It says what git log calls REV..HEAD, not a date; git log's --since is another thing.
+    /// What it costs follows what is new and not the size of the repository: for hooks and for every push. A blob that stood
+    /// anywhere in the commits that these follow on is not told of again. REV is no date, as it is for git log.
     #[cfg(feature = "git")]
     #[arg(long, value_name = "REV", value_parser = since, conflicts_with = "history")]
     since: Option<String>,

@@ -1,8 +1,8 @@
 //! Git history through the object database: every distinct object is read once, reachable or not, and only for those that hit
 //! is it worked out where they stand.
 //!
-//! `map`, `index`, `delta`, `pack` and `loose` read the formats, `odb` joins them, `walk` goes through a pack. `refs` and `range`
-//! know names, `graph` and `attribution` know who brought what, `mirror` fetches what is elsewhere.
+//! `map`, `index`, `delta`, `pack` and `loose` read the formats, `odb` joins them, `walk` goes through a pack. `refs` and `stand_in`
+//! know names, `graph` and `attribution` know who brought what, of a part of history `range` does; `mirror` fetches what is elsewhere.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -672,8 +672,65 @@ mod tests {
             let history = repository.history(Revisions::All);
             let recorder = Recorder::default();
             history.visit(&recorder).unwrap();
-            let wanted = ids_of_index(&originals[1].0).into_iter().collect();
+            let ids = ids_of_index(&originals[1].0);
+            let wanted = ids.iter().copied().collect();
             history.attribute(&wanted, &recorder);
+            let opened = history.open().unwrap();
+            let range = Range::new(&opened.odb, &ids, &recorder);
+            let scan = Scan::new(&history, &opened, &recorder);
+            scan.some(&ids);
+            let brought = range.brought(&Links::joined(scan.links));
+            let (refs, repository) = (&opened.refs, "repo".into());
+            range.places(&brought, &wanted, &Attribution { odb: &opened.odb, refs, repository, staged: &[] });
+        }
+    }
+
+    /// A tree that holds one tree under ten names, which holds one under ten names, and so on: its blob stands at 10^9 places.
+    #[test]
+    fn a_range_with_a_bomb_of_trees_ends_and_has_every_blob() {
+        let repository = Repository::new(&[]);
+        let make = |entries: &str| {
+            let mut command = repository.command(&["mktree"]);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(entries.as_bytes()).unwrap();
+            child.wait_with_output().unwrap().stdout.trim().to_str().unwrap().to_owned()
+        };
+        let last = repository.hash_object(b"the last");
+        let mut tree = make(&format!("100644 blob {last}\tkey\n"));
+        for level in 0..9 {
+            let blob = repository.hash_object(format!("of level {level}").as_bytes());
+            let trees: String = (0..10).map(|n| format!("040000 tree {tree}\tt{n}\n")).collect();
+            tree = make(&format!("100644 blob {blob}\tkey\n{trees}"));
+        }
+        let commit = repository.git(&["commit-tree", "-m", "bomb", &tree]);
+        let recorder = Recorder::default();
+        repository.history(Revisions::Range(commit)).visit(&recorder).unwrap();
+        assert_eq!(recorder.pieces.into_inner().unwrap().len(), 1 + 10, "the commit and each blob");
+        assert!(recorder.skipped.into_inner().unwrap()[0].why.contains("too often"));
+    }
+
+    #[test]
+    fn a_range_tells_of_blobs_and_trees_that_are_missing_or_damaged() {
+        let repository = Repository::new(&[]);
+        repository.commit("a/b/c", b"first");
+        repository.commit("a/b/c", b"second");
+        let kept = repository.commit("other", b"kept");
+        for (object, why) in [("HEAD~1:a/b/c", "missing"), ("HEAD~1:a/b", "missing"), ("HEAD~1:a", "damaged")] {
+            let id = repository.git(&["rev-parse", object]);
+            let path = repository.path().join(".git/objects").join(&id[..2]).join(&id[2..]);
+            let whole = std::fs::read(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            if why == "damaged" {
+                std::fs::write(&path, b"nonsense").unwrap();
+            }
+            let recorder = Recorder::default();
+            repository.history(Revisions::Range(format!("{kept}~2..{kept}"))).visit(&recorder).unwrap();
+            let skipped = recorder.skipped.into_inner().unwrap();
+            assert!(skipped.iter().any(|one| one.what.contains(&id) && one.why.contains(why)), "{object}: {skipped:?}");
+            let pieces = recorder.pieces.into_inner().unwrap();
+            assert!(pieces.values().any(|bytes| bytes == b"kept"), "{object}: all else is read");
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, whole).unwrap();
         }
     }
 

@@ -92,7 +92,7 @@ struct Directory {
 
 /// Directories that stand several times in a commit are entered anew until this many entries have been: a tree can hold another under
 /// ten names, which holds one under ten, and so on.
-const MOST_AGAIN: usize = 5_000_000;
+const MOST_AGAIN: usize = 1_000_000;
 /// No file system and no program takes longer paths.
 const LONGEST_PATH: usize = 1 << 16;
 
