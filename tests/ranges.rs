@@ -155,7 +155,7 @@ impl Random {
         (z ^ (z >> 31)) % most
     }
 
-    fn one_of<'a>(&mut self, things: &[&'a str]) -> &'a str {
+    fn one_of(&mut self, things: &[&'static str]) -> &'static str {
         things[self.below(things.len() as u64) as usize]
     }
 }
@@ -163,11 +163,32 @@ impl Random {
 /// Files that take each other's places, and directories that do so with files.
 const PATHS: &[&str] = &["a", "b", "b/c", "b/d", "b/d/e", "a/f", "b-c", "b.d", "z/y/x/w", "z/y/v", "ü"];
 
+/// The files of a commit yet to be made: path to mode and content, which is a submodule's commit if the mode says so.
+type Written = BTreeMap<&'static str, (&'static str, String)>;
+
+/// Puts a file in its place and takes away what is in its way.
+fn write(files: &mut Written, path: &'static str, file: (&'static str, String)) {
+    let is_in = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+    files.retain(|other, _| !is_in(other, path) && !is_in(path, other));
+    files.insert(path, file);
+}
+
+/// What a commit has of its parents: of each file the version of one of them, or none.
+fn merged(random: &mut Random, parents: &[&Written]) -> Written {
+    let mut files = Written::new();
+    for path in PATHS {
+        let versions: Vec<_> = parents.iter().filter_map(|parent| parent.get(path)).collect();
+        if !versions.is_empty() && (parents.len() == 1 || random.below(8) > 0) {
+            write(&mut files, path, versions[random.below(versions.len() as u64) as usize].clone());
+        }
+    }
+    files
+}
+
 /// A history of so many commits as `git fast-import` reads it: roots, branches, merges of several, and merges that change something
 /// besides. Contents come from a few, so that they are renamed, copied, reverted and committed again.
 fn stream(random: &mut Random, commits: u64) -> String {
-    let mut out = String::new();
-    let mut clock = 1_700_000_000;
+    let (mut out, mut clock, mut history) = (String::new(), 1_700_000_000, Vec::<Written>::new());
     for n in 0..commits {
         clock += random.below(3);
         let message = format!("commit {n}");
@@ -175,24 +196,33 @@ fn stream(random: &mut Random, commits: u64) -> String {
         writeln!(out, "data {}\n{message}", message.len()).unwrap();
         let parents: BTreeSet<u64> = match random.below(10) {
             0 => BTreeSet::new(),
-            1..=5 => BTreeSet::from([n.saturating_sub(1 + random.below(2))]),
-            wide => (0..wide - 4).map(|_| n.saturating_sub(1 + random.below(6))).collect(),
+            1..=4 => BTreeSet::from([n.saturating_sub(1 + random.below(2))]),
+            wide => (0..wide - 3).map(|_| n.saturating_sub(1 + random.below(6))).collect(),
         };
-        for (nth, parent) in parents.iter().filter(|parent| **parent < n).enumerate() {
+        let parents: Vec<u64> = parents.into_iter().filter(|parent| *parent < n).collect();
+        for (nth, parent) in parents.iter().enumerate() {
             writeln!(out, "{} :{}", if nth == 0 { "from" } else { "merge" }, parent + 1).unwrap();
         }
+        let mut files = merged(random, &parents.iter().map(|n| &history[*n as usize]).collect::<Vec<_>>());
         for _ in 0..random.below(4) {
             let path = random.one_of(PATHS);
             match random.below(8) {
-                0 | 1 => writeln!(out, "D {path}").unwrap(),
-                2 => writeln!(out, "M 160000 {} {path}", "1".repeat(40)).unwrap(),
+                0 | 1 => drop(files.remove(path)),
+                2 => write(&mut files, path, ("160000", "1".repeat(40))),
                 _ => {
                     let content = format!("{}\ncontent {}\n", "a line of many\n".repeat(20), random.below(12));
-                    let mode = random.one_of(&["100644", "100644", "100755", "120000"]);
-                    writeln!(out, "M {mode} inline {path}\ndata {}\n{content}", content.len()).unwrap();
+                    write(&mut files, path, (random.one_of(&["100644", "100644", "100755", "120000"]), content));
                 }
             }
         }
+        out.push_str("deleteall\n");
+        for (path, (mode, content)) in &files {
+            match *mode {
+                "160000" => writeln!(out, "M {mode} {content} {path}").unwrap(),
+                _ => writeln!(out, "M {mode} inline {path}\ndata {}\n{content}", content.len()).unwrap(),
+            }
+        }
+        history.push(files);
         out.push('\n');
     }
     out
