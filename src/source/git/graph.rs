@@ -153,7 +153,8 @@ pub(super) struct Read {
 
 struct Gather<'a> {
     odb: &'a Odb,
-    wanted: &'a HashSet<ObjectId>,
+    /// By number; nothing at all when nothing is wanted.
+    wanted: Vec<bool>,
     sink: &'a dyn Sink,
     shards: Shards<Shard>,
 }
@@ -174,8 +175,11 @@ pub(super) fn read(
     packs_too: bool,
     sink: &dyn Sink,
 ) -> Read {
-    let gather = Gather { odb, wanted, sink, shards: Shards::new() };
+    let mut marked = vec![false; if wanted.is_empty() { 0 } else { odb.len() }];
+    wanted.iter().filter_map(|id| odb.number(id.as_bytes())).for_each(|number| marked[number as usize] = true);
+    let gather = Gather { odb, wanted: marked, sink, shards: Shards::new() };
     if packs_too {
+        odb.refine(selection);
         odb.visit_packed(selection, &gather);
     }
     odb.visit_loose(selection, &gather);
@@ -195,15 +199,13 @@ impl Gather<'_> {
         let reading = trees::read(object.number, data, object.made_of, hash_len, &mut |entry| new.push(entry));
         self.shards.with(|shard| {
             for entry in new.iter().filter(|entry| !entry.is_link) {
-                let Some(id) = ObjectId::from_bytes(entry.raw_id) else {
+                let Some(child) = self.odb.number(entry.raw_id) else {
+                    shard.missing.extend(ObjectId::from_bytes(entry.raw_id));
                     continue;
                 };
-                let number = self.odb.number(entry.raw_id);
-                let leads = !self.wanted.is_empty() && (entry.is_tree || self.wanted.contains(&id));
-                match number {
-                    None => drop(shard.missing.insert(id)),
-                    Some(child) if leads => shard.trees.add_new(object.number, child, &entry.at, entry.name),
-                    Some(_) => {}
+                let leads = self.wanted.get(child as usize).is_some_and(|is_wanted| *is_wanted || entry.is_tree);
+                if leads {
+                    shard.trees.add_new(object.number, child, &entry.at, entry.name);
                 }
             }
             if !self.wanted.is_empty() {

@@ -215,6 +215,13 @@ impl Odb {
         self.visit_loose(selection, visitor);
     }
 
+    /// Gets ready for many look-ups, if so much is selected that there will be many.
+    pub(super) fn refine(&self, selection: &Selection) {
+        if matches!(selection, Selection::All) {
+            self.packs.iter().for_each(|pack| pack.index().refine());
+        }
+    }
+
     /// The selected objects that are in packs.
     pub(super) fn visit_packed(&self, selection: &Selection, visitor: &impl Visitor) {
         for (n, pack) in self.packs.iter().enumerate() {
