@@ -86,7 +86,7 @@ impl Targets {
         if let Err(error) = mirror::clone(url, directory.path()) {
             return Ok(Err(error));
         }
-        let revisions = match args.history.as_deref() {
+        let revisions = match args.history() {
             Some("none") => {
                 let why = "a URL has no working tree, and --history none leaves the rest out".to_owned();
                 return Ok(Err(SourceError { what: mirror::without_password(url), why }));
@@ -103,7 +103,7 @@ impl Targets {
 
     #[cfg(feature = "git")]
     fn add_path(&mut self, target: &Path, args: &ScanArgs) -> Result<(), SourceError> {
-        if let Some(range) = args.history.as_deref().filter(|history| !matches!(*history, "all" | "none")) {
+        if let Some(range) = args.history().filter(|history| !matches!(*history, "all" | "none")) {
             let found = GitDir::of(target).map_err(|why| SourceError { what: target.display().to_string(), why })?;
             let repository = found.ok_or_else(|| not_a_repository(target))?;
             self.add_history(&repository, Revisions::Range(range.to_owned()));
@@ -113,7 +113,7 @@ impl Targets {
         let repositories = std::mem::take(&mut tree.repositories);
         let unresolved = std::mem::take(&mut tree.unresolved);
         self.sources.push(Box::new(tree));
-        if args.history.as_deref() == Some("none") {
+        if args.history() == Some("none") {
             return Ok(());
         }
         self.skipped.extend(unresolved);
@@ -129,7 +129,7 @@ impl Targets {
         if repositories.is_empty() {
             note_outer_repository(target);
         }
-        match (&args.history, repositories.is_empty()) {
+        match (args.history(), repositories.is_empty()) {
             (Some(_), true) => Err(not_a_repository(target)),
             _ => Ok(()),
         }
@@ -184,7 +184,7 @@ fn not_a_repository(target: &Path) -> SourceError {
 
 #[cfg(feature = "git")]
 fn no_history(args: &ScanArgs) -> Result<(), SourceError> {
-    match args.history.as_deref() {
+    match args.history() {
         None | Some("none") => Ok(()),
         Some(_) => Err(not_a_repository(Path::new("standard input"))),
     }

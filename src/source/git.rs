@@ -1,8 +1,8 @@
 //! Git history through the object database: every distinct object is read once, reachable or not, and only for those that hit
 //! is it worked out where they stand.
 //!
-//! `map`, `index`, `delta`, `pack` and `loose` read the formats, `odb` joins them, `walk` goes through a pack. `refs` and `range`
-//! know names, `graph` and `attribution` know who brought what, `mirror` fetches what is elsewhere.
+//! `map`, `index`, `delta`, `pack` and `loose` read the formats, `odb` joins them, `walk` goes through a pack. `refs` and `stand_in`
+//! know names, `graph` and `attribution` know who brought what, of a part of history `range` does; `mirror` fetches what is elsewhere.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -11,14 +11,15 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bstr::{BString, ByteSlice};
-use rayon::prelude::*;
 
 use self::attribution::Attribution;
 use self::cache::{Cache, Plan};
 use self::graph::{Graph, Links, Shards};
 use self::object::Kind;
 use self::odb::{Odb, Selection};
+use self::range::{Brought, Range};
 use self::refs::Refs;
+use self::stand_in::Original;
 use self::trace::{Scanned, Tracing};
 use self::walk::{Found, Visitor};
 use super::tree::read_small;
@@ -28,6 +29,7 @@ use crate::location::Mark;
 use crate::provenance::{Origin, Provenance};
 
 mod attribution;
+mod bases;
 pub mod cache;
 mod delta;
 mod families;
@@ -42,6 +44,7 @@ mod odb;
 mod pack;
 mod range;
 mod refs;
+mod stand_in;
 mod trace;
 mod trees;
 mod walk;
@@ -51,7 +54,8 @@ mod walk;
 pub enum Revisions {
     /// Every object, reachable or not.
     All,
-    /// What the commits of a range brought: `A..B`, `A...B`, or a revision and all before it.
+    /// What the commits of a range brought: anything that `git rev-list` takes for one, be it `A..B`, `A...B`, `HEAD^!`, or a revision
+    /// and all before it.
     Range(String),
 }
 
@@ -69,7 +73,9 @@ pub struct History {
 struct Opened {
     odb: Odb,
     refs: Refs,
+    /// The commits of a range, parents before children.
     range: Option<Vec<ObjectId>>,
+    brought: Option<Brought>,
     /// What was scanned of a whole history, until somebody asks.
     scanned: Mutex<Option<Scanned>>,
 }
@@ -96,23 +102,24 @@ impl History {
             ));
         }
         let hash_len = hash_len(&self.common_dir).map_err(failed)?;
-        let odb = Odb::open(&objects, &self.name, hash_len);
+        let mut odb = Odb::open(&objects, &self.name, hash_len);
         let refs = refs::read(&self.git_dir, &self.common_dir);
         let range = match &self.revisions {
-            Revisions::All => None,
-            Revisions::Range(_) if hash_len == 32 => {
-                let why = "ranges of SHA-256 repositories can't be resolved yet; --history all reads all of it";
-                return Err(failed(why.to_owned()));
+            Revisions::All => {
+                odb.list_loose();
+                None
             }
             Revisions::Range(spec) => {
-                let commits = range::commits(spec, &refs, &self.common_dir).map_err(failed)?;
+                let (git_dir, common_dir) = (&self.git_dir, &self.common_dir);
+                let original = Original { git_dir, common_dir, hash_len, refs: &refs };
+                let commits = stand_in::commits(spec, &original).map_err(failed)?;
                 if commits.is_empty() {
                     return Err(failed(format!("the range `{spec}` has no commits in it: nothing was scanned")));
                 }
                 Some(commits)
             }
         };
-        Ok(Opened { odb, refs, range, scanned: Mutex::default() })
+        Ok(Opened { odb, refs, range, brought: None, scanned: Mutex::default() })
     }
 
     /// Commits at which history was cut off when it was cloned.
@@ -158,24 +165,39 @@ impl History {
         staged
     }
 
-    fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) {
-        let visitor = Scan::new(self, opened, sink);
+    fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) -> Brought {
         let cuts = self.cuts();
         if commits.iter().any(|commit| cuts.contains(commit)) {
             self.note_shallow(sink);
         }
-        let blobs = range::introduced(&opened.odb, commits, sink);
-        let mut objects: Vec<ObjectId> = commits.to_vec();
-        objects.extend(blobs);
-        objects.par_iter().for_each(|id| match opened.odb.read(*id) {
-            Ok(Some((kind, bytes))) => {
-                if visitor.wants(kind, bytes.len() as u64, *id) {
-                    visitor.found(Found::alone(*id, 0, kind, Content::Bytes(&bytes)));
-                }
+        let scan = Scan::new(self, opened, sink);
+        scan.some(commits);
+        let brought = Range::new(&opened.odb, commits, sink).brought(&Links::joined(scan.links));
+        Scan::new(self, opened, sink).some(&brought.blobs());
+        brought
+    }
+
+    /// Commits and trees as far as they say where objects of a whole history stand; `None` where nobody wants to know.
+    fn graph(&self, opened: &Opened, ids: &HashSet<ObjectId>, sink: &dyn Sink) -> Option<Graph> {
+        let scanned = opened.scanned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (graph, is_cut) = match scanned {
+            Some(scanned) => {
+                let tracing = Tracing { odb: &opened.odb, refs: &opened.refs, cuts: &self.cuts(), sink };
+                let traced = tracing.trace(scanned, ids);
+                self.note_missing(opened, traced.missing, sink);
+                (traced.graph, traced.is_cut)
             }
-            Ok(None) => visitor.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it"),
-            Err(error) => visitor.failed(*id, &format!("{error}; `git fsck` tells more")),
-        });
+            None => {
+                let read = graph::read(&opened.odb, ids, &Selection::All, true, sink);
+                let (graph, is_cut) = Graph::new(&opened.odb, &graph::links(&opened.odb, sink), read, ids, None);
+                (Some(graph), is_cut)
+            }
+        };
+        if is_cut {
+            let why = "too many directories lead to findings: not all of their places are told";
+            sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
+        }
+        graph
     }
 
     fn visit_all(&self, opened: &Opened, sink: &dyn Sink) -> Scanned {
@@ -212,12 +234,12 @@ impl History {
 
 impl Source for History {
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
-        let opened = self.open()?;
+        let mut opened = self.open()?;
         for skipped in opened.odb.skipped.iter().chain(&opened.refs.skipped) {
             sink.skipped(skipped.clone());
         }
         match &opened.range {
-            Some(commits) => self.visit_range(&opened, commits, sink),
+            Some(commits) => opened.brought = Some(self.visit_range(&opened, commits, sink)),
             None => {
                 self.note_shallow(sink);
                 let scanned = self.visit_all(&opened, sink);
@@ -233,42 +255,21 @@ impl Source for History {
         let Some(opened) = self.opened.get() else {
             return HashMap::new();
         };
-        let is_whole = opened.range.is_none();
-        if ids.is_empty() && !is_whole {
-            return HashMap::new();
+        let attribution =
+            |staged| Attribution { odb: &opened.odb, refs: &opened.refs, repository: self.name.clone(), staged };
+        match opened.range.as_ref().zip(opened.brought.as_ref()) {
+            Some(_) if ids.is_empty() => return HashMap::new(),
+            Some((commits, brought)) => {
+                return Range::new(&opened.odb, commits, sink).places(brought, ids, &attribution(&[]));
+            }
+            None => {}
         }
-        let scanned = opened.scanned.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (graph, is_cut) = match scanned {
-            Some(scanned) => {
-                let tracing = Tracing { odb: &opened.odb, refs: &opened.refs, cuts: &self.cuts(), sink };
-                let traced = tracing.trace(scanned, ids);
-                self.note_missing(opened, traced.missing, sink);
-                (traced.graph, traced.is_cut)
-            }
-            None => {
-                let read = graph::read(&opened.odb, ids, &Selection::All, true, sink);
-                let (graph, is_cut) = Graph::new(&opened.odb, &graph::links(&opened.odb, sink), read, ids, None);
-                (Some(graph), is_cut)
-            }
-        };
-        let Some(graph) = graph else {
+        let Some(graph) = self.graph(opened, ids, sink) else {
             return HashMap::new();
         };
-        if is_cut {
-            let why = "too many directories lead to findings: not all of their places are told";
-            sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
-        }
         // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
-        let no_index = opened.range.is_some() || opened.odb.hash_len() == 32;
-        let staged = if no_index { Vec::new() } else { self.staged(sink) };
-        let attribution = Attribution {
-            odb: &opened.odb,
-            refs: &opened.refs,
-            repository: self.name.clone(),
-            staged: &staged,
-            range: opened.range.as_deref(),
-        };
-        attribution.places(&graph, ids, sink)
+        let staged = if opened.odb.hash_len() == 32 { Vec::new() } else { self.staged(sink) };
+        attribution(&staged).places(&graph, ids, sink)
     }
 }
 
@@ -293,6 +294,15 @@ impl<'a> Scan<'a> {
             self.note_unclean(id);
         }
         taken.marks
+    }
+
+    /// Takes exactly these objects; one that is not here is told of.
+    fn some(&self, ids: &[ObjectId]) {
+        let odb = &self.opened.odb;
+        for id in ids.iter().filter(|id| !odb.contains(**id)) {
+            self.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it");
+        }
+        odb.visit(&odb.selection(ids), self);
     }
 
     fn note_unclean(&self, id: ObjectId) {
@@ -662,8 +672,65 @@ mod tests {
             let history = repository.history(Revisions::All);
             let recorder = Recorder::default();
             history.visit(&recorder).unwrap();
-            let wanted = ids_of_index(&originals[1].0).into_iter().collect();
+            let ids = ids_of_index(&originals[1].0);
+            let wanted = ids.iter().copied().collect();
             history.attribute(&wanted, &recorder);
+            let opened = history.open().unwrap();
+            let range = Range::new(&opened.odb, &ids, &recorder);
+            let scan = Scan::new(&history, &opened, &recorder);
+            scan.some(&ids);
+            let brought = range.brought(&Links::joined(scan.links));
+            let (refs, repository) = (&opened.refs, "repo".into());
+            range.places(&brought, &wanted, &Attribution { odb: &opened.odb, refs, repository, staged: &[] });
+        }
+    }
+
+    /// A tree that holds one tree under ten names, which holds one under ten names, and so on: its blob stands at 10^9 places.
+    #[test]
+    fn a_range_with_a_bomb_of_trees_ends_and_has_every_blob() {
+        let repository = Repository::new(&[]);
+        let make = |entries: &str| {
+            let mut command = repository.command(&["mktree"]);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(entries.as_bytes()).unwrap();
+            child.wait_with_output().unwrap().stdout.trim().to_str().unwrap().to_owned()
+        };
+        let last = repository.hash_object(b"the last");
+        let mut tree = make(&format!("100644 blob {last}\tkey\n"));
+        for level in 0..9 {
+            let blob = repository.hash_object(format!("of level {level}").as_bytes());
+            let trees: String = (0..10).map(|n| format!("040000 tree {tree}\tt{n}\n")).collect();
+            tree = make(&format!("100644 blob {blob}\tkey\n{trees}"));
+        }
+        let commit = repository.git(&["commit-tree", "-m", "bomb", &tree]);
+        let recorder = Recorder::default();
+        repository.history(Revisions::Range(commit)).visit(&recorder).unwrap();
+        assert_eq!(recorder.pieces.into_inner().unwrap().len(), 1 + 10, "the commit and each blob");
+        assert!(recorder.skipped.into_inner().unwrap()[0].why.contains("too often"));
+    }
+
+    #[test]
+    fn a_range_tells_of_blobs_and_trees_that_are_missing_or_damaged() {
+        let repository = Repository::new(&[]);
+        repository.commit("a/b/c", b"first");
+        repository.commit("a/b/c", b"second");
+        let kept = repository.commit("other", b"kept");
+        for (object, why) in [("HEAD~1:a/b/c", "missing"), ("HEAD~1:a/b", "missing"), ("HEAD~1:a", "damaged")] {
+            let id = repository.git(&["rev-parse", object]);
+            let path = repository.path().join(".git/objects").join(&id[..2]).join(&id[2..]);
+            let whole = std::fs::read(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            if why == "damaged" {
+                std::fs::write(&path, b"nonsense").unwrap();
+            }
+            let recorder = Recorder::default();
+            repository.history(Revisions::Range(format!("{kept}~2..{kept}"))).visit(&recorder).unwrap();
+            let skipped = recorder.skipped.into_inner().unwrap();
+            assert!(skipped.iter().any(|one| one.what.contains(&id) && one.why.contains(why)), "{object}: {skipped:?}");
+            let pieces = recorder.pieces.into_inner().unwrap();
+            assert!(pieces.values().any(|bytes| bytes == b"kept"), "{object}: all else is read");
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, whole).unwrap();
         }
     }
 

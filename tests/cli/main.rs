@@ -5,6 +5,7 @@
 mod asks;
 mod bad_input;
 mod cache;
+mod range;
 mod rules;
 mod scan;
 mod support;

@@ -6,19 +6,18 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
-use libdeflater::Decompressor;
 use rayon::prelude::*;
 
-use super::delta;
 use super::index::Index;
 use super::known::Known;
 use super::loose;
-use super::object::Kind;
-use super::pack::{EntryError, MAX_REBUILT, Pack, Stored};
+use super::pack::Pack;
 use super::walk::{Found, MOST_HELD, Visitor, Walk};
 use crate::blob::{Content, ObjectId};
 use crate::source::Skipped;
 use crate::source::tree::read_small;
+
+mod read;
 
 /// Objects that stand whole in a pack or loose and are larger than this are handed out as streams.
 pub(super) const STREAM_ABOVE: u64 = 64 << 20;
@@ -51,8 +50,8 @@ pub(super) struct Odb {
     packs: Vec<Pack>,
     /// The number of each pack's first object, see [`Odb::number`].
     pack_starts: Vec<u32>,
-    /// Sorted by id, each once, with the directory that holds it.
-    loose: Vec<(ObjectId, u32)>,
+    /// Sorted, each once; empty until [`Odb::list_loose`].
+    loose: Vec<ObjectId>,
     /// What could not be opened.
     pub(super) skipped: Vec<Skipped>,
     /// See [`MOST_HELD`].
@@ -76,8 +75,6 @@ impl Odb {
             is_partial: false,
         };
         odb.add_directory(objects);
-        odb.loose.sort_unstable();
-        odb.loose.dedup_by_key(|(id, _)| *id);
         let mut start = 0;
         for pack in &odb.packs {
             odb.pack_starts.push(start);
@@ -100,16 +97,23 @@ impl Odb {
             if self.directories.contains(&objects) {
                 continue;
             }
-            let number = self.directories.len() as u32;
             self.directories.push(objects.clone());
             self.add_packs(&objects.join("pack"));
+            waiting.extend(self.alternates(&objects));
+        }
+    }
+
+    /// Finds out which loose objects there are, as all need that are to be numbered or visited: not those that are read by their ids.
+    pub(super) fn list_loose(&mut self) {
+        for objects in self.directories.clone() {
             let (ids, errors) = loose::list(&objects, self.hash_len);
-            self.loose.extend(ids.into_iter().map(|id| (id, number)));
+            self.loose.extend(ids);
             for error in errors {
                 self.skip(&objects, format!("listing its loose objects failed: {error}"));
             }
-            waiting.extend(self.alternates(&objects));
         }
+        self.loose.sort_unstable();
+        self.loose.dedup();
     }
 
     /// Paths in `info/alternates`, relative ones to the object directory itself.
@@ -184,11 +188,11 @@ impl Odb {
             let at = (number - self.pack_starts[n]) as usize;
             (at < self.packs[n].index().len()).then(|| self.packs[n].index().id(at))
         });
-        packed.or_else(|| Some(self.loose.get(number.checked_sub(self.packed_len())? as usize)?.0))
+        packed.or_else(|| self.loose.get(number.checked_sub(self.packed_len())? as usize).copied())
     }
 
     fn loose_number(&self, raw_id: &[u8]) -> Option<u32> {
-        let at = self.loose.binary_search_by(|(id, _)| id.as_bytes().cmp(raw_id)).ok()?;
+        let at = self.loose.binary_search_by(|id| id.as_bytes().cmp(raw_id)).ok()?;
         Some(self.packed_len() + at as u32)
     }
 
@@ -197,7 +201,11 @@ impl Odb {
     }
 
     pub(super) fn contains(&self, id: ObjectId) -> bool {
-        self.number(id.as_bytes()).is_some()
+        self.packed_at(id).is_some() || self.is_loose(id)
+    }
+
+    fn is_loose(&self, id: ObjectId) -> bool {
+        self.directories.iter().any(|objects| loose::path(objects, id).exists())
     }
 
     /// Hands out every distinct object that is selected and of the kinds that the visitor wants, from the threads of the current pool:
@@ -235,7 +243,7 @@ impl Odb {
     pub(super) fn visit_loose(&self, selection: &Selection, visitor: &impl Visitor) {
         let is_packed = |id: ObjectId| self.packs.iter().any(|pack| pack.index().find(id.as_bytes()).is_some());
         let ids: Vec<ObjectId> = match selection {
-            Selection::All => self.loose.iter().map(|(id, _)| *id).filter(|id| !is_packed(*id)).collect(),
+            Selection::All => self.loose.iter().copied().filter(|id| !is_packed(*id)).collect(),
             Selection::Some { loose, .. } => loose.iter().copied().filter(|id| !is_packed(*id)).collect(),
         };
         ids.par_iter().for_each(|id| self.visit_one_loose(*id, visitor));
@@ -247,7 +255,7 @@ impl Odb {
             let positions = ids.iter().filter_map(|id| pack.index().find(id.as_bytes()));
             positions.map(|position| position as u32).collect::<BTreeSet<_>>().into_iter().collect()
         };
-        let is_loose = |id: &&ObjectId| self.loose_number(id.as_bytes()).is_some();
+        let is_loose = |id: &&ObjectId| self.packed_at(**id).is_none() && self.is_loose(**id);
         Selection::Some {
             packs: self.packs.iter().map(found).collect(),
             loose: ids.iter().filter(is_loose).copied().collect::<BTreeSet<_>>().into_iter().collect(),
@@ -269,7 +277,7 @@ impl Odb {
     /// The ids of all objects that are asked for, in order, each once, one after the other.
     pub(super) fn sorted_ids(&self, is_asked_for: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         let packed = self.packs.iter().flat_map(|pack| (0..pack.index().len()).map(|n| pack.index().raw_id(n)));
-        let loose = self.loose.iter().map(|(id, _)| id.as_bytes());
+        let loose = self.loose.iter().map(ObjectId::as_bytes);
         let mut ids: Vec<&[u8]> = packed.chain(loose).filter(|id| is_asked_for(id)).collect();
         // Each pack's are in order already, which a stable sort makes use of.
         ids.sort();
@@ -284,7 +292,7 @@ impl Odb {
 
     /// In order.
     pub(super) fn loose_ids(&self) -> impl Iterator<Item = ObjectId> + '_ {
-        self.loose.iter().map(|(id, _)| *id)
+        self.loose.iter().copied()
     }
 
     /// Entries of all packs and loose objects; what is there twice counts twice.
@@ -315,86 +323,9 @@ impl Odb {
     }
 
     fn open_loose(&self, id: ObjectId) -> io::Result<loose::LooseObject> {
-        let at = self.loose.binary_search_by_key(&id, |(id, _)| *id);
-        let directory = at.map_or(0, |at| self.loose[at].1);
-        loose::open(&self.directories[directory as usize], id)
-    }
-
-    /// One object by its id; `None` when it is nowhere.
-    ///
-    /// # Errors
-    /// When it is there and damaged, or too large to be rebuilt in memory.
-    pub(super) fn read(&self, id: ObjectId) -> Result<Option<(Kind, Vec<u8>)>, EntryError> {
-        self.read_nested(id, 0)
-    }
-
-    /// `depth` counts bases that lie in other packs, which a hostile pack could make a circle of.
-    fn read_nested(&self, id: ObjectId, depth: u32) -> Result<Option<(Kind, Vec<u8>)>, EntryError> {
-        for pack in &self.packs {
-            if let Some(position) = pack.index().find(id.as_bytes()) {
-                let offset = pack.index().offset(position).ok_or(EntryError::Header)?;
-                return self.read_packed(pack, offset, depth).map(Some);
-            }
-        }
-        if self.loose_number(id.as_bytes()).is_none() {
-            return Ok(None);
-        }
-        let mut object = self.open_loose(id).map_err(|_| EntryError::Header)?;
-        if object.size > MAX_REBUILT {
-            return Err(EntryError::TooLarge);
-        }
-        let mut bytes = Vec::new();
-        object.read_to_end(&mut bytes).map_err(|_| EntryError::Data)?;
-        Ok(Some((object.kind, bytes)))
-    }
-
-    /// The object that stands at an offset of a pack.
-    pub(super) fn read_packed(&self, pack: &Pack, offset: u64, depth: u32) -> Result<(Kind, Vec<u8>), EntryError> {
-        let mut inflater = Decompressor::new();
-        let (mut chain, mut at) = (Vec::new(), offset);
-        let (kind, mut base) = loop {
-            let header = pack.header(at)?;
-            if header.size > MAX_REBUILT {
-                return Err(EntryError::TooLarge);
-            }
-            let next = match header.stored {
-                Stored::Whole(kind) => {
-                    let mut bytes = Vec::new();
-                    pack.inflate(&header, pack.end(), &mut inflater, &mut bytes)?;
-                    break (kind, bytes);
-                }
-                Stored::OnOffset(base) => Some(base),
-                Stored::OnObject(id) => {
-                    pack.index().find(id.as_bytes()).and_then(|position| pack.index().offset(position))
-                }
-            };
-            chain.push(header);
-            if chain.len() > pack.index().len() {
-                return Err(EntryError::Base("chain is a circle, it".to_owned()));
-            }
-            match (next, header.stored) {
-                (Some(offset), _) => at = offset,
-                (None, Stored::OnObject(id)) => break self.read_base(id, depth)?,
-                (None, _) => return Err(EntryError::Header),
-            }
-        };
-        let (mut instructions, mut copies, mut result) = (Vec::new(), Vec::new(), Vec::new());
-        for header in chain.iter().rev() {
-            pack.inflate(header, pack.end(), &mut inflater, &mut instructions)?;
-            if delta::result_size(&instructions).is_none_or(|size| size > MAX_REBUILT) {
-                return Err(EntryError::TooLarge);
-            }
-            delta::apply(&base, &instructions, &mut result, &mut copies)?;
-            std::mem::swap(&mut base, &mut result);
-        }
-        Ok((kind, base))
-    }
-
-    /// The base of a delta that lies outside the delta's own pack.
-    fn read_base(&self, id: ObjectId, depth: u32) -> Result<(Kind, Vec<u8>), EntryError> {
-        if depth > 32 {
-            return Err(EntryError::Base(id.to_string()));
-        }
-        self.read_nested(id, depth + 1)?.ok_or_else(|| EntryError::Base(id.to_string()))
+        let is_elsewhere =
+            |opened: &io::Result<_>| matches!(opened, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let mut opened = self.directories.iter().map(|objects| loose::open(objects, id));
+        opened.find(|opened| !is_elsewhere(opened)).unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
     }
 }

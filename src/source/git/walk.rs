@@ -202,7 +202,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
     /// Makes a base again that was let go.
     fn restore(&self, frame: &mut Frame<V::Memory>) -> Result<(), EntryError> {
         if let Some(base) = Arc::get_mut(&mut frame.base).filter(|base| base.bytes.is_none()) {
-            let (_, bytes) = self.odb.read_packed(self.pack, self.offset(frame.rank), 0)?;
+            let (_, bytes) = self.odb.read_at(self.pack, self.offset(frame.rank))?;
             self.held.fetch_add(counted(&bytes), Ordering::Relaxed);
             base.bytes = Some(bytes);
         }
