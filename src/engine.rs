@@ -2,7 +2,7 @@
 //!
 //! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `beside` looks around
 //! access key ids, `boundary`, `plausible` and `words` throw out what only looks like a credential, `structure` and `presigned` read
-//! what values tell of themselves, `decode` reads other encodings (`base64` decodes what is known to be it), `search` does all that
+//! what values tell of themselves, `class` finds long stretches of some letters, `decode` reads other encodings (`base64` decodes what is known to be it), `search` does all that
 //! for one text and what is encoded in it, `pair` joins ids with their secrets, `whole` knows secrets that fill a file. `credential` says what a find is, `dropped` why
 //! something is none. `fruitless` knows what need not be looked at again, `marks` says for little where there may be something, `only` looks for given ids instead, `foreign` runs the rules of others.
 
@@ -27,6 +27,7 @@ use crate::location::Span;
 mod base64;
 mod beside;
 mod boundary;
+mod class;
 mod credential;
 mod decode;
 mod dropped;

@@ -51,14 +51,28 @@ impl From<SourceError> for Skipped {
     }
 }
 
+/// What became of a blob.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// What is wanted again when others are made of the blob, if anything: see [`Lineage`](crate::blob::Lineage).
+    pub marks: Option<Vec<Mark>>,
+    /// Nothing was found in it, and all of it was read: whoever scans it again in the same way will find nothing.
+    pub is_clean: bool,
+}
+
 /// Takes what sources hand out. Called from many threads at once.
 pub trait Sink: Sync {
-    /// Takes one blob; returns when it has been dealt with. What it returns, if anything, is wanted when others are made of the
-    /// blob: see [`Lineage`](crate::blob::Lineage).
-    fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>>;
+    /// Takes one blob; returns when it has been dealt with.
+    fn blob(&self, blob: Blob<'_>) -> Taken;
 
     /// Notes something unread.
     fn skipped(&self, skipped: Skipped);
+
+    /// Counts objects that an earlier scan found clean and that are not handed out again.
+    fn known(&self, _objects: u64) {}
+
+    /// Tells something that matters to the user and is no gap in what was read.
+    fn note(&self, _note: String) {}
 
     /// Files above this many bytes are not wanted (and are to be noted as skipped); `None` for no limit.
     fn max_size(&self) -> Option<u64>;

@@ -1,6 +1,7 @@
 //! The one loop that every source goes through: blobs to the engine, archives opened on the way, hits to findings, and a
 //! tally of what was read and what was not. It knows no formats and prints nothing.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::{Read, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use crate::location::{Lines, Mark, Point};
 use crate::place;
 use crate::provenance::{Origin, Provenance};
 use crate::source::archive::{self, Budget, Member};
-use crate::source::{Sink, Skipped, Source};
+use crate::source::{Sink, Skipped, Source, Taken};
 
 mod window;
 
@@ -61,6 +62,8 @@ pub struct Tally {
     pub blobs: u64,
     /// Bytes scanned.
     pub bytes: u64,
+    /// Objects that were not scanned again, because an earlier scan found nothing in them.
+    pub known: u64,
     /// Everything unread, in order, each once.
     pub skipped: Vec<Skipped>,
 }
@@ -72,6 +75,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// What they were found in.
     pub tally: Tally,
+    /// What else the user should be told.
+    pub notes: Vec<String>,
 }
 
 /// The threads of a sweep could not be started.
@@ -97,7 +102,15 @@ pub fn run(
         .thread_name(|n| format!("keysweep-{n}"))
         .build()
         .map_err(|source| ThreadError { jobs: options.jobs, source })?;
-    let sweep = Sweep { scanner, options, progress, hits: Mutex::default(), skipped: Mutex::default() };
+    let sweep = Sweep {
+        scanner,
+        options,
+        progress,
+        hits: Mutex::default(),
+        skipped: Mutex::default(),
+        known: AtomicU64::new(0),
+        notes: Mutex::default(),
+    };
     let mut hits = Vec::new();
     for source in sources {
         if let Err(error) = pool.install(|| source.visit(&sweep)) {
@@ -119,8 +132,10 @@ pub fn run(
         tally: Tally {
             blobs: progress.blobs.load(Ordering::Relaxed),
             bytes: progress.bytes.load(Ordering::Relaxed),
+            known: sweep.known.into_inner(),
             skipped,
         },
+        notes: sweep.notes.into_inner().unwrap_or_else(PoisonError::into_inner),
     })
 }
 
@@ -163,16 +178,24 @@ fn moved(hit: &Hit, place: &Provenance) -> Hit {
 const TOO_MUCH_ENCODED: &str = "what is encoded in it is more than eight times as long when decoded; not all of that was read, but all else was; decode \
      it and scan what comes out";
 
+thread_local! {
+    /// How often this thread has skipped something: a blob is dealt with by one thread from beginning to end.
+    static TROUBLES: Cell<u64> = const { Cell::new(0) };
+}
+
 struct Sweep<'a> {
     scanner: &'a Scanner,
     options: &'a Options,
     progress: &'a Progress,
     hits: Mutex<Vec<Hit>>,
     skipped: Mutex<Vec<Skipped>>,
+    known: AtomicU64,
+    notes: Mutex<Vec<String>>,
 }
 
 impl Sink for Sweep<'_> {
-    fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+    fn blob(&self, blob: Blob<'_>) -> Taken {
+        let troubles = TROUBLES.get();
         let marks = self.marks(&blob);
         let hits = match (blob.content, &marks) {
             (Content::Bytes(bytes), Some(marks)) if archive::detect(bytes).is_none() => {
@@ -182,13 +205,23 @@ impl Sink for Sweep<'_> {
             }
             (content, _) => self.content(&blob.provenance, content, None),
         };
+        let is_clean = hits.is_empty() && TROUBLES.get() == troubles;
         if !hits.is_empty() {
             self.hits.lock().unwrap_or_else(PoisonError::into_inner).extend(hits);
         }
-        marks
+        Taken { marks, is_clean }
+    }
+
+    fn known(&self, objects: u64) {
+        self.known.fetch_add(objects, Ordering::Relaxed);
+    }
+
+    fn note(&self, note: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
     }
 
     fn skipped(&self, skipped: Skipped) {
+        TROUBLES.set(TROUBLES.get() + 1);
         self.skipped.lock().unwrap_or_else(PoisonError::into_inner).push(skipped);
     }
 

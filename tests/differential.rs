@@ -20,10 +20,9 @@ use std::sync::Mutex;
 use keysweep::blob::{Blob, Content, Lineage, ObjectId};
 use keysweep::engine::rule::RuleSet;
 use keysweep::engine::{self, Scanner};
-use keysweep::location::Mark;
 use keysweep::provenance::Origin;
 use keysweep::source::git::{History, Revisions};
-use keysweep::source::{Sink, Skipped, Source};
+use keysweep::source::{Sink, Skipped, Source, Taken};
 
 /// One match: the object, the bytes, the rule, and where.
 type Found = BTreeSet<(ObjectId, Vec<u8>, String, usize, usize)>;
@@ -43,7 +42,7 @@ struct Scan<'a> {
 }
 
 impl Sink for Scan<'_> {
-    fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+    fn blob(&self, blob: Blob<'_>) -> Taken {
         let Origin::Object { id, .. } = blob.provenance.origin else {
             panic!("history hands out objects");
         };
@@ -69,7 +68,7 @@ impl Sink for Scan<'_> {
         collect(id, bytes, scan, &mut found);
         self.found.lock().unwrap().extend(found);
         *self.pieces.lock().unwrap() += 1;
-        marks
+        Taken { marks, is_clean: false }
     }
 
     fn skipped(&self, skipped: Skipped) {

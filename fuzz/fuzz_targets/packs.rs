@@ -14,10 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use keysweep::blob::{Blob, Content, Lineage, ObjectId};
 use keysweep::engine::Scanner;
 use keysweep::engine::rule::RuleSet;
-use keysweep::location::Mark;
 use keysweep::provenance::Origin;
 use keysweep::source::git::{History, Limits, Revisions};
-use keysweep::source::{Sink, Skipped, Source};
+use keysweep::source::{Sink, Skipped, Source, Taken};
 use libfuzzer_sys::fuzz_target;
 
 use store::{Hash, Pack, Step, Stored};
@@ -259,13 +258,13 @@ fn write_loose(directory: &PathBuf, known: &[Known], choices: &mut Choices<'_>) 
 struct Checker(Mutex<HashSet<ObjectId>>);
 
 impl Sink for Checker {
-    fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+    fn blob(&self, blob: Blob<'_>) -> Taken {
         let bytes = match blob.content {
             Content::Bytes(bytes) => bytes,
             Content::Seekable(_) => unreachable!("history has no files"),
             Content::Stream(stream) => {
                 let _ = std::io::copy(&mut stream.take(1 << 24), &mut std::io::sink());
-                return None;
+                return Taken { marks: None, is_clean: false };
             }
         };
         if let Origin::Object { id, .. } = blob.provenance.origin {
@@ -279,7 +278,7 @@ impl Sink for Checker {
         if let Some(marks) = marks.as_ref().filter(|_| bytes.len() < 3000) {
             assert_eq!(SCANNER.scan_marked(bytes, marks), SCANNER.scan(bytes));
         }
-        marks
+        Taken { marks, is_clean: false }
     }
 
     fn skipped(&self, _skipped: Skipped) {}

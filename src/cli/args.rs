@@ -44,7 +44,23 @@ pub(super) struct ScanArgs {
     /// By default all history is read of what is a git repository; given explicitly, every target must be one.
     #[cfg(feature = "git")]
     #[arg(long, value_name = "all|none|RANGE")]
-    pub(super) history: Option<String>,
+    history: Option<String>,
+
+    /// Only what is new in HEAD since a revision: a commit, branch, tag, @{u}, HEAD~3; the same as --history REV..HEAD
+    ///
+    /// What it costs follows what is new and not the size of the repository: for hooks and for every push. A blob that stood
+    /// anywhere in the commits that these follow on is not told of again. REV is no date, as it is for git log.
+    #[cfg(feature = "git")]
+    #[arg(long, value_name = "REV", value_parser = since, conflicts_with = "history")]
+    since: Option<String>,
+
+    /// Remember here what has been scanned of whole histories, and read only what is new the next time
+    ///
+    /// The directory gets one file for each repository. No secret is written to it: objects in which something was found are read
+    /// again each time. A cache made with other rules, other options or another version is made anew.
+    #[cfg(feature = "git")]
+    #[arg(long, value_name = "DIR")]
+    pub(super) cache: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) rules: RuleFiles,
@@ -111,6 +127,12 @@ pub(super) struct ScanArgs {
 }
 
 impl ScanArgs {
+    /// `all`, `none` or a range, where the user said which.
+    #[cfg(feature = "git")]
+    pub(super) fn history(&self) -> Option<&str> {
+        self.since.as_deref().or(self.history.as_deref())
+    }
+
     /// What wants to read standard input, in words.
     pub(super) fn readers_of_stdin(&self) -> Vec<&'static str> {
         let is_stdin = |path: &PathBuf| path == Path::new("-");
@@ -189,6 +211,16 @@ fn pack(name: &str) -> Result<Pack, String> {
     known.ok_or_else(|| format!("there are {}", Pack::ALL.map(Pack::name).join(" and ")))
 }
 
+/// The range from a revision to HEAD.
+#[cfg(feature = "git")]
+fn since(revision: &str) -> Result<String, String> {
+    let is_range = revision.contains("..") || ["^!", "^@"].iter().any(|end| revision.ends_with(end));
+    if is_range || revision.is_empty() || revision.starts_with('^') {
+        return Err("it takes one revision; give a range to --history".to_owned());
+    }
+    Ok(format!("{revision}..HEAD"))
+}
+
 /// A number of bytes with an optional K, M or G (powers of 1024).
 fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -212,6 +244,17 @@ mod tests {
     #[test]
     fn the_flags_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[cfg(feature = "git")]
+    #[test]
+    fn since_makes_a_range_of_a_revision_and_takes_no_range() {
+        for revision in ["v1", "@{u}", "HEAD~3", "HEAD^2", "main@{1}", ":/fix"] {
+            assert_eq!(since(revision), Ok(format!("{revision}..HEAD")));
+        }
+        for range in ["a..b", "a...b", "HEAD^!", "HEAD^@", "^a", ""] {
+            assert!(since(range).is_err(), "{range}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use sha2::{Digest, Sha256};
 
 use super::accounts;
 use super::args::ScanArgs;
@@ -23,10 +24,10 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let started = Instant::now();
     check_stdin(args)?;
     let files = output::open_files(&args.output)?;
-    let scanner = scanner(args)?;
+    let (scanner, digest) = scanner(args)?;
     let options = options(args);
     let accounts = accounts::load(&args.account)?;
-    let found = targets::open(args)?;
+    let found = targets::open(args, digest)?;
     let progress = Arc::new(Progress::default());
     let bar = Bar::start(progress.clone(), args.quiet);
     let mut outcome = sweep::run(&found.sources, &scanner, &options, &progress)?;
@@ -50,7 +51,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     };
     output::write(&report, args, files)?;
     // A scan of nothing is not what --allow-incomplete allows.
-    let allowed = args.allow_incomplete && outcome.tally.bytes > 0;
+    let allowed = args.allow_incomplete && outcome.tally.bytes + outcome.tally.known > 0;
     tell(args, &outcome, seconds, allowed);
     Ok(Exit::of(outcome.findings.len(), complete || allowed, args.exit_code))
 }
@@ -63,9 +64,15 @@ fn check_stdin(args: &ScanArgs) -> Result<()> {
     }
 }
 
-fn scanner(args: &ScanArgs) -> Result<Scanner> {
+/// The scanner, and a digest of all that decides what it finds: the program itself, rules, ids, limits.
+fn scanner(args: &ScanArgs) -> Result<(Scanner, [u8; 32])> {
+    let mut digest = Sha256::new_with_prefix(env!("KEYSWEEP_SOURCE"));
+    digest.update(args.archive_depth.to_le_bytes());
+    digest.update(args.max_file_size.unwrap_or(u64::MAX).to_le_bytes());
     let Some(file) = &args.only_keys else {
-        return Ok(Scanner::new(rules::load(&args.rules)?));
+        let rules = rules::load(&args.rules)?;
+        digest.update(rules.fingerprint());
+        return Ok((Scanner::new(rules), digest.finalize().into()));
     };
     if !args.rules.pack.is_empty() || !args.rules.rules.is_empty() {
         bail!("--only-keys looks for nothing but keys: leave --rules and --pack out");
@@ -74,7 +81,8 @@ fn scanner(args: &ScanArgs) -> Result<Scanner> {
     if !args.quiet {
         output::note(&format!("access key ids looked for: {}, from {}", ids.len(), lists::name(file)));
     }
-    Ok(Scanner::only(ids))
+    ids.iter().for_each(|id| digest.update(id.as_str()));
+    Ok((Scanner::only(ids), digest.finalize().into()))
 }
 
 fn options(args: &ScanArgs) -> Options {
@@ -91,7 +99,7 @@ fn options(args: &ScanArgs) -> Options {
 fn complete_tally(outcome: &mut Outcome, skipped: Vec<Skipped>) {
     let tally = &mut outcome.tally;
     tally.skipped.extend(skipped);
-    if tally.bytes == 0 && tally.skipped.is_empty() {
+    if tally.bytes == 0 && tally.known == 0 && tally.skipped.is_empty() {
         tally.skipped.push(Skipped::new("the target", "it is empty: nothing was scanned; is it the right one?"));
     }
     tally.skipped.sort();
@@ -104,6 +112,7 @@ const TOLD: usize = 10;
 /// What goes to standard error beside the report: figures on request, and unread input unless somebody has just been told of it.
 fn tell(args: &ScanArgs, outcome: &Outcome, seconds: f64, allowed: bool) {
     let tally = &outcome.tally;
+    outcome.notes.iter().for_each(|note| output::note(note));
     if args.verbose {
         let (blobs, bytes, findings) = (tally.blobs, tally.bytes, outcome.findings.len());
         output::note(&format!("{blobs} blobs, {bytes} bytes, {findings} findings in {seconds:.3} s"));

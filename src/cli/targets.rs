@@ -10,7 +10,7 @@ use super::args::ScanArgs;
 use super::interrupt;
 use super::output;
 #[cfg(feature = "git")]
-use crate::source::git::{History, Revisions, mirror};
+use crate::source::git::{History, Revisions, cache, mirror};
 use crate::source::stdin::Stdin;
 #[cfg(feature = "git")]
 use crate::source::tree::git_dir::GitDir;
@@ -26,11 +26,21 @@ pub(super) struct Targets {
     /// Mirrors of what was named by URL; they live as long as this does.
     #[cfg(feature = "git")]
     mirrors: Vec<tempfile::TempDir>,
+    #[cfg(feature = "git")]
+    cache: Option<cache::Settings>,
 }
 
 /// Opens every target; one that can't be opened is noted and the others go on.
-pub(super) fn open(args: &ScanArgs) -> Result<Targets> {
+///
+/// `rules` is a digest of all that decides what is found.
+pub(super) fn open(args: &ScanArgs, rules: [u8; 32]) -> Result<Targets> {
     let mut targets = Targets::default();
+    #[cfg(feature = "git")]
+    {
+        targets.cache = args.cache.clone().map(|directory| cache::Settings { directory, rules });
+    }
+    #[cfg(not(feature = "git"))]
+    let _ = rules;
     for target in &args.targets {
         if args.verbose {
             output::note(&format!("scanning {}", display(target)));
@@ -76,7 +86,7 @@ impl Targets {
         if let Err(error) = mirror::clone(url, directory.path()) {
             return Ok(Err(error));
         }
-        let revisions = match args.history.as_deref() {
+        let revisions = match args.history() {
             Some("none") => {
                 let why = "a URL has no working tree, and --history none leaves the rest out".to_owned();
                 return Ok(Err(SourceError { what: mirror::without_password(url), why }));
@@ -85,14 +95,15 @@ impl Targets {
             Some(range) => Revisions::Range(range.to_owned()),
         };
         let git_dir = directory.path().to_owned();
-        self.sources.push(Box::new(History::new(&mirror::without_password(url), git_dir.clone(), git_dir, revisions)));
+        let history = History::new(&mirror::without_password(url), git_dir.clone(), git_dir, revisions);
+        self.push_history(history, mirror::without_password(url).into_bytes());
         self.mirrors.push(directory);
         Ok(Ok(()))
     }
 
     #[cfg(feature = "git")]
     fn add_path(&mut self, target: &Path, args: &ScanArgs) -> Result<(), SourceError> {
-        if let Some(range) = args.history.as_deref().filter(|history| !matches!(*history, "all" | "none")) {
+        if let Some(range) = args.history().filter(|history| !matches!(*history, "all" | "none")) {
             let found = GitDir::of(target).map_err(|why| SourceError { what: target.display().to_string(), why })?;
             let repository = found.ok_or_else(|| not_a_repository(target))?;
             self.add_history(&repository, Revisions::Range(range.to_owned()));
@@ -102,7 +113,7 @@ impl Targets {
         let repositories = std::mem::take(&mut tree.repositories);
         let unresolved = std::mem::take(&mut tree.unresolved);
         self.sources.push(Box::new(tree));
-        if args.history.as_deref() == Some("none") {
+        if args.history() == Some("none") {
             return Ok(());
         }
         self.skipped.extend(unresolved);
@@ -118,7 +129,7 @@ impl Targets {
         if repositories.is_empty() {
             note_outer_repository(target);
         }
-        match (&args.history, repositories.is_empty()) {
+        match (args.history(), repositories.is_empty()) {
             (Some(_), true) => Err(not_a_repository(target)),
             _ => Ok(()),
         }
@@ -138,7 +149,18 @@ impl Targets {
     #[cfg(feature = "git")]
     fn add_history(&mut self, repository: &GitDir, revisions: Revisions) {
         let (git_dir, common_dir) = (repository.git_dir.clone(), repository.common_dir.clone());
-        self.sources.push(Box::new(History::new(&name(repository), git_dir, common_dir, revisions)));
+        // The repository is known by its own place, however it was named.
+        let place = common_dir.canonicalize().unwrap_or_else(|_| common_dir.clone());
+        let history = History::new(&name(repository), git_dir, common_dir, revisions);
+        self.push_history(history, place.as_os_str().as_encoded_bytes().to_vec());
+    }
+
+    #[cfg(feature = "git")]
+    fn push_history(&mut self, history: History, name: Vec<u8>) {
+        self.sources.push(Box::new(match &self.cache {
+            Some(settings) => history.remembered(settings.clone(), name),
+            None => history,
+        }));
     }
 }
 
@@ -162,7 +184,7 @@ fn not_a_repository(target: &Path) -> SourceError {
 
 #[cfg(feature = "git")]
 fn no_history(args: &ScanArgs) -> Result<(), SourceError> {
-    match args.history.as_deref() {
+    match args.history() {
         None | Some("none") => Ok(()),
         Some(_) => Err(not_a_repository(Path::new("standard input"))),
     }

@@ -13,6 +13,8 @@ use crate::location::{Copied, Mark, Span};
 
 /// Further from a mark nothing matters for it. For a literal nothing but itself does.
 const REACH: usize = 256;
+/// Looking at so many bytes costs less than beginning anew behind them.
+const GAP: usize = 128;
 
 impl Scanner {
     /// The marks of a text, in order; `None` if some rule looks at all of every text.
@@ -73,7 +75,7 @@ fn new_parts(length: usize, copies: &[Copied], reach: usize) -> Vec<Span> {
         // What stood at the start and still does has the same surroundings there.
         let margin = if copied.from == 0 && copied.to == 0 { 0 } else { reach };
         let (first, last) = (copied.to + margin, (copied.to + copied.len).saturating_sub(reach));
-        if first < last {
+        if first + GAP < last {
             if start < first {
                 parts.push(Span { start, end: first });
             }

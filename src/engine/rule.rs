@@ -1,10 +1,12 @@
 //! Rules as data, and sets of them. `format` reads this program's own files, `gitleaks` those of gitleaks, `check` holds rules to their
 //! examples. How rules are run is the scanner's business.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use self::pattern::Pattern;
 use super::SecretKind;
@@ -87,6 +89,12 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     foreign: Vec<ForeignRule>,
     notes: Vec<String>,
+    fingerprint: [u8; 32],
+}
+
+/// The fingerprint of what had one and of a text that came to it.
+fn after(before: [u8; 32], text: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(before).chain_update(text).finalize().into()
 }
 
 /// Why a rules file was refused.
@@ -137,7 +145,7 @@ impl RuleSet {
         let (name, text) = pack.file();
         let mut rules = format::read(name, text, |_| Ok(())).expect("tests/rules.rs reads the same text");
         rules.iter_mut().for_each(|rule| rule.is_builtin = true);
-        Self { rules, ..Self::default() }
+        Self { rules, fingerprint: after([0; 32], text.as_bytes()), ..Self::default() }
     }
 
     /// Adds the rules of a file to the set, whether they are in this program's format or in that of gitleaks. A rule with the id of
@@ -146,15 +154,29 @@ impl RuleSet {
     /// # Errors
     /// The first thing that is wrong with the file; the set may then hold a part of it.
     pub fn load(&mut self, name: &str, text: &str, read: &gitleaks::Extended<'_>) -> Result<(), RuleError> {
+        let fingerprint = Cell::new(after(self.fingerprint, text.as_bytes()));
+        let read = |path: &str, from: &str| {
+            let (name, text) = read(path, from)?;
+            fingerprint.set(after(fingerprint.get(), text.as_bytes()));
+            Ok((name, text))
+        };
         if gitleaks::is_meant(text) {
-            return gitleaks::add(self, name, text, read);
+            gitleaks::add(self, name, text, &read)?;
+        } else {
+            self.add(Self::parse(name, text)?);
         }
-        self.add(Self::parse(name, text)?);
+        self.fingerprint = fingerprint.get();
         Ok(())
+    }
+
+    /// A SHA-256 of everything that the rules were read from, in order: sets with the same one find the same.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
     }
 
     /// Adds the rules of another set; one with the id of an earlier one takes its place.
     pub fn add(&mut self, other: Self) {
+        self.fingerprint = after(self.fingerprint, &other.fingerprint);
         for rule in other.rules {
             self.foreign.retain(|known| known.id != rule.id);
             match self.rules.iter_mut().find(|known| known.id == rule.id) {
@@ -211,7 +233,8 @@ impl RuleSet {
     /// The first thing that is wrong with it. A set that is returned can be scanned with; whether its rules find what they
     /// should is for [`check::check`] to say.
     pub fn parse(name: &str, text: &str) -> Result<Self, RuleError> {
-        Ok(Self { rules: format::read(name, text, Pattern::compile)?, ..Self::default() })
+        let fingerprint = after([0; 32], text.as_bytes());
+        Ok(Self { rules: format::read(name, text, Pattern::compile)?, fingerprint, ..Self::default() })
     }
 
     /// The rules of this program's format, in order.

@@ -162,7 +162,7 @@ impl<'a> Search<'a> {
         let length = self.bytes.len();
         let stretch = |region: &Span| {
             let ends = (region.start == 0, region.end == length);
-            memory.stretch((region.of(self.bytes), ends, decode::mark(self.bytes)))
+            memory.stretch(region.of(self.bytes), (ends, decode::mark(self.bytes)))
         };
         let mut stretches: Vec<Stretch> = regions.iter().map(stretch).collect();
         let is_new: Vec<bool> = stretches.iter().map(|stretch| !memory.knows(*stretch)).collect();

@@ -26,7 +26,8 @@ impl Cursor {
         while self.from <= hit {
             let start = self.from.max(hit.saturating_sub(longest));
             self.work += cut - start;
-            match pattern.find(text, start, cut) {
+            let found = if pattern.may_find(text, start, cut) { pattern.find(text, start, cut) } else { None };
+            match found {
                 Some(found) if found.start < settled => {
                     self.from = found.next;
                     report(found);

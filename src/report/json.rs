@@ -90,10 +90,17 @@ struct Summary<'a> {
     suppressed: usize,
     blobs: u64,
     bytes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    known: u64,
     skipped: Vec<Skipped<'a>>,
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize)]
@@ -215,6 +222,7 @@ impl<'a> Summary<'a> {
             suppressed: 0,
             blobs: report.tally.blobs,
             bytes: report.tally.bytes,
+            known: report.tally.known,
             skipped: report
                 .tally
                 .skipped

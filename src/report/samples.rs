@@ -44,7 +44,7 @@ impl Sample {
     pub(super) fn at(occurrences: Vec<Occurrence>) -> Self {
         Self {
             findings: vec![finding(ID, occurrences)],
-            tally: Tally { blobs: 1234, bytes: 5_712_345_678, skipped: Vec::new() },
+            tally: Tally { blobs: 1234, bytes: 5_712_345_678, known: 0, skipped: Vec::new() },
             accounts: Accounts::default(),
         }
     }
@@ -89,7 +89,7 @@ impl Sample {
                 finding(&canary(), messages),
                 finding(&with_account(), vec![history(&authored.into(), hostile, None, 7)]),
             ],
-            tally: Tally { blobs: 7, bytes: 999, skipped: vec![Skipped::new(hostile, hostile)] },
+            tally: Tally { blobs: 7, bytes: 999, known: 5, skipped: vec![Skipped::new(hostile, hostile)] },
             accounts: Accounts::default(),
         }
     }

@@ -185,6 +185,9 @@ impl Page<'_> {
         let tally = self.report.tally;
         let blobs = plural(tally.blobs, "blob");
         write!(self.out, "Read {blobs}, {}", size(tally.bytes))?;
+        if tally.known > 0 {
+            write!(self.out, " and {} known from an earlier scan", plural(tally.known, "object"))?;
+        }
         match self.report.seconds {
             Some(seconds) => writeln!(self.out, " in {seconds:.1} s.")?,
             None => writeln!(self.out, ".")?,

@@ -2,8 +2,8 @@
 //! is it worked out where they stand.
 //!
 //! `map`, `index`, `midx`, `delta`, `pack` and `loose` read the formats, `listing` says what there is, `odb` joins all that, `numbers`
-//! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, `reading` reads one object, all
-//! within `limits`. `refs` and `range` know names, `graph` and `attribution` know who brought what, `mirror` fetches what is elsewhere.
+//! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, all within `limits`. `refs` and
+//! `stand_in` know names, `graph` and `attribution` know who brought what, of a part of history `range` does; `mirror` fetches what is elsewhere.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -12,14 +12,17 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bstr::{BString, ByteSlice};
-use rayon::prelude::*;
 
 use self::attribution::Attribution;
+use self::cache::{Cache, Plan};
 use self::graph::{Graph, Links, Shards};
 pub use self::limits::Limits;
 use self::object::Kind;
-use self::odb::Odb;
+use self::odb::{Odb, Selection};
+use self::range::{Brought, Range};
 use self::refs::Refs;
+use self::stand_in::Original;
+use self::trace::{Scanned, Tracing};
 use self::walk::{Found, Visitor};
 use super::tree::read_small;
 use super::{Sink, Skipped, Source, SourceError};
@@ -28,10 +31,13 @@ use crate::location::Mark;
 use crate::provenance::{Origin, Provenance};
 
 mod attribution;
+mod bases;
+pub mod cache;
 mod delta;
 mod families;
 mod graph;
 mod index;
+mod known;
 mod limits;
 mod listing;
 mod loose;
@@ -43,8 +49,9 @@ mod object;
 mod odb;
 mod pack;
 mod range;
-mod reading;
 mod refs;
+mod stand_in;
+mod trace;
 mod trees;
 mod walk;
 
@@ -53,7 +60,8 @@ mod walk;
 pub enum Revisions {
     /// Every object, reachable or not.
     All,
-    /// What the commits of a range brought: `A..B`, `A...B`, or a revision and all before it.
+    /// What the commits of a range brought: anything that `git rev-list` takes for one, be it `A..B`, `A...B`, `HEAD^!`, or a revision
+    /// and all before it.
     Range(String),
 }
 
@@ -63,6 +71,7 @@ pub struct History {
     git_dir: PathBuf,
     common_dir: PathBuf,
     revisions: Revisions,
+    cache: Option<(cache::Settings, Vec<u8>)>,
     limits: Limits,
     /// Opened by the visit, used again by the attribution.
     opened: OnceLock<Opened>,
@@ -71,23 +80,31 @@ pub struct History {
 struct Opened {
     odb: Odb,
     refs: Refs,
+    /// The commits of a range, parents before children.
     range: Option<Vec<ObjectId>>,
-    /// What the commits and tags link to that were scanned, until somebody asks.
-    links: Mutex<Option<Links>>,
+    brought: Option<Brought>,
+    /// What was scanned of a whole history, until somebody asks.
+    scanned: Mutex<Option<Scanned>>,
 }
 
 impl History {
     /// The repository whose worktree's git directory is `git_dir` and whose objects and refs are in `common_dir`: the same
     /// directory but for linked worktrees. `name` is what the user calls it, without a password.
     pub fn new(name: &str, git_dir: PathBuf, common_dir: PathBuf, revisions: Revisions) -> Self {
-        let limits = Limits::default();
-        Self { name: name.into(), git_dir, common_dir, revisions, limits, opened: OnceLock::new() }
+        let (cache, limits) = (None, Limits::default());
+        Self { name: name.into(), git_dir, common_dir, revisions, cache, limits, opened: OnceLock::new() }
     }
 
     /// The same within other limits.
     #[must_use]
     pub fn within(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Remembers between scans of a whole history what need not be read again; ranges don't. `name` tells repositories apart.
+    #[must_use]
+    pub fn remembered(self, settings: cache::Settings, name: Vec<u8>) -> Self {
+        Self { cache: Some((settings, name)), ..self }
     }
 
     fn open(&self) -> Result<Opened, SourceError> {
@@ -101,22 +118,21 @@ impl History {
         let hash_len = hash_len(&self.common_dir).map_err(failed)?;
         // What names lead to is there before they do.
         let refs = refs::read(&self.git_dir, &self.common_dir);
-        let odb = Odb::open(&objects, &self.name, hash_len, self.limits.clone());
+        let loose_too = self.revisions == Revisions::All;
+        let odb = Odb::open(&objects, &self.name, hash_len, loose_too, self.limits.clone());
         let range = match &self.revisions {
             Revisions::All => None,
-            Revisions::Range(_) if hash_len == 32 => {
-                let why = "ranges of SHA-256 repositories can't be resolved yet; --history all reads all of it";
-                return Err(failed(why.to_owned()));
-            }
             Revisions::Range(spec) => {
-                let commits = range::commits(spec, &refs, &self.common_dir).map_err(failed)?;
+                let (git_dir, common_dir) = (&self.git_dir, &self.common_dir);
+                let original = Original { git_dir, common_dir, hash_len, refs: &refs };
+                let commits = stand_in::commits(spec, &original).map_err(failed)?;
                 if commits.is_empty() {
                     return Err(failed(format!("the range `{spec}` has no commits in it: nothing was scanned")));
                 }
                 Some(commits)
             }
         };
-        Ok(Opened { odb, refs, range, links: Mutex::default() })
+        Ok(Opened { odb, refs, range, brought: None, scanned: Mutex::default() })
     }
 
     /// Commits at which history was cut off when it was cloned.
@@ -162,35 +178,70 @@ impl History {
         staged
     }
 
-    fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) {
-        let visitor = Scan { history: self, opened, sink, links: Shards::new() };
+    fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) -> Brought {
         let cuts = self.cuts();
         if commits.iter().any(|commit| cuts.contains(commit)) {
             self.note_shallow(sink);
         }
-        let blobs = range::introduced(&opened.odb, commits, sink);
-        let mut objects: Vec<ObjectId> = commits.to_vec();
-        objects.extend(blobs);
-        objects.par_iter().for_each(|id| match opened.odb.read(*id) {
-            Ok(Some((kind, bytes))) => {
-                if visitor.wants(kind, bytes.len() as u64, *id) {
-                    visitor.found(Found::alone(*id, 0, kind, Content::Bytes(&bytes)));
-                }
-            }
-            Ok(None) => visitor.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it"),
-            Err(error) => visitor.failed(*id, &format!("{error}; `git fsck` tells more")),
-        });
+        let scan = Scan::new(self, opened, sink);
+        scan.some(commits);
+        let brought = Range::new(&opened.odb, commits, sink).brought(&Links::joined(scan.links));
+        Scan::new(self, opened, sink).some(&brought.blobs());
+        brought
     }
 
-    /// Objects that were left at the server, or that a damaged repository has lost.
-    fn note_missing(&self, opened: &Opened, missing: &HashSet<ObjectId>, sink: &dyn Sink) {
-        let has_come = |id: &&ObjectId| !opened.odb.is_partial && opened.odb.has_come(**id);
-        let come = missing.iter().filter(has_come).count();
+    /// Commits and trees as far as they say where objects of a whole history stand; `None` where nobody wants to know.
+    fn graph(&self, opened: &Opened, ids: &HashSet<ObjectId>, sink: &dyn Sink) -> Option<Graph> {
+        let scanned = opened.scanned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (graph, is_cut) = match scanned {
+            Some(scanned) => {
+                let tracing = Tracing { odb: &opened.odb, refs: &opened.refs, cuts: &self.cuts(), sink };
+                let traced = tracing.trace(scanned, ids);
+                self.note_come(traced.come, sink);
+                self.note_missing(opened, traced.missing, sink);
+                (traced.graph, traced.is_cut)
+            }
+            None => {
+                let read = graph::read(&opened.odb, ids, &Selection::All, true, sink);
+                let (graph, is_cut) = Graph::new(&opened.odb, &graph::links(&opened.odb, sink), read, ids, None);
+                (Some(graph), is_cut)
+            }
+        };
+        if is_cut {
+            let why = "too many directories lead to findings: not all of their places are told";
+            sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
+        }
+        graph
+    }
+
+    fn visit_all(&self, opened: &Opened, sink: &dyn Sink) -> Scanned {
+        let odb = &opened.odb;
+        let (mut cache, mut notes) = (None, [None, None]);
+        if let Some((settings, name)) = &self.cache {
+            let (found, note) = Cache::open(settings, name, odb.hash_len());
+            (cache, notes[0]) = (Some(found), note);
+        }
+        let mut plan = Plan::default();
+        if let Some(cache) = &mut cache {
+            (plan, notes[1]) = cache.plan(odb);
+        }
+        notes.into_iter().flatten().for_each(|note| sink.note(note));
+        sink.known(plan.known);
+        let scan = Scan::new(self, opened, sink);
+        odb.visit(&plan.selection, &scan);
+        let unclean = scan.unclean.into_iter().flatten().collect();
+        Scanned { links: Links::joined(scan.links), unclean, plan, cache }
+    }
+
+    fn note_come(&self, come: usize, sink: &dyn Sink) {
         if come > 0 {
             let why = "they came while others were read; another scan reads them";
             sink.skipped(Skipped::new(format!("{come} objects of {}", self.name), why));
         }
-        let missing = missing.len() - come;
+    }
+
+    /// Objects that were left at the server, or that a damaged repository has lost.
+    fn note_missing(&self, opened: &Opened, missing: usize, sink: &dyn Sink) {
         if missing > 0 {
             let why = if opened.odb.is_partial {
                 "they were left at the server by a partial clone; `git fetch --refetch --no-filter` brings them"
@@ -204,18 +255,16 @@ impl History {
 
 impl Source for History {
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
-        let opened = self.open()?;
+        let mut opened = self.open()?;
         for skipped in opened.odb.skipped.iter().chain(&opened.refs.skipped) {
             sink.skipped(skipped.clone());
         }
         match &opened.range {
-            Some(commits) => self.visit_range(&opened, commits, sink),
+            Some(commits) => opened.brought = Some(self.visit_range(&opened, commits, sink)),
             None => {
                 self.note_shallow(sink);
-                let scan = Scan { history: self, opened: &opened, sink, links: Shards::new() };
-                opened.odb.visit(&scan);
-                let links = Links::joined(scan.links);
-                *opened.links.lock().unwrap_or_else(PoisonError::into_inner) = Some(links);
+                let scanned = self.visit_all(&opened, sink);
+                *opened.scanned.lock().unwrap_or_else(PoisonError::into_inner) = Some(scanned);
             }
         }
         opened.odb.halves().into_iter().for_each(|skipped| sink.skipped(skipped));
@@ -228,39 +277,21 @@ impl Source for History {
         let Some(opened) = self.opened.get() else {
             return HashMap::new();
         };
-        let is_whole = opened.range.is_none();
-        if ids.is_empty() && !is_whole {
+        let attribution =
+            |staged| Attribution { odb: &opened.odb, refs: &opened.refs, repository: self.name.clone(), staged };
+        match opened.range.as_ref().zip(opened.brought.as_ref()) {
+            Some(_) if ids.is_empty() => return HashMap::new(),
+            Some((commits, brought)) => {
+                return Range::new(&opened.odb, commits, sink).places(brought, ids, &attribution(&[]));
+            }
+            None => {}
+        }
+        let Some(graph) = self.graph(opened, ids, sink) else {
             return HashMap::new();
-        }
-        let links = opened.links.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let links = links.unwrap_or_else(|| graph::links(&opened.odb, sink));
-        // Where everything should be there and nothing hit, what trees in packs say is not worth a second pass.
-        let packs_too = !ids.is_empty() || opened.odb.is_partial;
-        let mut read = graph::read(&opened.odb, ids, packs_too, sink);
-        if is_whole {
-            read.missing.extend(links.missing(&opened.odb, &self.cuts()));
-            read.missing.extend(opened.refs.tips().filter(|tip| !opened.odb.contains(*tip)));
-            self.note_missing(opened, &read.missing, sink);
-        }
-        if ids.is_empty() {
-            return HashMap::new();
-        }
-        let (graph, is_cut) = Graph::new(&opened.odb, links, read, ids);
-        if is_cut {
-            let why = "too many directories lead to findings: not all of their places are told";
-            sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
-        }
-        // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
-        let no_index = opened.range.is_some() || opened.odb.hash_len() == 32;
-        let staged = if no_index { Vec::new() } else { self.staged(sink) };
-        let attribution = Attribution {
-            odb: &opened.odb,
-            refs: &opened.refs,
-            repository: self.name.clone(),
-            staged: &staged,
-            range: opened.range.as_deref(),
         };
-        attribution.places(&graph, ids, sink)
+        // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
+        let staged = if opened.odb.hash_len() == 32 { Vec::new() } else { self.staged(sink) };
+        attribution(&staged).places(&graph, ids, sink)
     }
 }
 
@@ -270,12 +301,34 @@ struct Scan<'a> {
     opened: &'a Opened,
     sink: &'a dyn Sink,
     links: Shards<Links>,
+    unclean: Shards<Vec<ObjectId>>,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(history: &'a History, opened: &'a Opened, sink: &'a dyn Sink) -> Self {
+        Self { history, opened, sink, links: Shards::new(), unclean: Shards::new() }
+    }
+
     fn hand_out<'o>(&self, id: ObjectId, content: Content<'o>, lineage: Lineage<'o>) -> Option<Vec<Mark>> {
         let provenance = Provenance::new(Origin::Object { repository: self.history.name.clone(), id });
-        self.sink.blob(Blob { provenance, content, lineage })
+        let taken = self.sink.blob(Blob { provenance, content, lineage });
+        if !taken.is_clean {
+            self.note_unclean(id);
+        }
+        taken.marks
+    }
+
+    /// Takes exactly these objects; one that is not here is told of.
+    fn some(&self, ids: &[ObjectId]) {
+        let odb = &self.opened.odb;
+        for id in ids.iter().filter(|id| !odb.is_here(**id)) {
+            self.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it");
+        }
+        odb.visit(&odb.selection(ids), self);
+    }
+
+    fn note_unclean(&self, id: ObjectId) {
+        self.unclean.with(|ids| ids.push(id));
     }
 }
 
@@ -290,6 +343,7 @@ impl Visitor for Scan<'_> {
         match self.sink.max_size() {
             Some(limit) if kind == Kind::Blob && size > limit => {
                 self.sink.skipped(Skipped::too_large(self.opened.odb.label(id), size, limit));
+                self.note_unclean(id);
                 false
             }
             _ => self.wants_kind(kind),
@@ -321,6 +375,7 @@ impl Visitor for Scan<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
+        self.note_unclean(id);
         self.sink.skipped(Skipped::new(self.opened.odb.label(id), why));
     }
 }
@@ -362,6 +417,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::source::Taken;
 
     /// Remembers everything that it is handed.
     #[derive(Default)]
@@ -371,7 +427,7 @@ mod tests {
     }
 
     impl Sink for Recorder {
-        fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+        fn blob(&self, blob: Blob<'_>) -> Taken {
             let Origin::Object { id, .. } = blob.provenance.origin else {
                 panic!("history hands out objects");
             };
@@ -387,7 +443,7 @@ mod tests {
                 }
             };
             self.pieces.lock().unwrap().entry(id).or_default().extend_from_slice(bytes);
-            None
+            Taken::default()
         }
 
         fn skipped(&self, skipped: Skipped) {
@@ -542,7 +598,7 @@ mod tests {
             let mut opened = history.open().unwrap();
             opened.odb.limits.held = most_held;
             let recorder = Recorder::default();
-            opened.odb.visit(&Scan { history: &history, opened: &opened, sink: &recorder, links: Shards::new() });
+            opened.odb.visit(&Selection::All, &Scan::new(&history, &opened, &recorder));
             assert_eq!(*recorder.skipped.lock().unwrap(), []);
             recorder.pieces.into_inner().unwrap()
         };
@@ -641,8 +697,65 @@ mod tests {
             let history = repository.history(Revisions::All);
             let recorder = Recorder::default();
             history.visit(&recorder).unwrap();
-            let wanted = ids_of_index(&originals[1].0).into_iter().collect();
+            let ids = ids_of_index(&originals[1].0);
+            let wanted = ids.iter().copied().collect();
             history.attribute(&wanted, &recorder);
+            let opened = history.open().unwrap();
+            let range = Range::new(&opened.odb, &ids, &recorder);
+            let scan = Scan::new(&history, &opened, &recorder);
+            scan.some(&ids);
+            let brought = range.brought(&Links::joined(scan.links));
+            let (refs, repository) = (&opened.refs, "repo".into());
+            range.places(&brought, &wanted, &Attribution { odb: &opened.odb, refs, repository, staged: &[] });
+        }
+    }
+
+    /// A tree that holds one tree under ten names, which holds one under ten names, and so on: its blob stands at 10^9 places.
+    #[test]
+    fn a_range_with_a_bomb_of_trees_ends_and_has_every_blob() {
+        let repository = Repository::new(&[]);
+        let make = |entries: &str| {
+            let mut command = repository.command(&["mktree"]);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(entries.as_bytes()).unwrap();
+            child.wait_with_output().unwrap().stdout.trim().to_str().unwrap().to_owned()
+        };
+        let last = repository.hash_object(b"the last");
+        let mut tree = make(&format!("100644 blob {last}\tkey\n"));
+        for level in 0..9 {
+            let blob = repository.hash_object(format!("of level {level}").as_bytes());
+            let trees: String = (0..10).map(|n| format!("040000 tree {tree}\tt{n}\n")).collect();
+            tree = make(&format!("100644 blob {blob}\tkey\n{trees}"));
+        }
+        let commit = repository.git(&["commit-tree", "-m", "bomb", &tree]);
+        let recorder = Recorder::default();
+        repository.history(Revisions::Range(commit)).visit(&recorder).unwrap();
+        assert_eq!(recorder.pieces.into_inner().unwrap().len(), 1 + 10, "the commit and each blob");
+        assert!(recorder.skipped.into_inner().unwrap()[0].why.contains("too often"));
+    }
+
+    #[test]
+    fn a_range_tells_of_blobs_and_trees_that_are_missing_or_damaged() {
+        let repository = Repository::new(&[]);
+        repository.commit("a/b/c", b"first");
+        repository.commit("a/b/c", b"second");
+        let kept = repository.commit("other", b"kept");
+        for (object, why) in [("HEAD~1:a/b/c", "missing"), ("HEAD~1:a/b", "missing"), ("HEAD~1:a", "damaged")] {
+            let id = repository.git(&["rev-parse", object]);
+            let path = repository.path().join(".git/objects").join(&id[..2]).join(&id[2..]);
+            let whole = std::fs::read(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            if why == "damaged" {
+                std::fs::write(&path, b"nonsense").unwrap();
+            }
+            let recorder = Recorder::default();
+            repository.history(Revisions::Range(format!("{kept}~2..{kept}"))).visit(&recorder).unwrap();
+            let skipped = recorder.skipped.into_inner().unwrap();
+            assert!(skipped.iter().any(|one| one.what.contains(&id) && one.why.contains(why)), "{object}: {skipped:?}");
+            let pieces = recorder.pieces.into_inner().unwrap();
+            assert!(pieces.values().any(|bytes| bytes == b"kept"), "{object}: all else is read");
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, whole).unwrap();
         }
     }
 
@@ -685,7 +798,7 @@ mod tests {
         let (history, recorder) = (repository.history(Revisions::All), Recorder::default());
         let opened = history.open().unwrap();
         work();
-        opened.odb.visit(&Scan { history: &history, opened: &opened, sink: &recorder, links: Shards::new() });
+        opened.odb.visit(&Selection::All, &Scan::new(&history, &opened, &recorder));
         opened.odb.halves().into_iter().for_each(|skipped| recorder.skipped(skipped));
         (recorder.pieces.into_inner().unwrap(), recorder.skipped.into_inner().unwrap())
     }
@@ -715,6 +828,18 @@ mod tests {
         let (_, skipped) = scan_after(&repository, || drop(repository.git(&["gc", "-q", "--prune=now"])));
         assert!(skipped.len() == 1 && skipped[0].what.contains(&id), "{skipped:?}");
         assert!(skipped[0].why.contains("removed after it was listed"), "{skipped:?}");
+    }
+
+    #[test]
+    fn what_a_range_brought_is_read_though_git_has_packed_it_meanwhile() {
+        let repository = Repository::new(&[]).with_deltas();
+        let (history, recorder) =
+            (repository.history(Revisions::Range("HEAD~3..HEAD".to_owned())), Recorder::default());
+        let opened = history.open().unwrap();
+        repository.git(&["gc", "-q", "--prune=now"]);
+        history.visit_range(&opened, opened.range.as_ref().unwrap(), &recorder);
+        assert_eq!(*recorder.skipped.lock().unwrap(), []);
+        assert_eq!(recorder.pieces.lock().unwrap().len(), 6);
     }
 
     /// Git writes a pack first and its index last, and removes them the other way round.

@@ -150,23 +150,24 @@ impl Survey {
 
 /// A file in which a repository keeps objects: `objects/ab/cdefcdefcdefcdefcdefcdefcdefcdefcdefcd…`, `objects/pack/pack-….pack` and what belongs to that. Whatever
 /// else lies among them is read like any other file.
-fn is_object_store(entry: &DirEntry) -> bool {
+fn is_object_store<'a>(entry: &'a DirEntry) -> bool {
     if entry.depth() == 0 || !entry.file_type().is_some_and(|kind| kind.is_file()) {
         return false;
     }
-    let above = |path: &Path| Some((path.file_name()?.to_str()?.to_owned(), path.parent()?.to_path_buf()));
-    let names = above(entry.path()).and_then(|(file, directory)| {
-        let (directory, objects) = above(&directory)?;
-        let (store, git_dir) = above(&objects)?;
+    let above = |path: &'a Path| Some((path.file_name()?.to_str()?, path.parent()?));
+    let names = || {
+        let (file, directory) = above(entry.path())?;
+        let (directory, objects) = above(directory)?;
+        let (store, git_dir) = above(objects)?;
         (store == "objects").then_some((file, directory, git_dir))
-    });
-    let Some((file, directory, git_dir)) = names else {
+    };
+    let Some((file, directory, git_dir)) = names() else {
         return false;
     };
     let is_hex = |text: &str| text.bytes().all(|c| c.is_ascii_hexdigit());
-    let is_loose = directory.len() == 2 && is_hex(&directory) && matches!(file.len(), 38 | 62) && is_hex(&file);
+    let is_loose = directory.len() == 2 && is_hex(directory) && matches!(file.len(), 38 | 62) && is_hex(file);
     let is_packed = directory == "pack" && file.starts_with("pack-");
-    (is_loose || is_packed) && is_git_dir(&git_dir)
+    (is_loose || is_packed) && is_git_dir(git_dir)
 }
 
 /// Ignore rules, for paths below one root.
@@ -235,7 +236,7 @@ mod tests {
 
     use super::*;
     use crate::blob::{Blob, Content};
-    use crate::location::Mark;
+    use crate::source::Taken;
 
     /// Keeps what it is handed.
     #[derive(Default)]
@@ -247,7 +248,7 @@ mod tests {
     }
 
     impl Sink for Recorder {
-        fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+        fn blob(&self, blob: Blob<'_>) -> Taken {
             let mut bytes = Vec::new();
             match blob.content {
                 Content::Bytes(all) => bytes.extend_from_slice(all),
@@ -261,7 +262,7 @@ mod tests {
             self.blobs.lock().unwrap().push((path, bytes));
             let thread = std::thread::current().name().unwrap_or_default().to_owned();
             self.threads.lock().unwrap().push(thread);
-            None
+            Taken::default()
         }
 
         fn skipped(&self, skipped: Skipped) {

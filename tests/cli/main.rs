@@ -4,6 +4,8 @@
 
 mod asks;
 mod bad_input;
+mod cache;
+mod range;
 mod rules;
 mod scan;
 mod support;

@@ -7,10 +7,9 @@ use std::sync::{LazyLock, Mutex};
 use keysweep::blob::{Blob, Content, Lineage, ObjectId};
 use keysweep::engine::rule::RuleSet;
 use keysweep::engine::{Scan, Scanner};
-use keysweep::location::Mark;
 use keysweep::provenance::Origin;
 use keysweep::source::git::{History, Limits, Revisions};
-use keysweep::source::{Sink, Skipped, Source};
+use keysweep::source::{Sink, Skipped, Source, Taken};
 
 pub(crate) static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(RuleSet::builtin()));
 
@@ -44,7 +43,7 @@ pub(crate) fn collect(id: ObjectId, scan: Scan, found: &mut Found) {
 }
 
 impl Sink for Recorder {
-    fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+    fn blob(&self, blob: Blob<'_>) -> Taken {
         let Origin::Object { id, .. } = blob.provenance.origin else {
             panic!("history hands out objects");
         };
@@ -71,7 +70,7 @@ impl Sink for Recorder {
         let mut seen = self.0.lock().unwrap();
         collect(id, scan, &mut seen.found);
         seen.objects.entry(id).or_default().extend_from_slice(bytes);
-        marks
+        Taken { marks, is_clean: false }
     }
 
     fn skipped(&self, skipped: Skipped) {

@@ -3,11 +3,20 @@
 use std::ops::Range;
 
 use crate::engine::Encoding;
+use crate::engine::class::Class;
 
 /// Fewer items are no list.
 const SHORTEST: usize = 16;
 /// What separates two items is no longer: a comma, a line end and what indents the next line.
 const FARTHEST: usize = 64;
+
+/// No list has fewer bytes: numbers of one digit with commas between.
+const SHORTEST_TEXT: usize = 2 * SHORTEST - 1;
+
+/// What lists are written with.
+static LISTED: Class = Class::EMPTY.with(b"0123456789abcdefABCDEFx:-, \t\r\n");
+/// The same and all other letters.
+static WORDS: Class = Class::EMPTY.with_words(b":-, \t\r\n");
 
 /// Bytes that are listed, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +39,38 @@ enum Form {
 
 /// The first list of printable bytes at `from` or behind it.
 pub(super) fn next(text: &[u8], from: usize) -> Option<List> {
-    let mut at = from;
+    let (mut at, mut settled) = (from, from);
     loop {
-        at += text.get(at..)?.iter().position(u8::is_ascii_hexdigit)?;
-        let list = Form::at(&text[at..]).map(|form| form.list(text, at));
-        match list.as_ref().and_then(|list| list.items.last()) {
-            Some(last) if list.as_ref().is_some_and(|list| list.items.len() < SHORTEST) => at = last.end,
-            Some(_) => return list,
+        let stretch = LISTED.next(text, at, SHORTEST_TEXT)?;
+        at = stretch.end;
+        // Each item has a digit, also a hexadecimal one, for no byte that can be printed is higher than 7F.
+        if text[stretch.clone()].iter().filter(|c| c.is_ascii_digit()).count() < SHORTEST {
+            continue;
+        }
+        // Which words and lists there are depends on where the first of them begins.
+        let start = WORDS.start(text, stretch.start, settled);
+        match next_within(text, start, stretch.end) {
+            Ok(list) => return Some(list),
+            Err(end) => (at, settled) = (end, end),
+        }
+    }
+}
+
+/// The first list that begins at `at` or behind it and before `end`; if there is none, where the next may begin.
+fn next_within(text: &[u8], mut at: usize, end: usize) -> Result<List, usize> {
+    while at < end {
+        let Some(digit) = text[at..end].iter().position(u8::is_ascii_hexdigit) else {
+            return Err(end);
+        };
+        at += digit;
+        let list = Form::at(&text[at..]).map(|form| form.list(text, at)).filter(|list| !list.items.is_empty());
+        match list {
+            Some(list) if list.items.len() >= SHORTEST => return Ok(list),
+            Some(list) => at = list.items.last().map_or(end, |last| last.end),
             None => at += text[at..].iter().take_while(|c| c.is_ascii_alphanumeric()).count().max(1),
         }
     }
+    Err(at)
 }
 
 impl Form {
@@ -93,6 +124,8 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -133,5 +166,21 @@ mod tests {
         assert_eq!(next("0x00, ".repeat(40).as_bytes(), 0), None);
         assert_eq!(next("0x41414141, ".repeat(40).as_bytes(), 0), None);
         assert_eq!(next(b"0x", 0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_list_is_passed_over(
+            words in prop::collection::vec((
+                prop::sample::select(vec!["41", "41", "0x4b", "0x4b", "75", "75", "9", "7f", "ab", "g", "x4", "1234", "", "="]),
+                prop::sample::select(vec![",", ",", " ", " ", ", ", ":", "-", ",\n                ", "", "- ", "("]),
+                prop_oneof![1..3_usize, 14..20_usize],
+            ), 0..12),
+            from in 0..9_usize
+        ) {
+            let text = words.iter().map(|(word, between, times)| format!("{word}{between}").repeat(*times)).collect::<String>();
+            let from = from.min(text.len());
+            prop_assert_eq!(next(text.as_bytes(), from), next_within(text.as_bytes(), from, text.len()).ok());
+        }
     }
 }

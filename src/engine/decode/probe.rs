@@ -7,6 +7,7 @@ use super::base64::{self, Encoded};
 use super::map::Builder;
 use super::{Budget, escapes, run, utf16};
 use crate::engine::Encoding;
+use crate::engine::class::Class;
 use crate::location::Span;
 
 /// A run of letters covers such a block if it has twice as many, less one.
@@ -64,7 +65,7 @@ impl<'a> Probe<'a> {
                     return Some(Stretch { range: run.range, text });
                 }
                 Block::Letters => {
-                    let line = run::start(self.text, at, floor)..run::end(self.text, at);
+                    let line = run::LETTERS.start(self.text, at, floor)..run::LETTERS.end(self.text, at);
                     if let Some(stretch) = self.spelled_out(&line, budget).or_else(|| self.plain(&line, budget)) {
                         self.at = stretch.range.end;
                         return Some(stretch);
@@ -92,10 +93,10 @@ impl<'a> Probe<'a> {
             return None;
         }
         while start > self.at && letter(&text[start - 1..]).is_some() {
-            start = run::start(text, start - 1, self.at);
+            start = run::LETTERS.start(text, start - 1, self.at);
         }
         while letter(&text[end..]).is_some() {
-            end = run::end(text, end + ESCAPE);
+            end = run::LETTERS.end(text, end + ESCAPE);
         }
         if (start..end) == *line {
             return None;
@@ -179,9 +180,9 @@ pub(in crate::engine) fn marks(text: &[u8], window: Span, mut tell: impl FnMut(S
         };
         if !has_any_up_to(b' ', block) {
             if at >= settled && block.iter().all(|&c| run::is_letter(c)) {
-                let start = run::start(text, at, at.saturating_sub(MARK));
-                let end = run::end(&text[..text.len().min(start + MARK)], at);
-                settled = run::end(&text[..window.end], at);
+                let start = run::LETTERS.start(text, at, at.saturating_sub(MARK));
+                let end = run::LETTERS.end(&text[..text.len().min(start + MARK)], at);
+                settled = run::LETTERS.end(&text[..window.end], at);
                 let is_whole = start == 0 || !run::is_letter(text[start - 1]);
                 if is_whole && end - start >= BLOCK && base64::may_begin(&text[start..end]) {
                     tell(Span { start: start.saturating_sub(1), end });
@@ -222,14 +223,10 @@ fn first_of_wide(bytes: &[u8]) -> Option<usize> {
 /// Whether it is a letter or begins one that is spelled out.
 #[inline]
 fn may_be_letter(c: u8) -> bool {
-    OF_RUN[usize::from(c)]
+    OF_RUN.has(c)
 }
 
-static OF_RUN: [bool; 256] = {
-    let mut table = run::LETTER;
-    table[b'%' as usize] = true;
-    table
-};
+static OF_RUN: Class = Class::EMPTY.with_words(b"+/-_%");
 
 /// A letter, a sign of padding or a character of a line end that is spelled out at the start of `text`.
 fn letter(text: &[u8]) -> Option<u8> {

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use crate::engine::class::Class;
+
 /// Shorter runs are not looked at: a word may be as long.
 pub(super) const SHORTEST: usize = 24;
 /// Lines of a wrapped run have at least this many letters.
@@ -13,50 +15,17 @@ const NARROWEST: usize = 32;
 /// A line begins no further behind the end of the one before.
 const FARTHEST: usize = 80;
 
-/// Whether base64 is written with it, in either alphabet (RFC 4648), padding aside.
+/// What base64 is written with, in either alphabet (RFC 4648), padding aside.
+pub(super) static LETTERS: Class = Class::EMPTY.with_words(b"+/-_");
+
 #[inline]
 pub(super) fn is_letter(c: u8) -> bool {
-    LETTER[usize::from(c)]
-}
-
-pub(super) static LETTER: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut c = 0;
-    while c < 256 {
-        let byte = c as u8;
-        table[c] = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
-        c += 1;
-    }
-    table
-};
-
-/// Where the letters end that begin at `at`.
-pub(super) fn end(text: &[u8], at: usize) -> usize {
-    text[at..].iter().position(|&c| !is_letter(c)).map_or(text.len(), |length| at + length)
-}
-
-/// Where the letters begin that end at `at`, not before `floor`.
-pub(super) fn start(text: &[u8], at: usize, floor: usize) -> usize {
-    text[floor..at].iter().rposition(|&c| !is_letter(c)).map_or(floor, |other| floor + other + 1)
+    LETTERS.has(c)
 }
 
 /// The first line at `from` or behind it that is long enough for a run.
-pub(super) fn next(text: &[u8], mut from: usize) -> Option<Range<usize>> {
-    // A run covers one of any so many places in a row, so that most bytes need no look.
-    let mut at = from + SHORTEST - 1;
-    while at < text.len() {
-        if !is_letter(text[at]) {
-            at += SHORTEST;
-            continue;
-        }
-        let line = start(text, at, from)..end(text, at);
-        if line.len() >= SHORTEST {
-            return Some(line);
-        }
-        from = line.end;
-        at = from + SHORTEST;
-    }
-    None
+pub(super) fn next(text: &[u8], from: usize) -> Option<Range<usize>> {
+    LETTERS.next(text, from, SHORTEST)
 }
 
 /// Where a run ends that has `first` for its first line and holds nothing: behind all lines of the same width.
@@ -86,7 +55,7 @@ pub(super) fn lines(text: &[u8], first: Range<usize>, width: usize) -> Vec<Range
     let mut at = lines[0].end;
     while let Some(start) = next_line(text, at) {
         let within = &text[..text.len().min(start + width + 1)];
-        let line = start..end(within, start);
+        let line = start..LETTERS.end(within, start);
         if line.is_empty() || line.len() > width {
             break;
         }

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use regex_syntax::hir::{Capture, Hir, HirKind};
+use regex_syntax::hir::{self, Capture, Hir, HirKind};
 
 use super::checksum;
 use super::format::Invalid;
 use super::lazy::{LazyRegex, LazySet, parsed};
+use crate::engine::class::Class;
 use crate::engine::foreign::terms::Path;
 use crate::engine::{Dropped, plausible};
 
@@ -24,8 +25,44 @@ const CONTEXT: usize = 256;
 const PREFIX: usize = 32;
 /// Matches look no further around.
 const FURTHEST_CONTEXT: usize = 4096;
+/// Words may have fewer bytes of the class of a value.
+const SHORTEST_RUN: usize = 16;
+/// Larger classes have most bytes of a text.
+const LARGEST_CLASS: usize = 80;
 /// A regex with its fragments in it has no more bytes; those that name each other twice would double with each.
 const LONGEST_REGEX: usize = 64 << 10;
+
+/// What every value is: so many bytes of a class, or more.
+#[derive(Clone, Debug)]
+struct Run {
+    class: Class,
+    shortest: usize,
+}
+
+impl Run {
+    /// Of the group that is the value, if that tells values from most other text.
+    fn of(value: &Hir) -> Option<Self> {
+        let mut class = Class::EMPTY;
+        add_bytes(value, &mut class);
+        let shortest = value.properties().minimum_len()?;
+        (shortest >= SHORTEST_RUN && class.len() <= LARGEST_CLASS).then_some(Self { class, shortest })
+    }
+}
+
+/// Adds to a class all bytes that can be in a match of `hir`.
+fn add_bytes(hir: &Hir, class: &mut Class) {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.iter().for_each(|&c| class.add(c..=c)),
+        HirKind::Class(hir::Class::Bytes(bytes)) => {
+            bytes.iter().for_each(|range| class.add(range.start()..=range.end()));
+        }
+        HirKind::Class(hir::Class::Unicode(_)) => class.add(0..=0xFF),
+        HirKind::Capture(capture) => add_bytes(&capture.sub, class),
+        HirKind::Repetition(repeated) => add_bytes(&repeated.sub, class),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().for_each(|part| add_bytes(part, class)),
+        HirKind::Empty | HirKind::Look(_) => {}
+    }
+}
 
 /// The fields of a rule that become a pattern.
 pub(super) struct Source<'a> {
@@ -49,6 +86,7 @@ pub(in crate::engine) struct Pattern {
     regex: LazyRegex,
     /// Number of the group that is the value.
     value: usize,
+    run: Option<Run>,
     max_len: usize,
     continuation: Option<LazyRegex>,
     min_entropy: f64,
@@ -80,6 +118,7 @@ impl Pattern {
         let max_len = greatest_length(&hir)?;
         check_keywords(&hir, source.keywords)?;
         let value = group_of_value(&hir)?;
+        let run = Run::of(&value.sub);
         let min_entropy = source.min_entropy.unwrap_or(0.0);
         if !(0.0..=8.0).contains(&min_entropy) {
             let why = "is no number of bits a byte; write one from 0 to 8";
@@ -96,7 +135,8 @@ impl Pattern {
         }
         Ok(Self {
             regex: LazyRegex::new("regex", text)?,
-            value,
+            value: value.index as usize,
+            run,
             max_len,
             continuation: source.continuation.map(continuation).transpose()?,
             min_entropy,
@@ -136,6 +176,12 @@ impl Pattern {
         let context = self.context.as_ref().map_or(PREFIX, |_| self.context_within.max(PREFIX));
         let continuation = self.continuation.as_ref().map_or(0, |_| LONGEST_CONTINUATION);
         self.max_len + continuation + context
+    }
+
+    /// Whether there may be a match that starts at `start` or later and ends at `cut` or before. That there is none is told of most
+    /// places in no time.
+    pub(in crate::engine) fn may_find(&self, text: &[u8], start: usize, cut: usize) -> bool {
+        self.run.as_ref().is_none_or(|run| run.class.next(&text[..cut], start, run.shortest).is_some())
     }
 
     /// The leftmost match that starts at `start` or later and ends at `cut` or before.
@@ -198,8 +244,8 @@ impl Pattern {
     }
 }
 
-/// The number of the group `value`, which every match must have.
-fn group_of_value(hir: &Hir) -> Result<usize, Invalid> {
+/// The group `value`, which every match must have.
+fn group_of_value(hir: &Hir) -> Result<&Capture, Invalid> {
     let why = match group("value", hir) {
         None => "has no group `value`; write `(?P<value>…)` around the credential",
         Some(value) if value.sub.properties().minimum_len() == Some(0) => {
@@ -208,7 +254,7 @@ fn group_of_value(hir: &Hir) -> Result<usize, Invalid> {
         Some(value) if !always_takes(hir, value.index) => {
             "can match without its group `value`; leave that out of alternatives and of what may be missing"
         }
-        Some(value) => return Ok(value.index as usize),
+        Some(value) => return Ok(value),
     };
     Err(Invalid::new("regex", why))
 }
@@ -376,6 +422,25 @@ mod tests {
         assert!(pattern.find(b"xkey1", 1, 5).is_none());
         assert!(pattern.find(b" key1", 1, 5).is_some());
         assert!(pattern.find(b" key1", 1, 4).is_none());
+    }
+
+    #[test]
+    fn where_no_run_is_as_long_as_a_value_there_is_no_match() {
+        let of_letters = pattern("key.{0,9}(?P<value>(?-u:[a-z0-9]|%2F){20})", None);
+        let may_find = |value: &str| {
+            let text = format!("key = {value};");
+            let may = of_letters.may_find(text.as_bytes(), 0, text.len());
+            assert!(may || of_letters.find(text.as_bytes(), 0, text.len()).is_none(), "{text}");
+            may
+        };
+        assert!(may_find(&"a1".repeat(10)) && may_find(&format!("a%2F{}", "b".repeat(18))));
+        assert!(!may_find(&"a".repeat(19)) && !may_find(&"ab ".repeat(20)));
+        let text = "a".repeat(30);
+        assert!(of_letters.may_find(text.as_bytes(), 10, 30) && !of_letters.may_find(text.as_bytes(), 10, 29));
+        // Nothing is told of what is short or of nearly any bytes.
+        for regex in ["key(?P<value>[0-9]{9})", "key(?P<value>.{20})"] {
+            assert!(pattern(regex, None).may_find(b"", 0, 0), "{regex}");
+        }
     }
 
     #[test]

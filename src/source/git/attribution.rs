@@ -1,6 +1,7 @@
-//! Where an object stands: which commit first brought it, under which path, whether HEAD still has it.
+//! Where an object stands in all of history: which commit first brought it, under which path, whether HEAD still has it.
 //!
-//! Worked out after the scan and for objects that hit only: one pass over all trees and commits, see `graph`.
+//! Worked out after the scan and for objects that hit only: one pass over all trees and commits, see `graph`. For the commits of a
+//! range alone `range` does it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -24,8 +25,6 @@ pub(super) struct Attribution<'a> {
     pub(super) repository: Arc<str>,
     /// Staged files: number of the blob's id to path.
     pub(super) staged: &'a [(ObjectId, BString)],
-    /// Only these commits are of interest: those of a range. What stood in the commits that it starts from is not new in it.
-    pub(super) range: Option<&'a [ObjectId]>,
 }
 
 /// No more directories than these are entered: a tree can hold another under ten names, which holds one under ten, and so on.
@@ -44,7 +43,7 @@ impl Attribution<'_> {
     ) -> HashMap<ObjectId, Vec<Provenance>> {
         let ids: HashMap<u32, ObjectId> =
             wanted.iter().filter_map(|id| Some((self.odb.number(id.as_bytes())?, *id))).collect();
-        let reachable = graph.ancestors(self.tips().filter_map(|tip| graph.peel(tip)));
+        let reachable = graph.ancestors(self.refs.tips().filter_map(|tip| graph.peel(tip)));
         let head = self.refs.head.and_then(|head| graph.peel(head));
         let in_head = head.map(|head| self.standing_in(graph, &[head], sink));
         let mut places: HashMap<ObjectId, Vec<Provenance>> = HashMap::new();
@@ -54,31 +53,16 @@ impl Attribution<'_> {
             let origin = Origin::Commit { commit, path: path.into(), in_head: still };
             places.entry(ids[&blob]).or_default().push(Provenance::new(origin));
         }
-        for (blob, _) in self.standing_before(graph, sink) {
-            places.insert(ids[&blob], Vec::new());
-        }
         self.add_staged(wanted, in_head.as_ref(), &mut places);
         self.add_messages(wanted, graph, &reachable, &mut places);
         places
     }
 
-    /// A range is looked at from its own tips, so that other branches don't count as earlier.
-    fn tips(&self) -> Box<dyn Iterator<Item = ObjectId> + '_> {
-        match self.range {
-            Some(range) => Box::new(range.iter().copied()),
-            None => Box::new(self.refs.tips()),
-        }
-    }
-
     /// Each wanted blob under each of its paths with the first commit that has it there: the first reachable one, or where
-    /// there is none the first of all. For a range, the first one in it.
+    /// there is none the first of all.
     fn first_commits(&self, graph: &Graph, reachable: &[bool], sink: &dyn Sink) -> Vec<(u32, Vec<u8>, u32)> {
         let mut order = graph.in_history_order();
         order.sort_by_key(|position| !reachable[*position as usize]);
-        if let Some(range) = self.range {
-            let range: HashSet<&ObjectId> = range.iter().collect();
-            order.retain(|position| range.contains(&graph.commits[*position as usize].id));
-        }
         let mut first: Vec<(u32, Vec<u8>, u32)> = Vec::new();
         let mut walker = Walker::new(graph);
         for position in order {
@@ -99,15 +83,6 @@ impl Attribution<'_> {
         }
         self.note_limit(&walker, sink);
         standing
-    }
-
-    /// The wanted blobs that stand in a commit from which the range starts: they are not new in it, under whatever path.
-    fn standing_before(&self, graph: &Graph, sink: &dyn Sink) -> HashSet<Place> {
-        let range: HashSet<u32> =
-            self.range.into_iter().flatten().filter_map(|id| graph.positions.get(id).copied()).collect();
-        let parents = range.iter().flat_map(|position| &graph.commits[*position as usize].parents);
-        let before: Vec<u32> = parents.filter(|parent| !range.contains(parent)).copied().collect();
-        self.standing_in(graph, &before, sink)
     }
 
     fn note_limit(&self, walker: &Walker<'_>, sink: &dyn Sink) {
@@ -157,7 +132,7 @@ impl Attribution<'_> {
     }
 
     /// Author and date are read only for what is shown.
-    fn commit(&self, id: ObjectId, reachable: bool) -> Arc<Commit> {
+    pub(super) fn commit(&self, id: ObjectId, reachable: bool) -> Arc<Commit> {
         let (author, date) = object::author(&self.data(id));
         Arc::new(Commit { date, repository: self.repository.clone(), id, author, reachable })
     }

@@ -4,9 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use super::cache::TreeTraces;
 use super::object::{self, Kind};
-use super::odb::Odb;
-use super::trees::{self, Link, Outline, Trees};
+use super::odb::{Odb, Selection};
+use super::trees::{self, Leading, Link, Outline, Trees};
 use super::walk::{Found, Visitor};
 use crate::blob::{Content, ObjectId};
 use crate::source::{Sink, Skipped};
@@ -84,6 +85,15 @@ impl Links {
         all
     }
 
+    /// These and others, in order of ids, each once.
+    pub(super) fn joined_with(mut self, other: Self) -> Self {
+        self.commits.extend(other.commits);
+        self.commits.sort_unstable_by_key(|(id, _)| *id);
+        self.commits.dedup_by_key(|(id, _)| *id);
+        self.tags.extend(other.tags);
+        self
+    }
+
     /// Trees and parents that are not there, but for the parents of the commits at which a shallow clone was cut off.
     pub(super) fn missing(&self, odb: &Odb, cuts: &HashSet<ObjectId>) -> HashSet<ObjectId> {
         let linked = self.commits.iter().flat_map(|(id, links)| {
@@ -104,7 +114,7 @@ struct LinkPass<'a> {
 /// What all commits and tags link to.
 pub(super) fn links(odb: &Odb, sink: &dyn Sink) -> Links {
     let pass = LinkPass { odb, sink, shards: Shards::new() };
-    odb.visit(&pass);
+    odb.visit(&Selection::All, &pass);
     Links::joined(pass.shards)
 }
 
@@ -137,11 +147,14 @@ pub(super) struct Read {
     trees: Trees,
     /// What trees speak of and is not there.
     pub(super) missing: HashSet<ObjectId>,
+    /// Trees that could not be read.
+    pub(super) failed: Vec<ObjectId>,
 }
 
 struct Gather<'a> {
     odb: &'a Odb,
-    wanted: &'a HashSet<ObjectId>,
+    /// By number; nothing at all when nothing is wanted.
+    wanted: Vec<bool>,
     sink: &'a dyn Sink,
     shards: Shards<Shard>,
 }
@@ -150,19 +163,30 @@ struct Gather<'a> {
 struct Shard {
     trees: Trees,
     missing: HashSet<ObjectId>,
+    failed: Vec<ObjectId>,
 }
 
-/// Reads every tree once, or only the loose ones, looks whether everything is there that they speak of, and keeps what may lead to
-/// the `wanted` blobs.
-pub(super) fn read(odb: &Odb, wanted: &HashSet<ObjectId>, packs_too: bool, sink: &dyn Sink) -> Read {
-    let gather = Gather { odb, wanted, sink, shards: Shards::new() };
+/// Reads every selected tree once, or only the loose ones, looks whether everything is there that they speak of, and keeps what may
+/// lead to the `wanted` blobs.
+pub(super) fn read(
+    odb: &Odb,
+    wanted: &HashSet<ObjectId>,
+    selection: &Selection,
+    packs_too: bool,
+    sink: &dyn Sink,
+) -> Read {
+    let mut marked = vec![false; if wanted.is_empty() { 0 } else { odb.len() }];
+    wanted.iter().filter_map(|id| odb.number(id.as_bytes())).for_each(|number| marked[number as usize] = true);
+    let gather = Gather { odb, wanted: marked, sink, shards: Shards::new() };
     if packs_too {
-        odb.visit_packed(&gather);
+        odb.refine(selection);
+        odb.visit_packed(selection, &gather);
     }
-    odb.visit_loose(&gather);
-    let mut all = Read { trees: Trees::default(), missing: HashSet::new() };
+    odb.visit_loose(selection, &gather);
+    let mut all = Read { trees: Trees::default(), missing: HashSet::new(), failed: Vec::new() };
     for shard in gather.shards.into_iter() {
         all.missing.extend(shard.missing);
+        all.failed.extend(shard.failed);
         all.trees.absorb(shard.trees);
     }
     all
@@ -175,15 +199,13 @@ impl Gather<'_> {
         let reading = trees::read(object.number, data, object.made_of, hash_len, &mut |entry| new.push(entry));
         self.shards.with(|shard| {
             for entry in new.iter().filter(|entry| !entry.is_link) {
-                let Some(id) = ObjectId::from_bytes(entry.raw_id) else {
+                let Some(child) = self.odb.number(entry.raw_id) else {
+                    shard.missing.extend(ObjectId::from_bytes(entry.raw_id));
                     continue;
                 };
-                let number = self.odb.number(entry.raw_id);
-                let leads = !self.wanted.is_empty() && (entry.is_tree || self.wanted.contains(&id));
-                match number {
-                    None => drop(shard.missing.insert(id)),
-                    Some(child) if leads => shard.trees.add_new(object.number, child, &entry.at, entry.name),
-                    Some(_) => {}
+                let leads = self.wanted.get(child as usize).is_some_and(|is_wanted| *is_wanted || entry.is_tree);
+                if leads {
+                    shard.trees.add_new(object.number, child, &entry.at, entry.name);
                 }
             }
             if !self.wanted.is_empty() {
@@ -215,7 +237,22 @@ impl Visitor for Gather<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
+        self.shards.with(|shard| shard.failed.push(id));
         self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
+    }
+}
+
+/// Links that are known from before, by the numbers that objects and names have now.
+fn numbered(odb: &Odb, former: &TreeTraces, trees: &mut Trees) -> Leading {
+    let names: Vec<u32> = former.names.iter().map(|name| trees.name(name)).collect();
+    let link = |(parent, child, name): &(ObjectId, ObjectId, u32)| {
+        let (parent, child) = (odb.number(parent.as_bytes())?, odb.number(child.as_bytes())?);
+        Some(Link { parent, child, name: names[*name as usize] })
+    };
+    Leading {
+        trees: former.trees.iter().filter_map(link).collect(),
+        blobs: former.blobs.iter().filter_map(link).collect(),
+        is_cut: false,
     }
 }
 
@@ -225,18 +262,25 @@ pub(super) fn without_place(why: &str) -> String {
 }
 
 impl Graph {
-    /// Puts together what the passes came to, as far as it leads to the `wanted` blobs. The second value says that there is more of
-    /// it than can be worked out.
-    pub(super) fn new(odb: &Odb, links: Links, read: Read, wanted: &HashSet<ObjectId>) -> (Self, bool) {
+    /// Puts together what the passes came to, and what was known before, as far as it leads to the `wanted` blobs. The second value says
+    /// that there is more of it than can be worked out.
+    pub(super) fn new(
+        odb: &Odb,
+        links: &Links,
+        read: Read,
+        wanted: &HashSet<ObjectId>,
+        former: Option<&TreeTraces>,
+    ) -> (Self, bool) {
         let Read { mut trees, .. } = read;
-        let leading = trees.leading_to(wanted.iter().filter_map(|id| odb.number(id.as_bytes())));
+        let known = former.map_or_else(Leading::default, |former| numbered(odb, former, &mut trees));
+        let leading = trees.leading_to(wanted.iter().filter_map(|id| odb.number(id.as_bytes())), known);
         let positions: HashMap<ObjectId, u32> =
             links.commits.iter().enumerate().map(|(position, (id, _))| (*id, position as u32)).collect();
         let commits = links
             .commits
-            .into_iter()
+            .iter()
             .map(|(id, links)| CommitNode {
-                id,
+                id: *id,
                 tree: odb.number(links.tree.as_bytes()),
                 parents: links.parents.iter().filter_map(|parent| positions.get(parent).copied()).collect(),
                 time: links.time,
@@ -245,12 +289,23 @@ impl Graph {
         let graph = Self {
             commits,
             positions,
-            tags: links.tags,
+            tags: links.tags.clone(),
             trees: leading.trees,
             blobs: leading.blobs,
             names: trees.names,
         };
         (graph, leading.is_cut)
+    }
+
+    /// What leads to what is wanted, to be kept for the next time.
+    pub(super) fn traces(&self, odb: &Odb, wanted: &HashSet<ObjectId>) -> TreeTraces {
+        let named = |link: &Link| Some((odb.id(link.parent)?, odb.id(link.child)?, link.name));
+        TreeTraces {
+            wanted: wanted.clone(),
+            names: self.names.clone(),
+            trees: self.trees.iter().filter_map(named).collect(),
+            blobs: self.blobs.iter().filter_map(named).collect(),
+        }
     }
 
     /// The commit that an object is or, through tags, leads to.

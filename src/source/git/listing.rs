@@ -33,11 +33,12 @@ pub(super) struct Listing {
 const MOST_ROUNDS: usize = 16;
 
 impl Listing {
-    /// Lists all that is in `objects` and in the directories that it names as alternates.
-    pub(super) fn of(objects: &Path, hash_len: usize) -> Self {
-        let mut listing = Self::once(objects, hash_len);
+    /// Lists all that is in `objects` and in the directories that it names as alternates; loose objects only if they are asked for, as
+    /// all need that are to be numbered or visited, not those that are read by their ids.
+    pub(super) fn of(objects: &Path, hash_len: usize, loose_too: bool) -> Self {
+        let mut listing = Self::once(objects, hash_len, loose_too);
         for _ in 0..MOST_ROUNDS {
-            let again = Self::once(objects, hash_len);
+            let again = Self::once(objects, hash_len, loose_too);
             if again == listing {
                 break;
             }
@@ -47,7 +48,7 @@ impl Listing {
     }
 
     /// A directory that was seen already is left alone, so circles end.
-    fn once(objects: &Path, hash_len: usize) -> Self {
+    fn once(objects: &Path, hash_len: usize, loose_too: bool) -> Self {
         let mut listing = Self::default();
         let mut waiting = vec![objects.to_owned()];
         while let Some(objects) = waiting.pop() {
@@ -62,10 +63,12 @@ impl Listing {
                 continue;
             }
             listing.directories.push(objects.clone());
-            let (ids, errors) = loose::list(&objects, hash_len);
-            listing.loose.extend(ids);
-            for error in errors {
-                listing.skip(&objects, format!("listing its loose objects failed: {error}"));
+            if loose_too {
+                let (ids, errors) = loose::list(&objects, hash_len);
+                listing.loose.extend(ids);
+                for error in errors {
+                    listing.skip(&objects, format!("listing its loose objects failed: {error}"));
+                }
             }
             listing.add_packs(&objects.join("pack"));
             waiting.extend(listing.alternates(&objects));

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
 use flate2::read::ZlibDecoder;
@@ -27,13 +27,18 @@ impl Read for LooseObject {
     }
 }
 
+/// Where the object `id` of an object directory is, if it is.
+pub(super) fn path(objects: &Path, id: ObjectId) -> PathBuf {
+    let hex = id.to_string();
+    objects.join(&hex[..2]).join(&hex[2..])
+}
+
 /// Opens the object `id` of an object directory.
 ///
 /// # Errors
 /// `NotFound` when it is not there, `InvalidData` when its header is damaged, and what reading gives.
 pub(super) fn open(objects: &Path, id: ObjectId) -> io::Result<LooseObject> {
-    let hex = id.to_string();
-    let path = objects.join(&hex[..2]).join(&hex[2..]);
+    let path = path(objects, id);
     let mut inner = ZlibDecoder::new(BufReader::new(open_file(&path)?));
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "its header is damaged");
     let mut header = Vec::new();

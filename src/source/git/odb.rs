@@ -1,38 +1,61 @@
 //! The object database: every pack and loose object of a repository and of its alternates, by id or all in turn.
-//!
-//! Which files there are is `listing`'s business, how one object is read out of them `reading`'s.
 
-use std::collections::HashMap;
-use std::io;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use self::late::Late;
+pub(super) use self::read::Most;
 use super::index::Index;
+use super::known::Known;
 use super::limits::{Limits, PER_BYTE};
-use super::listing::{self, Listing};
-use super::loose::{self, LooseObject};
+use super::listing::Listing;
+use super::loose;
 use super::midx::MultiPackIndex;
 use super::numbers::Numbers;
 use super::object::Kind;
 use super::pack::{EntryError, Pack};
-use super::reading::Most;
 use super::walk::{Found, Visitor, Walk};
 use crate::blob::{Content, ObjectId};
 use crate::source::Skipped;
+
+mod late;
+mod read;
+
+/// Which objects are to be handed out.
+pub(super) enum Selection {
+    All,
+    Some {
+        /// For each pack the places in its index.
+        packs: Vec<Vec<u32>>,
+        loose: Vec<ObjectId>,
+    },
+}
+
+impl Selection {
+    /// How many there are; what is there twice counts twice.
+    pub(super) fn len(&self, odb: &Odb) -> usize {
+        match self {
+            Self::All => odb.len(),
+            Self::Some { packs, loose } => packs.iter().map(Vec::len).sum::<usize>() + loose.len(),
+        }
+    }
+}
 
 /// All object directories of one repository, opened.
 pub(super) struct Odb {
     name: String,
     hash_len: usize,
-    pub(super) directories: Vec<PathBuf>,
-    pub(super) packs: Vec<Pack>,
+    directories: Vec<PathBuf>,
+    packs: Vec<Pack>,
     numbers: Numbers,
-    /// Sorted by id, each once.
+    /// Sorted, each once; none where they are not numbered or visited.
     loose: Vec<ObjectId>,
-    /// Packs that came after the others were opened.
     late: Mutex<Late>,
     /// Packs without an index and indexes without a pack: git may be about to write what they lack, or to remove the rest.
     halves: Vec<PathBuf>,
@@ -45,25 +68,17 @@ pub(super) struct Odb {
     pub(super) is_partial: bool,
 }
 
-#[derive(Default)]
-struct Late {
-    packs: Vec<Arc<Pack>>,
-    /// How often there was nothing new.
-    in_vain: usize,
-}
-
-/// Packs are not listed again after it was in vain so often.
-const MOST_IN_VAIN: usize = 16;
 /// Packs that vanish before they are opened are looked for again, but not forever.
 const MOST_ROUNDS: usize = 16;
 /// What reading an entry costs at least, in bytes decoded.
 const ENTRY: u64 = 4096;
 
 impl Odb {
-    /// Opens `objects` and the directories that it names as alternates. `name` is the repository as the user knows it.
-    pub(super) fn open(objects: &Path, name: &str, hash_len: usize, limits: Limits) -> Self {
+    /// Opens `objects` and the directories that it names as alternates. `name` is the repository as the user knows it. Loose objects
+    /// are listed if they are to be visited or numbered.
+    pub(super) fn open(objects: &Path, name: &str, hash_len: usize, loose_too: bool, limits: Limits) -> Self {
         let mut opened = HashMap::new();
-        let mut listing = Listing::of(objects, hash_len);
+        let mut listing = Listing::of(objects, hash_len, loose_too);
         for _ in 0..MOST_ROUNDS {
             opened.retain(|path, pack: &mut io::Result<Pack>| pack.is_ok() && listing.packs.contains(path));
             for path in &listing.packs {
@@ -72,7 +87,7 @@ impl Odb {
             if !opened.iter().any(|(path, pack)| pack.is_err() && !path.exists()) {
                 break;
             }
-            listing = Listing::of(objects, hash_len);
+            listing = Listing::of(objects, hash_len, loose_too);
         }
         let mut odb = Self {
             name: name.to_owned(),
@@ -96,43 +111,20 @@ impl Odb {
     }
 
     fn add_pack(&mut self, path: &Path, opened: io::Result<Pack>) {
-        let room =
-            u32::MAX as usize - self.loose.len() - self.packs.iter().map(|pack| pack.index().len()).sum::<usize>();
+        let numbered = self.loose.len() + self.packs.iter().map(|pack| pack.index().len()).sum::<usize>();
         match opened {
-            Ok(pack) if pack.index().len() >= room => {
+            Ok(pack) if pack.index().len() >= u32::MAX as usize - numbered => {
                 let why = "with its objects there are more than four billion; scan the repository's packs apart";
                 self.skipped.push(Skipped::new(path.display().to_string(), why));
             }
             Ok(pack) => {
-                let mismatch = pack.mismatch().map(|why| unread(path, &why));
-                self.skipped.extend(mismatch);
+                self.skipped.extend(pack.mismatch().map(|why| unread(path, &why)));
                 *self.work.get_mut() += PER_BYTE * pack.len();
-                self.packs.push(pack);
+                self.packs.push(pack.numbered(self.packs.len()));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.halves.push(path.to_owned()),
             Err(error) => self.skipped.push(unread(path, &error)),
         }
-    }
-
-    /// Half pairs of pack and index that have stayed so since they were listed, as far as something is lost with them. To be asked for
-    /// when all else was read.
-    pub(super) fn halves(&self) -> Vec<Skipped> {
-        let of = |path: &PathBuf| {
-            let index = path.with_extension("idx");
-            let is_whole = index.exists() && path.with_extension("pack").exists();
-            match Index::open(&index, self.hash_len) {
-                _ if !path.exists() => None,
-                Err(error) => Some(unread(path, &error)),
-                Ok(index) => {
-                    let lost = (0..index.len()).filter(|position| !self.contains(index.id(*position))).count();
-                    let came = "came with it while others were read; scan again";
-                    let gone = "are not here: the pack that it belongs to is gone; `git fsck` tells more";
-                    let why = format!("{lost} objects {}", if is_whole { came } else { gone });
-                    (lost > 0).then(|| Skipped::new(path.display().to_string(), why))
-                }
-            }
-        };
-        self.halves.iter().filter_map(of).collect()
     }
 
     pub(super) fn hash_len(&self) -> usize {
@@ -149,19 +141,18 @@ impl Odb {
         self.numbers.number(&self.packs, raw_id).or_else(|| self.loose_number(raw_id))
     }
 
-    fn loose_number(&self, raw_id: &[u8]) -> Option<u32> {
-        let at = self.loose.binary_search_by(|id| id.as_bytes().cmp(raw_id)).ok()?;
-        Some(self.numbers.len() + at as u32)
+    /// The object of a number.
+    pub(super) fn id(&self, number: u32) -> Option<ObjectId> {
+        if number < self.numbers.len() {
+            let (pack, position) = self.numbers.place(number);
+            return Some(self.packs[pack].index().id(position));
+        }
+        self.loose.get((number - self.numbers.len()) as usize).copied()
     }
 
-    pub(super) fn contains(&self, id: ObjectId) -> bool {
-        self.number(id.as_bytes()).is_some()
-    }
-
-    /// The first pack that holds an object, and its position there.
-    pub(super) fn place(&self, id: ObjectId) -> Option<(&Pack, usize)> {
-        let (pack, position) = self.numbers.place(self.numbers.number(&self.packs, id.as_bytes())?);
-        Some((&self.packs[pack], position))
+    /// Number of the first pack that holds an object, and the object's place in its index.
+    fn packed_at(&self, id: ObjectId) -> Option<(usize, usize)> {
+        Some(self.numbers.place(self.numbers.number(&self.packs, id.as_bytes())?))
     }
 
     /// Counts work that is about to be done.
@@ -174,35 +165,124 @@ impl Odb {
         spent.map(drop).map_err(|_| EntryError::TooMuch)
     }
 
-    /// Hands out every distinct object of the kinds that the visitor wants, from the threads of the current pool: packs entry
-    /// by entry with every delta right after its base, then loose objects.
-    pub(super) fn visit(&self, visitor: &impl Visitor) {
-        self.visit_packs(true, visitor);
-        self.visit_loose(visitor);
+    fn loose_number(&self, raw_id: &[u8]) -> Option<u32> {
+        let at = self.loose.binary_search_by(|id| id.as_bytes().cmp(raw_id)).ok()?;
+        Some(self.numbers.len() + at as u32)
     }
 
-    /// The objects in packs, without a look at what was looked at before.
-    pub(super) fn visit_packed(&self, visitor: &impl Visitor) {
-        self.visit_packs(false, visitor);
+    pub(super) fn contains(&self, id: ObjectId) -> bool {
+        self.packed_at(id).is_some() || self.loose.binary_search(&id).is_ok() || self.is_loose(id)
     }
 
-    fn visit_packs(&self, check: bool, visitor: &impl Visitor) {
-        for (n, pack) in self.packs.iter().enumerate() {
-            let number_of = |raw_id: &[u8]| self.numbers.number(&self.packs, raw_id);
-            let is_first =
-                |raw_id: &[u8]| n == 0 || number_of(raw_id).is_none_or(|number| number >= self.numbers.start(n));
-            Walk::new(self, pack, self.numbers.start(n), None, check, visitor).run(&is_first);
+    /// Whether an object can be read, also if it was put into a pack a moment ago.
+    pub(super) fn is_here(&self, id: ObjectId) -> bool {
+        self.contains(id) || self.late(id).is_some()
+    }
+
+    fn is_loose(&self, id: ObjectId) -> bool {
+        self.directories.iter().any(|objects| loose::path(objects, id).exists())
+    }
+
+    /// Hands out every distinct object that is selected and of the kinds that the visitor wants, from the threads of the current pool:
+    /// packs entry by entry with every delta right after its base, then loose objects.
+    pub(super) fn visit(&self, selection: &Selection, visitor: &impl Visitor) {
+        self.visit_packs(selection, true, visitor);
+        self.visit_loose(selection, visitor);
+    }
+
+    /// Gets ready for many look-ups, if so much is selected that there will be many.
+    pub(super) fn refine(&self, selection: &Selection) {
+        if matches!(selection, Selection::All) {
+            self.packs.iter().for_each(|pack| pack.index().refine());
         }
     }
 
-    /// The objects that are loose and in no pack.
-    pub(super) fn visit_loose(&self, visitor: &impl Visitor) {
-        let is_packed = |id: &ObjectId| self.numbers.number(&self.packs, id.as_bytes()).is_some();
-        self.loose.par_iter().filter(|id| !is_packed(id)).for_each(|id| {
+    /// The selected objects that are in packs, without a look at checksums that were looked at before.
+    pub(super) fn visit_packed(&self, selection: &Selection, visitor: &impl Visitor) {
+        self.visit_packs(selection, false, visitor);
+    }
+
+    fn visit_packs(&self, selection: &Selection, check: bool, visitor: &impl Visitor) {
+        for (n, pack) in self.packs.iter().enumerate() {
+            let positions = match selection {
+                Selection::All => None,
+                Selection::Some { packs, .. } if packs[n].is_empty() => continue,
+                Selection::Some { packs, .. } if packs[n].len() == pack.index().len() => None,
+                Selection::Some { packs, .. } => Some(packs[n].as_slice()),
+            };
+            let number = |raw_id: &[u8]| self.numbers.number(&self.packs, raw_id);
+            let is_first = |raw_id: &[u8]| n == 0 || number(raw_id).is_none_or(|own| own >= self.numbers.start(n));
+            if positions.is_none() {
+                pack.read_ahead();
+            }
+            // Where an entry ends can't be told of some.
+            let check = check && positions.is_none();
+            Walk::new(self, pack, self.numbers.start(n), positions, check, visitor).run(&is_first);
+        }
+    }
+
+    /// The selected objects that are loose and in no pack.
+    pub(super) fn visit_loose(&self, selection: &Selection, visitor: &impl Visitor) {
+        let ids = match selection {
+            Selection::All => &self.loose,
+            Selection::Some { loose, .. } => loose,
+        };
+        ids.par_iter().filter(|id| self.packed_at(**id).is_none()).for_each(|id| {
             if let Err(error) = self.visit_one_loose(*id, visitor) {
                 visitor.failed(*id, &format!("reading the loose object failed: {error}; `git fsck` tells more"));
             }
         });
+    }
+
+    /// Exactly these objects, as far as they are here.
+    pub(super) fn selection(&self, ids: &[ObjectId]) -> Selection {
+        let found = |pack: &Pack| {
+            let positions = ids.iter().filter_map(|id| pack.index().find(id.as_bytes()));
+            positions.map(|position| position as u32).collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        let is_loose = |id: &&ObjectId| self.packed_at(**id).is_none() && self.is_here(**id);
+        Selection::Some {
+            packs: self.packs.iter().map(found).collect(),
+            loose: ids.iter().filter(is_loose).copied().collect::<BTreeSet<_>>().into_iter().collect(),
+        }
+    }
+
+    /// Everything but what stands among `known`, ids in order one after the other. The second value says whether all of those are here.
+    pub(super) fn unknown(&self, known: &[u8]) -> (Selection, bool) {
+        let mut known = Known::new(known, self.hash_len);
+        let mut unknown = |index: &Index| {
+            let positions = (0..index.len()).filter(|position| !known.contains(index.raw_id(*position)));
+            positions.map(|position| position as u32).collect()
+        };
+        let packs = self.packs.iter().map(|pack| unknown(pack.index())).collect();
+        let loose = self.loose_ids().filter(|id| !known.contains(id.as_bytes())).collect();
+        (Selection::Some { packs, loose }, known.all_seen())
+    }
+
+    /// The ids of all objects that are asked for, in order, each once, one after the other.
+    pub(super) fn sorted_ids(&self, is_asked_for: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let packed = self.packs.iter().flat_map(|pack| (0..pack.index().len()).map(|n| pack.index().raw_id(n)));
+        let loose = self.loose.iter().map(ObjectId::as_bytes);
+        let mut ids: Vec<&[u8]> = packed.chain(loose).filter(|id| is_asked_for(id)).collect();
+        // Each pack's are in order already, which a stable sort makes use of.
+        ids.sort();
+        ids.dedup();
+        ids.concat()
+    }
+
+    /// Checksum and number of objects of each pack.
+    pub(super) fn pack_names(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        self.packs.iter().map(|pack| (pack.index().pack_checksum().unwrap_or(pack.checksum()), pack.index().len()))
+    }
+
+    /// In order.
+    pub(super) fn loose_ids(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        self.loose.iter().copied()
+    }
+
+    /// Entries of all packs and loose objects; what is there twice counts twice.
+    pub(super) fn len(&self) -> usize {
+        self.numbers.len() as usize + self.loose.len()
     }
 
     fn visit_one_loose(&self, id: ObjectId, visitor: &impl Visitor) -> io::Result<()> {
@@ -233,7 +313,7 @@ impl Odb {
             }
         }
         // It may have gone into a pack since it was listed.
-        if let Ok(Some((kind, bytes))) = self.read_late(id, Most::largest(&self.limits), 0) {
+        if let Some((kind, bytes)) = self.read_late(id) {
             if visitor.wants(kind, bytes.len() as u64, id) {
                 visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)));
             }
@@ -246,44 +326,12 @@ impl Odb {
         let gone = "it was removed after it was listed; scan again while nothing else works on the repository";
         Err(problem.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, gone)))
     }
-
-    /// A pack that holds an object and was not there when the others were opened, and where in it.
-    pub(super) fn late(&self, id: ObjectId) -> Option<(Arc<Pack>, u64)> {
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let found = late.packs.iter().find_map(|pack| Some((pack.clone(), pack.find(id)?)));
-            if found.is_some() || late.in_vain >= MOST_IN_VAIN {
-                return found;
-            }
-            let new: Vec<_> = self.new_packs(&late).map(Arc::new).collect();
-            late.in_vain += usize::from(new.is_empty());
-            if new.is_empty() {
-                return None;
-            }
-            late.packs.extend(new);
-        }
-    }
-
-    /// Packs that can be opened and are not yet.
-    fn new_packs(&self, late: &Late) -> impl Iterator<Item = Pack> {
-        let known = self.packs.iter().chain(late.packs.iter().map(Arc::as_ref)).map(Pack::path);
-        let known: std::collections::HashSet<_> = known.collect();
-        let listed =
-            self.directories.iter().flat_map(|objects| listing::packs(&objects.join("pack")).unwrap_or_default());
-        let new: Vec<_> = listed.filter(|path| !known.contains(path.as_path())).collect();
-        new.into_iter().filter_map(|path| open_pack(&path, self.hash_len).ok())
-    }
-
-    /// Whether an object has come since all was listed.
-    pub(super) fn has_come(&self, id: ObjectId) -> bool {
-        self.late(id).is_some() || self.directories.iter().any(|objects| loose::open(objects, id).is_ok())
-    }
 }
 
 /// Everything up to the first error.
-fn read_out(object: &mut LooseObject) -> (Vec<u8>, io::Result<()>) {
+fn read_out(object: &mut loose::LooseObject) -> (Vec<u8>, io::Result<()>) {
     let mut bytes = Vec::new();
-    let result = io::Read::read_to_end(object, &mut bytes).map(drop);
+    let result = object.read_to_end(&mut bytes).map(drop);
     (bytes, result)
 }
 
@@ -297,6 +345,6 @@ fn open_pack(path: &Path, hash_len: usize) -> io::Result<Pack> {
     })
 }
 
-fn unread(path: &Path, why: &dyn std::fmt::Display) -> Skipped {
+fn unread(path: &Path, why: &dyn fmt::Display) -> Skipped {
     Skipped::new(path.display().to_string(), format!("{why}; `git index-pack` and `git fsck` tell more"))
 }

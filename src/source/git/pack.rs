@@ -22,6 +22,7 @@ pub(super) struct Pack {
     data: Map,
     index: Index,
     hash_len: usize,
+    number: usize,
 }
 
 /// How an entry is written.
@@ -87,12 +88,11 @@ impl Pack {
         if !data.starts_with(b"PACK") || !matches!(version, Some(2 | 3)) || data.len() < 12 + hash_len {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of version 2 or 3"));
         }
-        let pack = Self { path: path.to_owned(), data, index, hash_len };
+        let pack = Self { path: path.to_owned(), data, index, hash_len, number: usize::MAX };
         if pack.index.len() > pack.most_entries() {
             let why = "its index lists more objects than there is room for in it";
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
-        map::read_ahead(&pack.data);
         Ok(pack)
     }
 
@@ -109,6 +109,25 @@ impl Pack {
         (!is_pair).then(|| {
             "it is cut short or changed, or its index is another pack's; what could be read was scanned".to_owned()
         })
+    }
+
+    /// Tells the system that all of the pack is going to be read.
+    pub(super) fn read_ahead(&self) {
+        map::read_ahead(&self.data);
+    }
+
+    /// The same with a number to be told by among others.
+    pub(super) fn numbered(self, number: usize) -> Self {
+        Self { number, ..self }
+    }
+
+    pub(super) fn number(&self) -> usize {
+        self.number
+    }
+
+    /// The checksum at its end.
+    pub(super) fn checksum(&self) -> &[u8] {
+        &self.data[self.end() as usize..]
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -1,163 +1,273 @@
-//! A part of history: the commits that a range names, and the blobs that they brought.
+//! A part of history: what the commits of a range brought, found by comparing their trees with those of their parents. What it costs
+//! follows the range and not the repository.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fs;
-use std::io::Write;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bstr::ByteSlice;
+use bstr::BString;
+use rayon::prelude::*;
 
-use super::object::{self, Kind};
+use super::attribution::Attribution;
+use super::bases::Bases;
+use super::graph::{Links, Shards};
+use super::object::{self, Kind, TreeEntry};
 use super::odb::Odb;
-use super::refs::Refs;
 use crate::blob::ObjectId;
-use crate::source::tree::read_small;
+use crate::provenance::{Origin, Provenance};
 use crate::source::{Sink, Skipped};
 
-/// The commits of `spec` (`A..B`, `A...B`, or one revision and all before it), as `gitrevisions(7)` has it.
-///
-/// libgit2 resolves them in a bare repository of our own, made of nothing but the names and the object store of the real one: so
-/// neither a foreign owner nor an extension that it does not know is in the way, and no foreign configuration is obeyed.
-///
-/// # Errors
-/// A sentence that says what is wrong with the range.
-pub(super) fn commits(spec: &str, refs: &Refs, common_dir: &Path) -> Result<Vec<ObjectId>, String> {
-    let stand_in = stand_in(refs, common_dir).map_err(|error| format!("making a copy of its refs failed: {error}"))?;
-    resolve(spec, stand_in.path()).map_err(|error| match error.code() {
-        git2::ErrorCode::NotFound => {
-            format!("no such revision in `{spec}`; `git rev-parse` tells more")
-        }
-        _ => format!("the range `{spec}` can't be resolved: {}", error.message()),
-    })
+/// The commits of a range, on their way through the object database.
+pub(super) struct Range<'a> {
+    odb: &'a Odb,
+    /// Parents before children.
+    commits: &'a [ObjectId],
+    sink: &'a dyn Sink,
+    bases: Shards<Bases>,
+    /// Entries of directories that were seen before in the same commit, see [`MOST_AGAIN`].
+    again: AtomicUsize,
 }
 
-fn stand_in(refs: &Refs, common_dir: &Path) -> std::io::Result<tempfile::TempDir> {
-    let dir = tempfile::tempdir()?;
-    let at = |name: &str| dir.path().join(name);
-    for name in ["refs", "objects/info"] {
-        fs::create_dir_all(at(name))?;
-    }
-    let objects = common_dir.join("objects").canonicalize()?;
-    fs::write(at("objects/info/alternates"), [objects.as_os_str().as_encoded_bytes(), b"\n"].concat())?;
-    fs::write(at("config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")?;
-    let mut packed = fs::File::create(at("packed-refs"))?;
-    writeln!(packed, "# pack-refs with: sorted")?;
-    for (name, id) in refs.named.iter().filter(|(name, _)| name.starts_with(b"refs/")) {
-        packed.write_all(format!("{id} ").as_bytes())?;
-        packed.write_all(name)?;
-        packed.write_all(b"\n")?;
-    }
-    let head = match (&refs.head_branch, refs.head) {
-        (Some(branch), _) => format!("ref: {}\n", branch.to_str_lossy()),
-        (None, Some(id)) => format!("{id}\n"),
-        (None, None) => "ref: refs/heads/main\n".to_owned(),
-    };
-    fs::write(at("HEAD"), head)?;
-    for name in ["FETCH_HEAD", "ORIG_HEAD", "MERGE_HEAD", "shallow"] {
-        if let Ok(text) = read_small(&common_dir.join(name)) {
-            fs::write(at(name), text)?;
-        }
-    }
-    Ok(dir)
+/// What the commits of a range brought.
+pub(super) struct Brought {
+    /// Sorted, each blob under each path once.
+    files: Vec<File>,
+    /// The trees from which the range starts: of parents that are not in it.
+    before: Vec<ObjectId>,
 }
 
-fn resolve(spec: &str, git_dir: &Path) -> Result<Vec<ObjectId>, git2::Error> {
-    // `open_bare` would not know where a shallow clone was cut off.
-    let repository = git2::Repository::open(git_dir)?;
-    let mut walk = repository.revwalk()?;
-    if spec.contains("..") {
-        let range = repository.revparse(spec)?;
-        let end = |object: Option<&git2::Object<'_>>| -> Result<git2::Oid, git2::Error> {
-            let head = repository.revparse_single("HEAD");
-            Ok(object.map_or(head, |object| Ok(object.clone()))?.peel_to_commit()?.id())
+impl Brought {
+    /// Each blob once.
+    pub(super) fn blobs(&self) -> Vec<ObjectId> {
+        let mut blobs: Vec<ObjectId> = self.files.iter().map(|file| file.blob).collect();
+        blobs.dedup();
+        blobs
+    }
+}
+
+/// A blob under a path that none of the commit's parents has there.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct File {
+    blob: ObjectId,
+    path: BString,
+    /// Position in [`Range::commits`] of the first that brought it.
+    commit: u32,
+}
+
+/// What the parents have in the place of a directory.
+struct Before<'a> {
+    /// By name.
+    entries: Vec<TreeEntry<'a>>,
+    /// What will probably be asked for next.
+    next: usize,
+}
+
+impl<'a> Before<'a> {
+    fn new(mut entries: Vec<TreeEntry<'a>>) -> Self {
+        // Almost sorted as they are.
+        entries.sort_by_key(|entry| entry.name);
+        Self { entries, next: 0 }
+    }
+
+    /// The entries of a name, one of each parent that has it.
+    fn named(&mut self, name: &[u8]) -> &[TreeEntry<'a>] {
+        let is_at = |at: usize| self.entries.get(at).is_some_and(|entry| entry.name == name);
+        let is_first = self.next == 0 || !is_at(self.next - 1);
+        let start = match is_first && is_at(self.next) {
+            true => self.next,
+            false => self.entries.partition_point(|entry| entry.name < name),
         };
-        let (from, to) = (end(range.from())?, end(range.to())?);
-        walk.push(to)?;
-        if range.mode().contains(git2::RevparseMode::MERGE_BASE) {
-            walk.push(from)?;
-            for base in repository.merge_bases(from, to)?.iter() {
-                walk.hide(*base)?;
-            }
-        } else {
-            walk.hide(from)?;
-        }
-    } else {
-        walk.push(repository.revparse_single(spec)?.peel_to_commit()?.id())?;
+        self.next = start + self.entries[start..].iter().take_while(|entry| entry.name == name).count();
+        &self.entries[start..self.next]
     }
-    walk.map(|id| Ok(ObjectId::from_bytes(id?.as_bytes()).expect("libgit2 gives whole hashes"))).collect()
 }
 
-/// The blobs that stand in one of `commits` and at the same path in none of its parents, and how many of them are not there.
-pub(super) fn introduced(odb: &Odb, commits: &[ObjectId], sink: &dyn Sink) -> BTreeSet<ObjectId> {
-    let mut blobs = BTreeSet::new();
-    for commit in commits {
-        let Some(links) = read(odb, *commit, Kind::Commit, sink).and_then(|data| object::commit_links(&data)) else {
-            continue;
-        };
-        let roots = links
-            .parents
-            .iter()
-            // Beyond a shallow boundary there are no parents to compare with.
-            .filter(|parent| odb.contains(**parent))
-            .filter_map(|parent| object::commit_links(&read(odb, *parent, Kind::Commit, sink)?).map(|links| links.tree))
-            .collect();
-        let mut waiting: Vec<(ObjectId, Vec<ObjectId>)> = vec![(links.tree, roots)];
-        while let Some((tree, old)) = waiting.pop() {
-            compare(odb, tree, &old, sink, &mut blobs, &mut waiting);
-        }
-    }
-    blobs
-}
-
-/// One tree against the trees at its path in the parents.
-fn compare(
-    odb: &Odb,
+/// A directory of a commit and what stands in its place in the parents.
+struct Directory {
+    /// With a slash at the end, but for the root.
+    path: BString,
     tree: ObjectId,
-    old: &[ObjectId],
-    sink: &dyn Sink,
-    blobs: &mut BTreeSet<ObjectId>,
-    waiting: &mut Vec<(ObjectId, Vec<ObjectId>)>,
-) {
-    if old.contains(&tree) {
-        return;
+    old: Vec<ObjectId>,
+}
+
+/// Directories that stand several times in a commit are entered anew until this many entries have been: a tree can hold another under
+/// ten names, which holds one under ten, and so on.
+const MOST_AGAIN: usize = 1_000_000;
+/// No file system and no program takes longer paths.
+const LONGEST_PATH: usize = 1 << 16;
+
+impl<'a> Range<'a> {
+    pub(super) fn new(odb: &'a Odb, commits: &'a [ObjectId], sink: &'a dyn Sink) -> Self {
+        Self { odb, commits, sink, bases: Shards::new(), again: AtomicUsize::new(0) }
     }
-    let old: Vec<Vec<u8>> = old.iter().filter_map(|id| read(odb, *id, Kind::Tree, sink)).collect();
-    let mut before: HashMap<&[u8], Vec<&[u8]>> = HashMap::new();
-    for entry in old.iter().flat_map(|data| object::tree_entries(data, odb.hash_len())) {
-        before.entry(entry.name).or_default().push(entry.raw_id);
-    }
-    let data = read(odb, tree, Kind::Tree, sink).unwrap_or_default();
-    for entry in object::tree_entries(&data, odb.hash_len()).filter(|entry| !entry.is_link) {
-        let same_name = before.get(entry.name).map_or(&[][..], Vec::as_slice);
-        if same_name.contains(&entry.raw_id) {
-            continue;
+
+    /// Compares each commit with its parents. `links` are those of the commits of the range.
+    pub(super) fn brought(&self, links: &Links) -> Brought {
+        let trees: HashMap<ObjectId, ObjectId> = links.commits.iter().map(|(id, links)| (*id, links.tree)).collect();
+        let parents = links.commits.iter().flat_map(|(_, links)| &links.parents);
+        let before: BTreeSet<ObjectId> = parents.filter(|id| !trees.contains_key(*id)).copied().collect();
+        let before: HashMap<ObjectId, ObjectId> =
+            before.into_par_iter().filter_map(|id| Some((id, self.tree_of(id)?))).collect();
+        let tree = |id: &ObjectId| trees.get(id).or_else(|| before.get(id)).copied();
+        // In order of history: what is compared next was read just now.
+        let mut files: Vec<File> = self
+            .commits
+            .par_iter()
+            .enumerate()
+            .flat_map_iter(|(position, id)| {
+                let links = links.commits.binary_search_by_key(id, |(id, _)| *id).ok().map(|at| &links.commits[at].1);
+                links.into_iter().flat_map(move |links| {
+                    let old = links.parents.iter().filter_map(tree).collect();
+                    self.compared(position as u32, Directory { path: BString::default(), tree: links.tree, old })
+                })
+            })
+            .collect();
+        files.par_sort_unstable();
+        files.dedup_by(|later, file| later.blob == file.blob && later.path == file.path);
+        if self.again.load(Ordering::Relaxed) > MOST_AGAIN {
+            let why = "the same directories stand in each other too often: not all places of findings are told";
+            self.sink.skipped(Skipped::new("a tree", why));
         }
-        let Some(id) = ObjectId::from_bytes(entry.raw_id) else {
-            continue;
+        let mut before: Vec<ObjectId> = before.into_values().collect();
+        before.sort_unstable();
+        Brought { files, before }
+    }
+
+    /// The tree of a commit from which the range starts; `None` beyond the boundary of a shallow clone.
+    fn tree_of(&self, commit: ObjectId) -> Option<ObjectId> {
+        if !self.odb.contains(commit) {
+            return None;
+        }
+        object::commit_links(&self.read(commit, Kind::Commit)?).map(|links| links.tree)
+    }
+
+    /// The blobs that stand in a commit and at the same path in none of its parents.
+    fn compared(&self, commit: u32, root: Directory) -> Vec<File> {
+        let (mut files, mut entered, mut waiting) = (Vec::new(), HashSet::new(), vec![root]);
+        while let Some(directory) = waiting.pop() {
+            if directory.old.contains(&directory.tree) {
+                continue;
+            }
+            let is_again = !entered.insert((directory.tree, directory.old.clone()));
+            if is_again && self.again.load(Ordering::Relaxed) > MOST_AGAIN {
+                continue;
+            }
+            let before = files.len() + waiting.len();
+            self.compare(&directory, commit, &mut files, &mut waiting);
+            if is_again {
+                self.again.fetch_add(files.len() + waiting.len() - before, Ordering::Relaxed);
+            }
+        }
+        files
+    }
+
+    /// One tree against the trees at its path in the parents.
+    fn compare(&self, directory: &Directory, commit: u32, files: &mut Vec<File>, waiting: &mut Vec<Directory>) {
+        let old: Vec<Arc<Vec<u8>>> = directory.old.iter().filter_map(|id| self.read(*id, Kind::Tree)).collect();
+        let entries = old.iter().flat_map(|data| object::tree_entries(data, self.odb.hash_len()));
+        let mut before = Before::new(entries.collect());
+        let data = self.read(directory.tree, Kind::Tree).unwrap_or_default();
+        let mut end = 0;
+        for entry in object::tree_entries(&data, self.odb.hash_len()) {
+            end = entry.at.end;
+            let same_name = before.named(entry.name);
+            let is_old = entry.is_link || same_name.iter().any(|old| old.raw_id == entry.raw_id);
+            let Some(id) = ObjectId::from_bytes(entry.raw_id).filter(|_| !is_old) else {
+                continue;
+            };
+            let mut path = directory.path.clone();
+            path.extend_from_slice(entry.name);
+            if !entry.is_tree {
+                files.push(File { blob: id, path, commit });
+            } else if path.len() < LONGEST_PATH {
+                path.push(b'/');
+                let old = same_name.iter().filter(|old| old.is_tree);
+                let old = old.filter_map(|old| ObjectId::from_bytes(old.raw_id)).collect();
+                waiting.push(Directory { path, tree: id, old });
+            } else {
+                self.unread(id, "its path is longer than any file system takes: what is in it was not read");
+            }
+        }
+        if end < data.len() {
+            self.unread(
+                directory.tree,
+                "it is a damaged tree: what stands behind the damage was not read; try `git fsck`",
+            );
+        }
+    }
+
+    fn unread(&self, id: ObjectId, why: &str) {
+        self.sink.skipped(Skipped::new(self.odb.label(id), why));
+    }
+
+    /// The content of an object that must be there; what is wrong with it is noted.
+    fn read(&self, id: ObjectId, kind: Kind) -> Option<Arc<Vec<u8>>> {
+        let why = match self.bases.with(|bases| self.odb.read_with(id, bases)) {
+            Ok(Some((found, data))) if found == kind => return Some(data),
+            Ok(Some(_)) => "it is of another kind than expected; `git fsck` tells more".to_owned(),
+            Ok(None) => "it is missing; in a partial clone `git fetch --refetch` brings it".to_owned(),
+            Err(error) => format!("{error}; `git fsck` tells more"),
         };
-        if entry.is_tree {
-            // A file of the same name reads as an empty tree below.
-            waiting.push((id, same_name.iter().filter_map(|raw| tree_id(odb, raw)).collect()));
-        } else {
-            blobs.insert(id);
-        }
+        self.unread(id, &why);
+        None
     }
-}
 
-/// The id, if it is a tree's.
-fn tree_id(odb: &Odb, raw: &[u8]) -> Option<ObjectId> {
-    let id = ObjectId::from_bytes(raw)?;
-    matches!(odb.read(id), Ok(Some((Kind::Tree, _)))).then_some(id)
-}
+    /// The places of the `wanted` objects. One that stood somewhere before the range is not new in it: it has none.
+    pub(super) fn places(
+        &self,
+        brought: &Brought,
+        wanted: &HashSet<ObjectId>,
+        attribution: &Attribution<'_>,
+    ) -> HashMap<ObjectId, Vec<Provenance>> {
+        let stood = self.standing(&brought.before, wanted);
+        let head = attribution.refs.head.and_then(|head| self.tree_of(head));
+        let mut places: HashMap<ObjectId, Vec<Provenance>> = HashMap::new();
+        for id in wanted {
+            let first = brought.files.partition_point(|file| file.blob < *id);
+            let files = brought.files[first..].iter().take_while(|file| file.blob == *id);
+            let files = files.filter(|_| !stood.contains(id));
+            let places = places.entry(*id).or_default();
+            places.extend(files.map(|file| {
+                let commit = attribution.commit(self.commits[file.commit as usize], true);
+                let in_head = head.map(|root| self.blob_at(root, &file.path) == Some(*id));
+                Provenance::new(Origin::Commit { commit, path: file.path.clone(), in_head })
+            }));
+        }
+        for id in self.commits.iter().filter(|id| wanted.contains(*id)) {
+            let origin = Origin::CommitMessage { commit: attribution.commit(*id, true) };
+            places.entry(*id).or_default().push(Provenance::new(origin));
+        }
+        places
+    }
 
-/// The content of an object that must be there; what is wrong with it is noted.
-fn read(odb: &Odb, id: ObjectId, kind: Kind, sink: &dyn Sink) -> Option<Vec<u8>> {
-    let why = match odb.read(id) {
-        Ok(Some((found, data))) if found == kind => return Some(data),
-        Ok(Some(_)) => "it is of another kind than expected; `git fsck` tells more".to_owned(),
-        Ok(None) => "it is missing; `git fetch --refetch` or `git fsck` may help".to_owned(),
-        Err(error) => format!("{error}; `git fsck` tells more"),
-    };
-    sink.skipped(Skipped::new(odb.label(id), why));
-    None
+    /// Which of the wanted blobs stand somewhere in the given trees.
+    fn standing(&self, trees: &[ObjectId], wanted: &HashSet<ObjectId>) -> HashSet<ObjectId> {
+        let mut entered: HashSet<ObjectId> = trees.iter().copied().collect();
+        let (mut standing, mut waiting) = (HashSet::new(), trees.to_vec());
+        while let Some(tree) = waiting.pop() {
+            let data = self.read(tree, Kind::Tree).unwrap_or_default();
+            for entry in object::tree_entries(&data, self.odb.hash_len()).filter(|entry| !entry.is_link) {
+                match ObjectId::from_bytes(entry.raw_id) {
+                    Some(id) if entry.is_tree => waiting.extend(entered.insert(id).then_some(id)),
+                    Some(id) if wanted.contains(&id) => drop(standing.insert(id)),
+                    _ => {}
+                }
+            }
+        }
+        standing
+    }
+
+    /// The blob that stands at a path.
+    fn blob_at(&self, root: ObjectId, path: &[u8]) -> Option<ObjectId> {
+        let mut names = path.split(|byte| *byte == b'/').peekable();
+        let mut at = root;
+        while let Some(name) = names.next() {
+            let data = self.read(at, Kind::Tree)?;
+            let is_last = names.peek().is_none();
+            let mut entries = object::tree_entries(&data, self.odb.hash_len());
+            let entry = entries.find(|entry| entry.name == name && !entry.is_link && entry.is_tree != is_last)?;
+            at = ObjectId::from_bytes(entry.raw_id)?;
+        }
+        Some(at)
+    }
 }

@@ -16,9 +16,8 @@ use rayon::prelude::*;
 use super::delta;
 use super::families::{self, Apart, Families};
 use super::object::Kind;
-use super::odb::Odb;
+use super::odb::{Most, Odb};
 use super::pack::{EntryError, Header, Pack, Stored};
-use super::reading::Most;
 use crate::blob::{Content, ObjectId};
 use crate::location::Copied;
 
@@ -224,7 +223,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
     fn restore<'w>(&'w self, frame: &mut Frame<V::Memory>, worker: &mut Worker<'w>) -> Result<(), EntryError> {
         if let Some(base) = Arc::get_mut(&mut frame.base).filter(|base| matches!(base.bytes, Kept::LetGo)) {
             let offset = self.offset(frame.rank);
-            let (_, bytes) = self.slowly(worker, |most| self.odb.read_packed(self.pack, offset, most, 0))?;
+            let (_, bytes) = self.slowly(worker, |most| self.odb.read_at(self.pack, offset, most))?;
             base.bytes = Kept::Here(bytes);
             self.held.fetch_add(base.bytes.counted(), Ordering::Relaxed);
         }
@@ -320,12 +319,12 @@ impl<'a, V: Visitor> Walk<'a, V> {
         let position = self.families.entries[rank as usize].position();
         let mut read = position.and_then(|position| {
             let id = self.pack.index().id(position);
-            self.slowly(worker, |most| self.odb.read_elsewhere(id, self.pack, most, 0)).ok()
+            self.slowly(worker, |most| self.odb.read_elsewhere(id, self.pack, most)).ok()
         });
         if read.is_none() {
             self.failed(rank, why, is_first);
             let is_here = matches!(why, EntryError::Changed);
-            let here = |most| self.odb.read_packed(self.pack, self.offset(rank), most, 0);
+            let here = |most| self.odb.read_at(self.pack, self.offset(rank), most);
             read = is_here.then(|| self.slowly(worker, here).ok()).flatten();
             read = read.filter(|(kind, _)| self.visitor.wants_kind(*kind));
         }

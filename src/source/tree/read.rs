@@ -13,6 +13,8 @@ use crate::source::{Sink, Skipped};
 
 /// Files of up to this many bytes are read as a whole: one for each thread is in memory at a time.
 const WHOLE: u64 = 8 << 20;
+/// Room for what is longer than it tells, at first.
+const LEAST: usize = 64 << 10;
 
 /// What a symbolic link stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +27,9 @@ pub(in crate::source) enum Links {
 
 /// Hands what stands at `path` to the sink, or says why not. `buffer` is room to be used again.
 pub(super) fn visit(path: &Path, links: Links, buffer: &mut Vec<u8>, sink: &dyn Sink) {
-    let result = if links == Links::AreContent && path.is_symlink() {
-        link(path, sink)
-    } else {
-        file(path, links, buffer, sink)
+    let result = match look(path, links) {
+        Ok(metadata) if metadata.is_symlink() => link(path, sink),
+        metadata => metadata.and_then(regular).and_then(|_| file(path, links, buffer, sink)),
     };
     if let Err(why) = result {
         sink.skipped(Skipped::new(path.display().to_string(), why));
@@ -48,7 +49,7 @@ fn link(path: &Path, sink: &dyn Sink) -> Result<(), String> {
 }
 
 fn file(path: &Path, links: Links, buffer: &mut Vec<u8>, sink: &dyn Sink) -> Result<(), String> {
-    let (mut file, metadata) = open(path, links)?;
+    let (mut file, mut metadata) = opened(path, links)?;
     match sink.max_size() {
         Some(limit) if metadata.len() > limit => {
             let what = path.display().to_string();
@@ -57,43 +58,66 @@ fn file(path: &Path, links: Links, buffer: &mut Vec<u8>, sink: &dyn Sink) -> Res
         }
         _ => {}
     }
-    let mut pass = |last| {
-        hand_over(&mut file, provenance(path), buffer, sink, last)
-            .map_err(|error| format!("reading it failed: {error}"))
-    };
-    if pass(false)? || pass(true)? {
-        Ok(())
-    } else {
-        Err("it changed while it was read, twice; what was read was scanned".to_owned())
+    let failed = |error| format!("reading it failed: {error}");
+    if hand_over(&mut file, &metadata, provenance(path), buffer, sink, false).map_err(failed)? {
+        return Ok(());
     }
+    metadata = file.rewind().and_then(|()| file.metadata()).map_err(failed)?;
+    if hand_over(&mut file, &metadata, provenance(path), buffer, sink, true).map_err(failed)? {
+        return Ok(());
+    }
+    Err("it changed while it was read, twice; what was read was scanned".to_owned())
 }
 
-/// Reads a file once and says whether it stayed as it was. If it did not, a small file is handed over only the `last` time.
+/// Reads a file from its start and says whether it stayed as it was `before`. If it did not, a small file is handed over only the
+/// `last` time.
 fn hand_over(
     file: &mut File,
+    before: &Metadata,
     provenance: Provenance,
     buffer: &mut Vec<u8>,
     sink: &dyn Sink,
     last: bool,
 ) -> io::Result<bool> {
-    let before = file.metadata()?;
-    file.rewind()?;
-    buffer.clear();
-    // One byte of room more, so that the end is met without growing.
-    buffer.reserve(before.len().min(WHOLE) as usize + 1);
-    // What a file tells of its size is not relied on: those of /proc tell zero.
-    file.take(WHOLE + 1).read_to_end(buffer)?;
-    let read = buffer.len() as u64;
-    if read > WHOLE {
+    let read = read_whole(file, before.len(), buffer)?;
+    if read as u64 > WHOLE {
         file.rewind()?;
         sink.blob(Blob::alone(provenance, Content::Seekable(file)));
-        return Ok(is_same(&before, &file.metadata()?));
+        return Ok(is_same(before, &file.metadata()?));
     }
-    let steady = is_same(&before, &file.metadata()?) && read >= before.len();
+    let steady = is_same(before, &file.metadata()?) && read as u64 >= before.len();
     if steady || last {
-        sink.blob(Blob::alone(provenance, Content::Bytes(buffer)));
+        sink.blob(Blob::alone(provenance, Content::Bytes(&buffer[..read])));
     }
     Ok(steady)
+}
+
+/// Reads all of a file, or just more than [`WHOLE`] of it, to the start of the buffer, and says how much that is.
+fn read_whole(file: &mut File, told: u64, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    const MOST: usize = WHOLE as usize + 1;
+    let mut read = 0;
+    // One byte of room more, so that the end is met without growing.
+    let mut room = told.min(WHOLE) as usize + 1;
+    while read < MOST {
+        if buffer.len() < room {
+            buffer.resize(room, 0);
+        }
+        let asked = buffer.len().min(MOST) - read;
+        match file.read(&mut buffer[read..read + asked]) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        // What a file tells of its size is relied on only where it seems to end there: those of /proc tell zero.
+        if read as u64 == told && read < asked {
+            break;
+        }
+        if read == buffer.len() {
+            room = (2 * read).clamp(LEAST, MOST);
+        }
+    }
+    Ok(read)
 }
 
 fn is_same(before: &Metadata, after: &Metadata) -> bool {
@@ -121,12 +145,20 @@ pub(in crate::source) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// Why it was not opened, and what to try.
 pub(in crate::source) fn open(path: &Path, links: Links) -> Result<(File, Metadata), String> {
+    look(path, links).and_then(regular)?;
+    opened(path, links)
+}
+
+fn look(path: &Path, links: Links) -> Result<Metadata, String> {
     let look = match links {
         Links::Follow => fs::metadata,
         Links::AreContent => fs::symlink_metadata,
     };
-    look(path).map_err(|error| why(&error)).and_then(regular)?;
-    // What was looked at may have been replaced in the meantime.
+    look(path).map_err(|error| why(&error))
+}
+
+/// Opens what was seen to be a regular file; it may have been replaced in the meantime.
+fn opened(path: &Path, links: Links) -> Result<(File, Metadata), String> {
     let file = options(links).open(path).map_err(|error| why(&error))?;
     let metadata = file.metadata().map_err(|error| why(&error)).and_then(regular)?;
     Ok((file, metadata))
@@ -205,7 +237,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::location::Mark;
+    use crate::source::Taken;
     use crate::source::tree::tests::{Recorder, pipe};
 
     fn file_of(size: u64) -> (tempfile::TempDir, PathBuf) {
@@ -223,11 +255,11 @@ mod tests {
     }
 
     impl<F: Fn() + Sync> Sink for Meddler<F> {
-        fn blob(&self, blob: Blob<'_>) -> Option<Vec<Mark>> {
+        fn blob(&self, blob: Blob<'_>) -> Taken {
             let is_whole = matches!(blob.content, Content::Bytes(_));
             self.whole.lock().unwrap().push(is_whole);
             (self.meddle)();
-            None
+            Taken::default()
         }
 
         fn skipped(&self, skipped: Skipped) {
@@ -337,6 +369,23 @@ mod tests {
         visit(path, Links::AreContent, &mut Vec::new(), &recorder);
         assert!(recorder.blobs()[0].1.starts_with(b"Name:"));
         assert_eq!(recorder.skipped(), []);
+    }
+
+    #[test]
+    fn all_is_read_whatever_a_file_tells_of_its_size_and_whatever_room_there_is() {
+        for size in [0, 1, LEAST, 3 * LEAST + 1, WHOLE as usize, WHOLE as usize + 9] {
+            let (_temp, path) = file_of(0);
+            let bytes: Vec<u8> = (0..size).map(|n| n as u8).collect();
+            fs::write(&path, &bytes).unwrap();
+            for told in [0, 1, size, size + 1, usize::MAX] {
+                for room in [0, 1, size, size + 7] {
+                    let mut buffer = vec![0; room];
+                    let read = read_whole(&mut File::open(&path).unwrap(), told as u64, &mut buffer).unwrap();
+                    assert_eq!(read, size.min(WHOLE as usize + 1), "{told} {room}");
+                    assert!(buffer[..read] == bytes[..read]);
+                }
+            }
+        }
     }
 
     /// The look beforehand finds pipes; this is for one that comes after the look.

@@ -1,0 +1,265 @@
+//! What earlier scans of a repository have left behind: which objects have nothing in them and need not be read again, and how
+//! commits and trees lead to what was found. What was found is not written down: the objects that hit are scanned each time.
+//!
+//! A cache is good for exactly the rules and options that it was made with; anything else about it that is not as it should be makes it
+//! useless as a whole, and the user is told.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use self::file::{Input, Output, Reader};
+use super::graph::Links;
+use super::object::CommitLinks;
+use super::odb::{Odb, Selection};
+use crate::blob::ObjectId;
+
+mod file;
+
+/// Where caches are kept, and what decides what a scan finds.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A directory; it is made when something is written to it.
+    pub directory: PathBuf,
+    /// A digest of the program, its rules and all options that change what is found.
+    pub rules: [u8; 32],
+}
+
+/// The cache of one repository.
+pub(super) struct Cache {
+    path: PathBuf,
+    rules: [u8; 32],
+    hash_len: usize,
+    former: Option<Former>,
+}
+
+/// What an earlier scan has left behind.
+struct Former {
+    head: Head,
+    reader: Reader,
+}
+
+/// The first section.
+struct Head {
+    /// See [`all_objects`].
+    objects: [u8; 32],
+    /// Objects in which something was found or which could not be read to their end.
+    unclean: Vec<ObjectId>,
+    missing: u32,
+}
+
+/// What is to be read this time: without a cache everything.
+pub(super) struct Plan {
+    /// Everything that is not known to be clean.
+    pub(super) selection: Selection,
+    /// How many objects are.
+    pub(super) known: u64,
+    /// Not one object came or went.
+    pub(super) is_same: bool,
+    /// What was told of commits and trees still holds for the objects that were there then.
+    pub(super) keeps_traces: bool,
+}
+
+/// How commits and trees lead to what was found: the third section.
+#[derive(Default)]
+pub(super) struct Traces {
+    pub(super) links: Links,
+    /// What commits, tags and trees speak of and was not there.
+    pub(super) missing: HashSet<ObjectId>,
+    /// Where the repository had been cut off, as a digest.
+    pub(super) cuts: [u8; 32],
+    /// For what is found in these blobs; `None` when the trees were not read.
+    pub(super) trees: Option<TreeTraces>,
+}
+
+/// Which trees hold what was found, and which trees hold those.
+#[derive(Default)]
+pub(super) struct TreeTraces {
+    pub(super) wanted: HashSet<ObjectId>,
+    pub(super) names: Vec<Vec<u8>>,
+    /// Tree, tree in it, and the number of its name there.
+    pub(super) trees: Vec<(ObjectId, ObjectId, u32)>,
+    /// Tree, blob in it, and the number of its name there.
+    pub(super) blobs: Vec<(ObjectId, ObjectId, u32)>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { selection: Selection::All, known: 0, is_same: false, keeps_traces: false }
+    }
+}
+
+impl Cache {
+    /// The cache of the repository that is called `name`. The second value says why what was there is of no use.
+    pub(super) fn open(settings: &Settings, name: &[u8], hash_len: usize) -> (Self, Option<String>) {
+        let digest = Sha256::digest(name);
+        let stem: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = settings.directory.join(format!("{stem}.keysweep"));
+        let (former, note) = match former(&path, settings.rules, hash_len) {
+            Ok(former) => (former, None),
+            Err(error) => (None, Some(format!("the cache {} is not used: {error}; it is made anew", path.display()))),
+        };
+        (Self { path, rules: settings.rules, hash_len, former }, note)
+    }
+
+    /// What is left to read. The second value says why what was there is of no use.
+    pub(super) fn plan(&mut self, odb: &Odb) -> (Plan, Option<String>) {
+        let Some(former) = &mut self.former else {
+            return (Plan::default(), None);
+        };
+        if former.head.objects == all_objects(odb) {
+            let selection = odb.selection(&former.head.unclean);
+            let known = odb.len() as u64 - selection.len(odb) as u64;
+            return (Plan { selection, known, is_same: true, keeps_traces: true }, None);
+        }
+        match former.reader.section(1) {
+            Ok(known) => {
+                let (selection, is_whole) = odb.unknown(&known);
+                let count = odb.len() as u64 - selection.len(odb) as u64;
+                let keeps_traces = is_whole && former.head.unclean.iter().all(|id| odb.contains(*id));
+                (Plan { selection, known: count, is_same: false, keeps_traces }, None)
+            }
+            Err(error) => {
+                self.former = None;
+                let note = format!("the cache {} is not used: {error}; it is made anew", self.path.display());
+                (Plan::default(), Some(note))
+            }
+        }
+    }
+
+    /// Objects that had something in them, or could not be read, when they were last looked at.
+    pub(super) fn unclean(&self) -> &[ObjectId] {
+        self.former.as_ref().map_or(&[], |former| &former.head.unclean)
+    }
+
+    /// How many objects were missing.
+    pub(super) fn missing(&self) -> usize {
+        self.former.as_ref().map_or(0, |former| former.head.missing as usize)
+    }
+
+    /// What is known of commits and trees; nothing when there is no cache, or that part of it is damaged.
+    pub(super) fn traces(&mut self) -> Option<Traces> {
+        let section = self.former.as_mut()?.reader.section(2).ok()?;
+        let mut input = Input(&section);
+        Traces::read(&mut input, self.hash_len).filter(|_| input.0.is_empty())
+    }
+
+    /// Writes down what is known now.
+    ///
+    /// # Errors
+    /// What writing gives.
+    pub(super) fn save(&self, odb: &Odb, unclean: &[ObjectId], traces: &Traces) -> io::Result<()> {
+        let mut head = Output::default();
+        head.0.extend(self.rules);
+        head.u32(self.hash_len as u32);
+        head.0.extend(all_objects(odb));
+        head.list(unclean.iter(), Output::id);
+        head.u32(traces.missing.len() as u32);
+        let unclean: HashSet<&[u8]> = unclean.iter().map(ObjectId::as_bytes).collect();
+        let known = odb.sorted_ids(|id| !unclean.contains(id));
+        let mut last = Output::default();
+        traces.write(&mut last);
+        if let Some(directory) = self.path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        file::write(&self.path, [&head.0, &known, &last.0])
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Reads what was left behind; `None` if there is nothing, or nothing for these rules.
+fn former(path: &Path, rules: [u8; 32], hash_len: usize) -> io::Result<Option<Former>> {
+    let mut reader = match Reader::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        reader => reader?,
+    };
+    let section = reader.section(0)?;
+    let mut input = Input(&section);
+    let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
+    if input.array() != Some(rules) {
+        return Err(bad("other rules, other options or another version of keysweep made it"));
+    }
+    if input.u32() != Some(hash_len as u32) {
+        return Err(bad("it is that of a repository with other hashes"));
+    }
+    let head = (|| {
+        let head =
+            Head { objects: input.array()?, unclean: input.list(|input| input.id(hash_len))?, missing: input.u32()? };
+        input.0.is_empty().then_some(head)
+    })();
+    Ok(Some(Former { head: head.ok_or_else(|| bad("it is damaged"))?, reader }))
+}
+
+/// A digest of which objects there are: of the checksum and size of each pack, and of the id of each loose object.
+fn all_objects(odb: &Odb) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for (checksum, count) in odb.pack_names() {
+        digest.update((count as u64).to_le_bytes());
+        digest.update(checksum);
+    }
+    digest.update(b"loose");
+    odb.loose_ids().for_each(|id| digest.update(id.as_bytes()));
+    digest.finalize().into()
+}
+
+impl Traces {
+    fn write(&self, output: &mut Output) {
+        output.list(self.links.commits.iter(), |output, (id, links)| {
+            output.id(id);
+            output.id(&links.tree);
+            output.i64(links.time);
+            output.list(links.parents.iter(), Output::id);
+        });
+        output.list(self.links.tags.iter(), |output, (tag, target)| {
+            output.id(tag);
+            output.id(target);
+        });
+        output.list(self.missing.iter(), Output::id);
+        output.0.extend(self.cuts);
+        output.u32(u32::from(self.trees.is_some()));
+        let Some(trees) = &self.trees else {
+            return;
+        };
+        output.list(trees.wanted.iter(), Output::id);
+        output.list(trees.names.iter(), |output, name| output.bytes(name));
+        for links in [&trees.trees, &trees.blobs] {
+            output.list(links.iter(), |output, (parent, child, name)| {
+                output.id(parent);
+                output.id(child);
+                output.u32(*name);
+            });
+        }
+    }
+
+    fn read(input: &mut Input<'_>, hash_len: usize) -> Option<Self> {
+        let id = |input: &mut Input<'_>| input.id(hash_len);
+        let commits = input.list(|input| {
+            let commit = id(input)?;
+            let (tree, time) = (id(input)?, input.i64()?);
+            Some((commit, CommitLinks { tree, parents: input.list(id)?, time }))
+        })?;
+        let tags = input.list(|input| Some((id(input)?, id(input)?)))?;
+        let missing = input.list(id)?;
+        let cuts = input.array()?;
+        let mut trees = None;
+        if input.u32()? == 1 {
+            let wanted = input.list(id)?;
+            let names = input.list(|input| input.bytes().map(<[u8]>::to_vec))?;
+            let mut links = || {
+                let link = |input: &mut Input<'_>| Some((id(input)?, id(input)?, input.u32()?));
+                let is_named = |link: &(ObjectId, ObjectId, u32)| (link.2 as usize) < names.len();
+                input.list(link).filter(|links| links.iter().all(is_named))
+            };
+            let (between, blobs) = (links()?, links()?);
+            trees = Some(TreeTraces { wanted: wanted.into_iter().collect(), names, trees: between, blobs });
+        }
+        let links = Links { commits, tags: tags.into_iter().collect() };
+        Some(Self { links, missing: missing.into_iter().collect(), cuts, trees })
+    }
+}

@@ -1,0 +1,221 @@
+//! `--cache`: a scan that remembers tells what one without memory tells, whatever happened in between, and reads only what is new.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::support::{Keysweep, Output};
+
+/// The findings with everything that is told of them.
+fn findings(output: &Output) -> Vec<Value> {
+    output.findings()
+}
+
+fn cached(bench: &Keysweep, target: &str) -> Output {
+    bench.scan([target, "--cache", "cache"])
+}
+
+/// Scans with and without a cache; both must tell the same. Returns how many objects were known.
+#[track_caller]
+fn same(bench: &Keysweep, target: &str) -> u64 {
+    let (with, without) = (cached(bench, target), bench.scan([target]));
+    assert_eq!(findings(&with), findings(&without));
+    assert_eq!(with.code, without.code);
+    assert_eq!(with.summary()["skipped"], without.summary()["skipped"]);
+    with.summary()["known"].as_u64().unwrap_or(0)
+}
+
+fn cache_file(bench: &Keysweep) -> PathBuf {
+    let mut files: Vec<_> = fs::read_dir(bench.path("cache")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    files.pop().unwrap()
+}
+
+/// A bare repository beside a clone of it in which to work: only history is scanned.
+fn repository() -> Keysweep {
+    let bench = Keysweep::new();
+    bench.init("repo").write("repo/readme", "nothing here\n").commit("repo", "first");
+    bench
+}
+
+#[test]
+fn what_is_new_is_found_and_what_was_found_is_told_again() {
+    let bench = repository();
+    let first = bench.plant("repo/a/env", 1);
+    bench.commit("repo", "a key");
+    cached(&bench, "repo/.git").expect(1, &[&first]);
+    let again = cached(&bench, "repo/.git");
+    again.expect(1, &[&first]);
+    let summary = again.summary();
+    // The blob that hit, and git's own files beside the objects.
+    assert!(summary["known"].as_u64().unwrap() >= 6, "{summary}");
+    let second = bench.plant("repo/b/env", 2);
+    bench.commit("repo", "another");
+    cached(&bench, "repo/.git").expect(1, &[&first, &second]);
+    assert!(same(&bench, "repo/.git") >= 9);
+    bench.git("repo", ["rm", "-q", "-r", "a"]);
+    bench.git("repo", ["mv", "b", "c"]);
+    bench.commit("repo", "moved");
+    assert!(same(&bench, "repo/.git") >= 9);
+    bench.git("repo", ["gc", "-q"]);
+    assert!(same(&bench, "repo/.git") >= 9);
+}
+
+#[test]
+fn a_clean_repository_is_known_as_a_whole() {
+    let bench = repository();
+    bench.git("repo", ["clone", "-q", "--bare", ".", "../bare.git"]);
+    cached(&bench, "bare.git").expect(0, &[]);
+    let again = cached(&bench, "bare.git");
+    again.expect(0, &[]);
+    assert_eq!(again.summary()["known"], 3);
+}
+
+#[test]
+fn no_secret_and_no_id_is_written_down() {
+    let bench = repository();
+    let id = bench.plant("repo/env", 1);
+    bench.commit("repo", "a key");
+    cached(&bench, "repo").expect(1, &[&id]);
+    let text = fs::read(cache_file(&bench)).unwrap();
+    let (_, secret) = crate::support::example_key(1);
+    for value in [&id, &secret] {
+        assert!(!text.windows(value.len()).any(|window| window == value.as_bytes()));
+    }
+}
+
+#[test]
+fn a_cache_that_is_not_as_it_should_be_is_told_of_and_made_anew() {
+    let bench = repository();
+    let id = bench.plant("repo/env", 1);
+    bench.commit("repo", "a key");
+    cached(&bench, "repo/.git").expect(1, &[&id]);
+    let path = cache_file(&bench);
+    let good = fs::read(&path).unwrap();
+    let spoilt: [(&str, Vec<u8>); 6] = [
+        ("written by something else", b"#!/bin/sh\n".to_vec()),
+        ("written by something else", Vec::new()),
+        ("cut short", good[..40].to_vec()),
+        ("cut short", good[..good.len() - 1].to_vec()),
+        ("damaged", good.iter().enumerate().map(|(n, byte)| if n == 30 { byte ^ 1 } else { *byte }).collect()),
+        ("damaged", good.iter().enumerate().map(|(n, byte)| if n == 190 { byte ^ 1 } else { *byte }).collect()),
+    ];
+    for (why, bytes) in spoilt {
+        fs::write(&path, bytes).unwrap();
+        let output = cached(&bench, "repo/.git");
+        output.expect(1, &[&id]).expect_stderr(&["the cache", "is not used", why]);
+        assert_eq!(output.summary()["known"], Value::Null);
+        assert!(same(&bench, "repo/.git") > 0, "it was made anew after {why}");
+    }
+    // What is known of commits and trees is only needed after a change, and found out again when it is of no use.
+    let mut bytes = good.clone();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&path, bytes).unwrap();
+    bench.plant("repo/other", 2);
+    bench.commit("repo", "another");
+    assert!(same(&bench, "repo/.git") > 0);
+}
+
+#[test]
+fn other_rules_and_options_have_no_use_for_it() {
+    let bench = repository();
+    bench.write("rules.toml", "[[rule]]\nid = 'mine'\ndescription = 'm'\nseverity = 'low'\nkind = 'other'\nreference = ''\nremediation = ''\nkeywords = ['nothing']\nregex = '(?P<value>nothing) here'\nexamples = []\n");
+    let known = |args: &[&str]| {
+        let output = bench.scan([&["repo/.git", "--cache", "cache"], args].concat());
+        (output.findings().len(), output.summary()["known"].as_u64().unwrap_or(0))
+    };
+    assert_eq!(known(&[]), (0, 0));
+    assert_eq!(known(&[]), (0, 3));
+    assert_eq!(known(&["--rules", "rules.toml"]).1, 0);
+    assert_eq!(known(&["--rules", "rules.toml"]).0, 1);
+    assert_eq!(known(&["--archive-depth", "2"]).1, 0);
+    assert_eq!(known(&["--max-file-size", "10K"]).1, 0);
+    assert_eq!(known(&["--pack", "common"]).1, 0);
+}
+
+#[test]
+fn a_cache_that_can_t_be_written_is_told_of() {
+    let bench = repository();
+    bench.write("cache", "a file, not a directory");
+    let output = cached(&bench, "repo/.git");
+    output.expect(0, &[]).expect_stderr(&["writing the cache", "failed"]);
+}
+
+#[test]
+fn what_could_not_be_read_is_read_again() {
+    let bench = repository();
+    let id = bench.plant("repo/env", 1);
+    bench.commit("repo", "a key");
+    let blob = bench.git("repo", ["rev-parse", "HEAD:env"]);
+    let path = bench.path(format!("repo/.git/objects/{}/{}", &blob[..2], &blob[2..]));
+    let good = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    for _ in 0..2 {
+        same(&bench, "repo/.git");
+        let output = cached(&bench, "repo/.git");
+        assert!(output.expect(2, &[]).summary()["known"].as_u64() > Some(0));
+    }
+    fs::write(&path, b"damaged").unwrap();
+    for _ in 0..2 {
+        same(&bench, "repo/.git");
+        cached(&bench, "repo/.git").expect_unread(&[&blob]);
+    }
+    fs::write(&path, good).unwrap();
+    cached(&bench, "repo/.git").expect(1, &[&id]);
+    same(&bench, "repo/.git");
+}
+
+/// The strongest test: one repository through all that happens to repositories, scanned with and without memory after each step.
+#[test]
+fn whatever_happens_to_a_repository_both_tell_the_same() {
+    let bench = repository();
+    let git = |arguments: &[&str]| bench.git("repo", arguments.iter().copied());
+    let steps: &[(&str, &[&[&str]])] = &[
+        (
+            "a branch that goes its own way",
+            &[&["checkout", "-q", "-b", "side"], &["mv", "k1", "moved"], &["commit", "-q", "-m", "mv"]],
+        ),
+        ("merged", &[&["checkout", "-q", "main"], &["merge", "-q", "--no-ff", "-m", "merge", "side"]]),
+        ("packed", &[&["repack", "-q", "-d"]]),
+        ("a directory in a directory", &[&["mv", "d", "e"], &["commit", "-q", "-m", "e"]]),
+        ("back again", &[&["mv", "e", "d"], &["commit", "-q", "-m", "d"]]),
+        ("a tag with a message", &[&["tag", "-a", "-m", "TAG", "v1"]]),
+        ("a commit that is undone", &[&["reset", "-q", "--hard", "HEAD~1"]]),
+        ("stashed", &[&["stash", "-q", "-u"]]),
+        ("all in one pack", &[&["repack", "-q", "-a", "-d"]]),
+        ("what nothing leads to goes", &[&["reflog", "expire", "--expire=now", "--all"], &["gc", "-q", "--prune=now"]]),
+        ("staged only", &[&["add", "--all", "--force"]]),
+        (
+            "an older clock",
+            &[
+                &["checkout", "-q", "--orphan", "root"],
+                &["commit", "-q", "-m", "orphan", "--date=2001-01-01T00:00:00+0000"],
+            ],
+        ),
+        ("a branch goes", &[&["checkout", "-q", "-f", "main"], &["branch", "-q", "-D", "side"]]),
+        ("another gc", &[&["gc", "-q", "--prune=now"]]),
+    ];
+    for (n, (step, commands)) in steps.iter().enumerate() {
+        let seed = n as u64;
+        for (k, file) in [format!("k{seed}"), format!("d/sub/k{}", seed % 3)].into_iter().enumerate() {
+            bench.plant(format!("repo/{file}"), seed * 10 + k as u64);
+        }
+        match n % 3 {
+            0 => drop(bench.commit("repo", &format!("with {}", crate::support::env_file(seed + 500)))),
+            1 => drop(bench.commit("repo", "again")),
+            _ => {}
+        }
+        same(&bench, "repo/.git");
+        if n == 0 {
+            git(&["mv", "k0", "k1"]);
+            bench.commit("repo", "renamed");
+        }
+        for command in *commands {
+            git(command);
+        }
+        assert!(same(&bench, "repo/.git") > 0, "{step}");
+        let known = same(&bench, "repo/.git");
+        assert_eq!(same(&bench, "repo/.git"), known, "{step}: the third scan in a row knows no more than the second");
+    }
+}
