@@ -60,7 +60,7 @@ const THREADS: usize = 2;
 const LIMITS: Limits = Limits { largest: 1 << 20, large: 64 << 10, held: 64 << 10, work: 64 << 20, told: 50 };
 /// What a scan may hold at a time within those limits: what `Limits` says, and as much again for the sink, what it remembers of
 /// objects and this file's own tables.
-const BOUND: usize = 2 * ((64 << 10) + THREADS * 4 * (64 << 10) + 4 * (1 << 20)) + (8 << 20);
+const BOUND: usize = 2 * ((64 << 10) + THREADS * 6 * (64 << 10) + 6 * (1 << 20)) + (8 << 20);
 
 static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(RuleSet::builtin()));
 static POOL: LazyLock<rayon::ThreadPool> =
@@ -109,7 +109,7 @@ fn text(choices: &mut Choices<'_>) -> Vec<u8> {
         1 => pair.into_bytes(),
         2 => pair.as_bytes()[choices.below(pair.len())..].to_vec(),
         3 => b"word and another word\n".repeat(choices.below(60)),
-        4 => vec![choices.byte(); choices.below(70_000)],
+        4 => vec![choices.byte(); if choices.byte() == 0 { choices.below(70_000) } else { choices.below(2000) }],
         _ => [pair.as_bytes(), choices.take(20), pair.as_bytes()].concat(),
     }
 }

@@ -295,6 +295,9 @@ impl Source for History {
     }
 }
 
+/// So many bytes of marks are kept however small the object is.
+const MARKED: usize = 16 << 10;
+
 /// Passes the objects of a repository on to the sink.
 struct Scan<'a> {
     history: &'a History,
@@ -361,6 +364,11 @@ impl Visitor for Scan<'_> {
                 self.hand_out(object.id, Content::Bytes(message), Lineage::Alone)
             }
             content => {
+                // What is remembered of an object must not take much more memory than it does.
+                let most = match content {
+                    Content::Bytes(bytes) => bytes.len().max(MARKED) / size_of::<Mark>(),
+                    _ => 0,
+                };
                 if object.kind != Kind::Blob {
                     self.failed(object.id, &graph::without_place("it is larger than any commit or tag should be"));
                 }
@@ -369,7 +377,7 @@ impl Visitor for Scan<'_> {
                     None if object.is_base => Lineage::First,
                     None => Lineage::Alone,
                 };
-                self.hand_out(object.id, content, lineage)
+                self.hand_out(object.id, content, lineage).filter(|marks| marks.len() <= most)
             }
         }
     }

@@ -30,6 +30,8 @@ pub(super) fn result_size(delta: &[u8]) -> Option<u64> {
     size(&mut rest)
 }
 
+/// For what is larger, memory is got only when the instructions are known to give so much.
+const LARGE: usize = 1 << 20;
 /// Shorter pieces are not told as taken over: so what is told never takes more memory than the object.
 const SHORT: usize = size_of::<Copied>();
 
@@ -48,7 +50,7 @@ pub(super) fn apply(base: &[u8], delta: &[u8], out: &mut Vec<u8>, copies: &mut V
         return Err(DeltaError::WrongBase);
     }
     let mut remaining = usize::try_from(result_size).map_err(|_| DeltaError::WrongSize)?;
-    if out.capacity() < remaining {
+    if out.capacity() < remaining && remaining > LARGE {
         check(rest, result_size)?;
         out.reserve_exact(remaining);
     }

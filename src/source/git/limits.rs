@@ -2,9 +2,9 @@
 
 /// Bounds of memory and work.
 ///
-/// All packs together need about 60 bytes for each entry. Besides, a scan holds [`Limits::held`] bytes of bases, each thread four
-/// times [`Limits::large`] (a base, an object, its delta, and what the one has of the other), and one thread at a time four times
-/// [`Limits::largest`] instead.
+/// All packs together need about 60 bytes for each entry. Besides, a walk holds [`Limits::held`] bytes of bases, each thread six times
+/// [`Limits::large`] (a base and an object, what is remembered of either, the delta between them, and what the one has of the other),
+/// and one thread at a time as many times [`Limits::largest`] instead. What scanning an object takes comes on top.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Larger objects are not made out of deltas, in bytes. Git itself makes no deltas of what is larger (`core.bigFileThreshold`).

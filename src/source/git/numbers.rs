@@ -1,5 +1,5 @@
-//! A number for each object in packs. Asking one pack after another would cost more with every pack there is: where there are several,
-//! one table holds the ids of all.
+//! A number for each object in packs. Asking one pack after another would cost more with every pack there is: where there are many, one
+//! table holds the ids of all.
 
 use rayon::prelude::*;
 
@@ -10,13 +10,16 @@ use super::pack::Pack;
 pub(super) struct Numbers {
     /// The number of each pack's first object, and one more than the last number.
     starts: Vec<u32>,
-    /// Of each distinct object the first eight bytes of its id, in order of ids. Empty when there is one pack or none.
+    /// Of each distinct object the first eight bytes of its id, in order of ids. Empty where there are few packs.
     prefixes: Vec<u64>,
     /// The smallest number of each.
     numbers: Vec<u32>,
     /// Where in both the ids begin that share their first two bytes.
     fan_out: Vec<u32>,
 }
+
+/// So many packs are asked one after another.
+const FEW: usize = 3;
 
 impl Numbers {
     /// Numbers the objects of `packs`, which hold fewer than 2³² in all.
@@ -25,7 +28,7 @@ impl Numbers {
         for pack in packs {
             numbers.starts.push(numbers.len() + pack.index().len() as u32);
         }
-        if packs.len() < 2 {
+        if packs.len() <= FEW {
             return numbers;
         }
         let raw_id = |number| {
@@ -62,7 +65,8 @@ impl Numbers {
         let wanted = prefix(raw_id);
         let bucket = (wanted >> 48) as usize;
         let Some((start, end)) = self.fan_out.get(bucket).zip(self.fan_out.get(bucket + 1)) else {
-            return packs.first()?.index().find(raw_id).map(|position| position as u32);
+            let found = |(pack, start): (&Pack, &u32)| Some(start + pack.index().find(raw_id)? as u32);
+            return packs.iter().zip(&self.starts).find_map(found);
         };
         let (start, end) = (*start as usize, *end as usize);
         let first = start + self.prefixes[start..end].partition_point(|prefix| *prefix < wanted);

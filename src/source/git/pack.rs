@@ -214,7 +214,9 @@ impl Pack {
         }
         let size = usize::try_from(header.size).map_err(|_| EntryError::Data)?;
         out.clear();
-        out.reserve_exact(size);
+        if out.capacity() < size {
+            *out = Vec::with_capacity(size);
+        }
         out.resize(size, 0);
         match inflater.zlib_decompress(deflated, out) {
             Ok(written) if written == size => Ok(()),

@@ -6,20 +6,22 @@
 //! together keep [`Limits::held`](super::limits::Limits) bytes; what is beyond that is let go and made again when it is needed. A few large parts of a family
 //! may wait for other threads, with one object each.
 
-use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libdeflater::Decompressor;
 use rayon::prelude::*;
 
+use self::memory::{Base, Frame, Kept, Worker};
 use super::delta;
 use super::families::{self, Apart, Families};
 use super::object::Kind;
-use super::odb::{Most, Odb};
+use super::odb::Odb;
 use super::pack::{EntryError, Header, Pack, Stored};
 use crate::blob::{Content, ObjectId};
 use crate::location::Copied;
+
+mod memory;
 
 /// An object as it is handed out.
 pub(super) struct Found<'a, M> {
@@ -74,41 +76,6 @@ pub(super) struct Walk<'a, V> {
     turn: Mutex<()>,
 }
 
-/// What each thread keeps: an inflater, and buffers to use again.
-struct Worker<'w> {
-    inflater: Decompressor,
-    instructions: Vec<u8>,
-    /// What the last object has of its base.
-    copies: Vec<Copied>,
-    spare: Vec<Vec<u8>>,
-    /// The right to have large objects in memory.
-    turn: Option<MutexGuard<'w, ()>>,
-}
-
-/// A base whose children are being worked on.
-struct Frame<M> {
-    rank: u32,
-    base: Arc<Base<M>>,
-    /// Those that are still to come, as places in [`Families::children`].
-    children: Range<u32>,
-}
-
-/// An object of which others are made.
-struct Base<M> {
-    kind: Kind,
-    bytes: Kept,
-    memory: Option<M>,
-}
-
-/// The bytes of a base.
-enum Kept {
-    Here(Vec<u8>),
-    /// To be made again when it is needed.
-    LetGo,
-    /// It can't be read, and what is made of it only elsewhere.
-    Never,
-}
-
 /// The first of a family, unless nobody wants it or nothing is made of it.
 type Root<M> = Option<Base<M>>;
 
@@ -128,11 +95,6 @@ const FAMILIES: usize = 256;
 const LARGE_PART: u32 = 256;
 /// No more parts wait for each thread.
 const MOST_WAITING: usize = 2;
-/// Smaller bases don't count: there are at most log2(entries) of them in a thread.
-const SMALL: usize = 64 << 10;
-/// Larger buffers are not kept to be used again.
-const LARGE: usize = 1 << 20;
-
 impl<'a, V: Visitor> Walk<'a, V> {
     /// `positions` are the places in the pack's index of the objects that are to be handed out: all, if there are none given. Whether
     /// entries are what the index was made for is looked at when `check` says so.
@@ -176,74 +138,11 @@ impl<'a, V: Visitor> Walk<'a, V> {
         work: Work<'_, 'scope>,
     ) {
         let object = problem.map_or_else(|| self.root(root, worker, work.is_first), Err);
-        let object = object.unwrap_or_else(|error| self.from_elsewhere(root, &error, worker, work.is_first));
+        let object = object.unwrap_or_else(|error| self.found_elsewhere(root, &error, worker, work.is_first));
         if let Some(base) = object {
             self.descend(self.frame(root, base), worker, work);
         }
         worker.turn = None;
-    }
-
-    fn frame(&self, rank: u32, base: Base<V::Memory>) -> Frame<V::Memory> {
-        self.held.fetch_add(base.bytes.counted(), Ordering::Relaxed);
-        Frame { rank, base: Arc::new(base), children: self.families.places(rank) }
-    }
-
-    /// Lets go of a base that nobody needs any more, and keeps its buffer if that is worth it.
-    fn drop_frame(&self, frame: Option<Frame<V::Memory>>, worker: &mut Worker<'_>) {
-        if let Some(base) = frame.and_then(|frame| Arc::into_inner(frame.base)) {
-            self.held.fetch_sub(base.bytes.counted(), Ordering::Relaxed);
-            if let Kept::Here(bytes) = base.bytes {
-                worker.reuse(bytes);
-            }
-        }
-    }
-
-    fn may_hold(&self) -> bool {
-        self.held.load(Ordering::Relaxed) <= self.odb.limits.held
-    }
-
-    /// Lets go of bases that will be needed last, as long as there are too many bytes of them.
-    fn shed(&self, frames: &mut [Frame<V::Memory>]) {
-        let Some((_, older)) = frames.split_last_mut() else {
-            return;
-        };
-        for frame in older {
-            if self.may_hold() {
-                return;
-            }
-            // Others may be at work on the same base.
-            if let Some(base) = Arc::get_mut(&mut frame.base).filter(|base| base.bytes.counted() > 0) {
-                self.held.fetch_sub(base.bytes.counted(), Ordering::Relaxed);
-                base.bytes = Kept::LetGo;
-            }
-        }
-    }
-
-    /// Makes a base again that was let go.
-    fn restore<'w>(&'w self, frame: &mut Frame<V::Memory>, worker: &mut Worker<'w>) -> Result<(), EntryError> {
-        if let Some(base) = Arc::get_mut(&mut frame.base).filter(|base| matches!(base.bytes, Kept::LetGo)) {
-            let offset = self.offset(frame.rank);
-            let (_, bytes) = self.slowly(worker, |most| self.odb.read_at(self.pack, offset, most))?;
-            base.bytes = Kept::Here(bytes);
-            self.held.fetch_add(base.bytes.counted(), Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// Reads something outside of the walk; what is large only when it is this thread's turn.
-    fn slowly<'w, T>(
-        &'w self,
-        worker: &mut Worker<'w>,
-        read: impl Fn(Most) -> Result<T, EntryError>,
-    ) -> Result<T, EntryError> {
-        let limits = &self.odb.limits;
-        if worker.turn.is_none() {
-            match read(Most::large(limits)) {
-                Err(EntryError::TooLarge(_)) => self.take_turn(u64::MAX, worker),
-                read => return read,
-            }
-        }
-        read(Most::largest(limits))
     }
 
     /// Works through what descends from an object; large parts of it are left to whichever thread has nothing else to do.
@@ -273,7 +172,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
             if is_last {
                 self.drop_frame(frames.pop(), worker);
             }
-            let made = made.map_or_else(|error| self.from_elsewhere(child, &error, worker, work.is_first), Some);
+            let made = made.map_or_else(|error| self.found_elsewhere(child, &error, worker, work.is_first), Some);
             let frame = made.map(|base| self.frame(child, base));
             if self.children(child).is_empty() {
                 self.drop_frame(frame, worker);
@@ -309,7 +208,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
 
     /// An object that can't be read where it is: from another pack or a file, or not at all, which is told. What was changed is read
     /// here, too, if it stands nowhere else: it is told, but may still be what it was.
-    fn from_elsewhere<'w>(
+    fn found_elsewhere<'w>(
         &'w self,
         rank: u32,
         why: &EntryError,
@@ -429,20 +328,6 @@ impl<'a, V: Visitor> Walk<'a, V> {
         self.pack.inflate(header, end, inflater, out)
     }
 
-    fn take_turn<'w>(&'w self, size: u64, worker: &mut Worker<'w>) {
-        if size > self.odb.limits.large && worker.turn.is_none() {
-            worker.turn = Some(self.turn.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-    }
-
-    /// Lets others have large objects in memory, once there are none in this thread's.
-    fn pass_turn(&self, frames: &[Frame<V::Memory>], worker: &mut Worker<'_>) {
-        let is_large = |frame: &Frame<_>| frame.base.bytes.len() as u64 > self.odb.limits.large;
-        if worker.turn.is_some() && !frames.iter().any(is_large) {
-            (worker.instructions, worker.copies, worker.turn) = (Vec::new(), Vec::new(), None);
-        }
-    }
-
     fn hand_out<'o>(
         &self,
         rank: u32,
@@ -501,32 +386,5 @@ impl Work<'_, '_> {
         let most = MOST_WAITING * rayon::current_num_threads();
         let is_room = |waiting: usize| (waiting < most).then_some(waiting + 1);
         self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_room).is_ok()
-    }
-}
-
-impl Kept {
-    fn len(&self) -> usize {
-        match self {
-            Self::Here(bytes) => bytes.len(),
-            Self::LetGo | Self::Never => 0,
-        }
-    }
-
-    /// How many bytes count.
-    fn counted(&self) -> usize {
-        if self.len() > SMALL { self.len() } else { 0 }
-    }
-}
-
-impl Worker<'_> {
-    fn reuse(&mut self, buffer: Vec<u8>) {
-        if buffer.capacity() <= LARGE {
-            self.spare.push(buffer);
-        }
-    }
-
-    fn new() -> Self {
-        let (instructions, copies, spare) = (Vec::new(), Vec::new(), Vec::new());
-        Self { inflater: Decompressor::new(), instructions, copies, spare, turn: None }
     }
 }

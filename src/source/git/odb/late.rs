@@ -2,7 +2,7 @@
 //! whole yet, or no longer.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use super::{Odb, open_pack, unread};
@@ -63,7 +63,7 @@ impl Odb {
         self.halves.iter().filter_map(|path| self.half(path)).collect()
     }
 
-    fn half(&self, path: &PathBuf) -> Option<Skipped> {
+    fn half(&self, path: &Path) -> Option<Skipped> {
         let index = path.with_extension("idx");
         let is_whole = index.exists() && path.with_extension("pack").exists();
         let index = Index::open(&index, self.hash_len);
