@@ -207,6 +207,15 @@ pub(in crate::engine) fn marks(text: &[u8], window: Span, mut tell: impl FnMut(S
     }
 }
 
+/// A window with the runs of letters that go on beyond it, as far as they matter.
+pub(in crate::engine) fn along_runs(text: &[u8], window: Span) -> Span {
+    let last = text.len().min(window.end + MARK);
+    Span {
+        start: run::LETTERS.start(text, window.start, window.start.saturating_sub(MARK)),
+        end: run::LETTERS.end(&text[..last], window.end),
+    }
+}
+
 /// Where the first character is in some eights of bytes, if they are ASCII in UTF-16.
 #[inline]
 fn first_of_wide(bytes: &[u8]) -> Option<usize> {
