@@ -191,7 +191,7 @@ pub(in crate::engine) fn marks(text: &[u8], window: Span, mut tell: impl FnMut(S
         }
     }
     let has_zero = memchr::memchr(0, &text[first..text.len().min(window.end + HALF)]).is_some();
-    for (at, block) in blocks().filter(|(_, block)| has_zero && has_any_up_to(0, *block)) {
+    for (at, block) in blocks().filter(|(_, block)| has_zero && has_any_up_to(0, block)) {
         let (halves, _) = block.as_chunks::<8>();
         for (half, bytes) in halves.iter().enumerate().filter(|(_, bytes)| first_of_wide(*bytes).is_some()) {
             let start = at + 8 * half;
