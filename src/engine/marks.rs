@@ -1,8 +1,9 @@
 //! Says where a text may hold something at all, for less than a scan costs, and without looking again at what a text was made of:
 //! a text without marks has no matches. What comes of a marked text is for the scan to say.
 //!
-//! Whether there is a mark depends on no more than [`REACH`] bytes around it. So the marks of a text that was made of another one are
-//! those within what it took over, and those around everything new and around each place where pieces meet.
+//! Whether there is a mark depends on no more than [`REACH`] bytes around it, and further off on the run of letters that it is the start
+//! of. So the marks of a text that was made of another one are those within what it took over, and those around everything new and around
+//! each place where pieces meet.
 
 use super::decode::probe;
 use super::prefilter::Hit;
@@ -12,7 +13,7 @@ use super::{Scan, Scanner};
 use crate::location::{Copied, Mark, Span};
 
 /// Further from a mark nothing matters for it. For a literal nothing but itself does.
-const REACH: usize = 256;
+const REACH: usize = 64;
 /// Looking at so many bytes costs less than beginning anew behind them.
 const GAP: usize = 128;
 
@@ -59,7 +60,7 @@ impl Scanner {
             marks.extend(self.prefilter.hits(window.of(bytes)).map(literal));
         }
         for window in new_parts(bytes.len(), copies, REACH) {
-            probe::marks(bytes, window, |span| marks.push(Mark { span, encoded: true }));
+            probe::marks(bytes, probe::along_runs(bytes, window), |span| marks.push(Mark { span, encoded: true }));
         }
         marks.sort_unstable();
         marks.dedup();

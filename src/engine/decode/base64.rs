@@ -182,7 +182,7 @@ fn content(letters: &[u8]) -> Option<(Alphabet, Content)> {
     let ways = [(Alphabet::Hex, digits), (Alphabet::Base64, letters.len().min(HEAD))];
     ways.into_iter().filter(|&(alphabet, length)| length >= alphabet.shortest()).find_map(|(alphabet, length)| {
         let length = length / alphabet.group().0 * alphabet.group().0;
-        if !may_begin_content(&alphabet.start(letters)) {
+        if !may_begin_text(alphabet.start(letters)) || !may_begin_content(&alphabet.start(letters)) {
             return None;
         }
         let head = alphabet.decoded(&letters[..length]);
@@ -197,6 +197,19 @@ fn content(letters: &[u8]) -> Option<(Alphabet, Content)> {
             };
         Some((alphabet, content))
     })
+}
+
+/// Whether [`may_begin_content`] may be true of what begins with these bytes: nearly all runs are told by them to hold nothing.
+#[inline]
+fn may_begin_text([a, b, c]: [u8; 3]) -> bool {
+    // UTF-16, its mark, gzip, zlib.
+    if matches!(a, 0 | 0xFE | 0xFF | 0x1F | 0x78) || b == 0 {
+        return true;
+    }
+    let goes_on = |c: u8| c & 0xC0 == 0x80;
+    // What is in the middle of a character stands behind what begins one, and only there.
+    let fits = |before: u8, c: u8| goes_on(c) == (before >= 0xC0) || goes_on(before);
+    [a, b, c].into_iter().all(is_text_byte) && !goes_on(a) && fits(a, b) && fits(b, c)
 }
 
 /// Whether the first bytes of a run are those of something: most runs are not text from there on, which is told in no time.
@@ -281,13 +294,25 @@ impl Alphabet {
         bytes
     }
 
-    /// The first bytes of a run that is long enough.
-    fn start(self, letters: &[u8]) -> [u8; START] {
-        let mut start = [0; START];
-        let (group, size) = self.group();
-        for (letters, bytes) in letters.chunks_exact(group).zip(start.chunks_exact_mut(size)) {
-            let bits = letters.iter().fold(0_u32, |bits, &c| bits << self.bits() | u32::from(self.value(c)));
-            bytes.copy_from_slice(&bits.to_be_bytes()[4 - size..]);
+    /// The first bytes of a run that is long enough; their number is a multiple of three.
+    #[inline]
+    fn start<const LENGTH: usize>(self, letters: &[u8]) -> [u8; LENGTH] {
+        let mut start = [0; LENGTH];
+        match self {
+            Self::Base64 => {
+                let (groups, _) = letters.as_chunks::<4>();
+                for (group, bytes) in groups.iter().zip(start.as_chunks_mut::<3>().0) {
+                    let [a, b, c, d] = group.map(|letter| SEXTET[usize::from(letter)]);
+                    *bytes = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+                }
+            }
+            Self::Hex => {
+                let (pairs, _) = letters.as_chunks::<2>();
+                for (pair, byte) in pairs.iter().zip(&mut start) {
+                    let [high, low] = pair.map(|letter| DIGIT[usize::from(letter)]);
+                    *byte = high << 4 | low;
+                }
+            }
         }
         start
     }
@@ -324,3 +349,42 @@ static DIGIT: [u8; 256] = {
     }
     table
 };
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn three_bytes_tell_of_nothing_that_twelve_may_begin(
+            start in prop::array::uniform12(prop_oneof![0..=0xFF_u8, Just(0), b' '..=b'~', 0x80..=0xBF_u8, 0xC2..=0xF4_u8])
+        ) {
+            prop_assert!(may_begin_text([start[0], start[1], start[2]]) || !may_begin_content(&start));
+        }
+
+        #[test]
+        fn the_start_of_a_run_is_what_it_decodes_to(letters in "[A-Za-z0-9+/_-]{24}", digits in "[A-Fa-f0-9]{40}") {
+            for (alphabet, letters) in [(Alphabet::Base64, letters), (Alphabet::Hex, digits)] {
+                let decoded = alphabet.decoded(letters.as_bytes());
+                prop_assert_eq!(&alphabet.start::<START>(letters.as_bytes())[..], &decoded[..START]);
+                prop_assert_eq!(&alphabet.start::<3>(letters.as_bytes())[..], &decoded[..3]);
+            }
+        }
+    }
+
+    #[test]
+    fn text_and_what_is_known_by_its_first_bytes_may_begin() {
+        for start in ["\u{4E2D}\u{4E2D}\u{4E2D}\u{4E2D}", "\u{e9}t\u{e9} \u{1F600}12", "a\u{e9}\u{e9} and so"] {
+            let start: [u8; START] = start.as_bytes()[..START].try_into().unwrap();
+            assert!(may_begin_text([start[0], start[1], start[2]]) && may_begin_content(&start));
+        }
+        for start in [*b"\xFF\xFE\x01", *b"a\0\x01", *b"\0a\0", *b"\x1F\x8B\x08", *b"\x78\x01\x02"] {
+            assert!(may_begin_text(start), "{}", start.escape_ascii());
+        }
+        for start in [*b"\x01ab", *b"a\x80b", *b"\x80ab", *b"\xC3ab", *b"ab\x07", *b"a\xC3b"] {
+            assert!(!may_begin_text(start), "{}", start.escape_ascii());
+        }
+    }
+}

@@ -173,27 +173,29 @@ const MARK: usize = base64::JUDGED + BLOCK;
 /// it depends on is the mark and no more than [`MARK`] bytes around.
 pub(in crate::engine) fn marks(text: &[u8], window: Span, mut tell: impl FnMut(Span)) {
     const HALF: usize = BLOCK / 2;
+    let first = window.start.next_multiple_of(HALF).min(text.len());
+    let blocks = || {
+        let (blocks, _) = text[first..].as_chunks::<HALF>();
+        (first..window.end).step_by(HALF).zip(blocks)
+    };
     let mut settled = window.start;
-    for at in (window.start.next_multiple_of(HALF)..window.end.min(text.len().saturating_sub(HALF - 1))).step_by(HALF) {
-        let Some(block) = text[at..].first_chunk::<HALF>() else {
-            break;
-        };
-        if !has_any_up_to(b' ', block) {
-            if at >= settled && block.iter().all(|&c| run::is_letter(c)) {
-                let start = run::LETTERS.start(text, at, at.saturating_sub(MARK));
-                let end = run::LETTERS.end(&text[..text.len().min(start + MARK)], at);
-                settled = run::LETTERS.end(&text[..window.end], at);
-                let is_whole = start == 0 || !run::is_letter(text[start - 1]);
-                if is_whole && end - start >= BLOCK && base64::may_begin(&text[start..end]) {
-                    tell(Span { start: start.saturating_sub(1), end });
-                }
+    for (at, block) in blocks() {
+        if !has_any_up_to(b' ', block) && at >= settled && block.iter().all(|&c| run::is_letter(c)) {
+            let start = run::LETTERS.start(text, at, at.saturating_sub(MARK));
+            let end = run::LETTERS.end(&text[..text.len().min(start + MARK)], at);
+            settled = run::LETTERS.end(&text[..window.end], at);
+            let is_whole = start == 0 || !run::is_letter(text[start - 1]);
+            if is_whole && end - start >= BLOCK && base64::may_begin(&text[start..end]) {
+                tell(Span { start: start.saturating_sub(1), end });
             }
-        } else if has_any_up_to(0, block) {
-            let (halves, _) = block.as_chunks::<8>();
-            for (half, bytes) in halves.iter().enumerate().filter(|(_, bytes)| first_of_wide(*bytes).is_some()) {
-                let start = at + 8 * half;
-                tell(Span { start, end: start + bytes.len() });
-            }
+        }
+    }
+    let has_zero = memchr::memchr(0, &text[first..text.len().min(window.end + HALF)]).is_some();
+    for (at, block) in blocks().filter(|(_, block)| has_zero && has_any_up_to(0, block)) {
+        let (halves, _) = block.as_chunks::<8>();
+        for (half, bytes) in halves.iter().enumerate().filter(|(_, bytes)| first_of_wide(*bytes).is_some()) {
+            let start = at + 8 * half;
+            tell(Span { start, end: start + bytes.len() });
         }
     }
     for at in memchr::memchr_iter(b'%', window.of(text)).map(|at| window.start + at) {
@@ -202,6 +204,15 @@ pub(in crate::engine) fn marks(text: &[u8], window: Span, mut tell: impl FnMut(S
         if before + behind >= BLOCK {
             tell(Span { start: at - before, end: at + behind });
         }
+    }
+}
+
+/// A window with the runs of letters that go on beyond it, as far as they matter.
+pub(in crate::engine) fn along_runs(text: &[u8], window: Span) -> Span {
+    let last = text.len().min(window.end + MARK);
+    Span {
+        start: run::LETTERS.start(text, window.start, window.start.saturating_sub(MARK)),
+        end: run::LETTERS.end(&text[..last], window.end),
     }
 }
 

@@ -101,12 +101,20 @@ impl<'a> Splits<'a> {
     }
 
     /// What stands at `at` between two pieces of a word.
+    #[inline]
     pub(super) fn at(&self, at: usize) -> Option<Character> {
+        // Most that could stand between pieces has none before it, and most line ends have no quotation behind them.
+        let before = at.checked_sub(1).and_then(|before| self.text.get(before))?;
+        if !is_piece(before) || is_plain_line_end(&self.text[at..]) {
+            return None;
+        }
+        self.behind_piece(at)
+    }
+
+    fn behind_piece(&self, at: usize) -> Option<Character> {
         let text = self.text;
-        let is_piece = |c: &&u8| is_base64(c) || matches!(c, b'=' | b'_' | b'-');
-        at.checked_sub(1).and_then(|before| text.get(before)).filter(is_piece)?;
         let length = self.between(at)?;
-        text.get(at + length).filter(is_piece)?;
+        text.get(at + length).filter(|c| is_piece(c))?;
         let (before, after) = pieces(text, at, at + length);
         if is_whole(before) || is_whole(after) {
             return None;
@@ -128,7 +136,6 @@ impl<'a> Splits<'a> {
                 _ => None,
             },
             0x1B => whole(&COLOURS),
-            b'\r' | b'\n' if !is_quoted(rest) => None,
             b'\r' | b'\n' => whole(&QUOTED).filter(|&length| is_cut_value(text, at, at + length)),
             b'<' => whole(&TAGS).or_else(|| {
                 let rest = &text[at..text.len().min(at + FARTHEST_RUN)];
@@ -151,9 +158,16 @@ impl<'a> Splits<'a> {
     }
 }
 
-/// Whether the next line begins as quoted ones do, which is seldom so.
-fn is_quoted(line_end: &[u8]) -> bool {
-    matches!(line_end, [b'\n', b'>', ..] | [b'\r', b'\n', b'>', ..])
+/// Whether it is the end of a line of which the next does not begin as quoted ones do, which is nearly always so.
+#[inline]
+fn is_plain_line_end(text: &[u8]) -> bool {
+    matches!(text, [b'\r' | b'\n', ..]) && !matches!(text, [b'\n', b'>', ..] | [b'\r', b'\n', b'>', ..])
+}
+
+/// Whether it is of a word that may be put together.
+#[inline]
+fn is_piece(c: &u8) -> bool {
+    is_base64(c) || matches!(c, b'=' | b'_' | b'-')
 }
 
 /// Whether the two pieces make up the length of an access key id or of its secret.
