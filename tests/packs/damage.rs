@@ -182,6 +182,21 @@ fn an_entry_into_which_the_index_lets_another_begin_is_read_all_the_same() {
     assert_eq!(scan(repository.path()).objects.len(), 3);
 }
 
+/// One bit makes a tree of a blob. Trees are not searched, and where nothing is found they are not even read.
+#[test]
+fn a_blob_that_damage_turned_into_a_tree_is_told() {
+    let repository = empty();
+    let entries = [blob(b"one of two"), blob(b"the other")];
+    write_pack(repository.path(), "a", &entries, |_, at| at);
+    damage(&repository.path().join("objects/pack/pack-a.pack"), |bytes| {
+        assert_eq!(bytes[12] >> 4 & 7, 3);
+        bytes[12] ^= 0x10;
+    });
+    let seen = scan(repository.path());
+    assert!(seen.is_told(&store::hex(&entries[0].0)), "{:?}", seen.skipped);
+    assert_eq!(seen.objects.len(), 1);
+}
+
 /// Each of `ids` made of the next, which is in the next pack.
 fn circle(git_dir: &Path, ids: &[Vec<u8>]) {
     for (n, id) in ids.iter().enumerate() {
