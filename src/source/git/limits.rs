@@ -14,7 +14,7 @@ pub struct Limits {
     pub large: u64,
     /// Bytes of bases that are kept for what is still to be made of them; what was let go is made again.
     pub held: usize,
-    /// Bytes of objects that are decoded in all, beside [`PER_BYTE`] for each byte of a pack. Few bytes of a pack can stand for
+    /// Bytes of objects that are decoded in all, beside 4096 for each byte of a pack. Few bytes of a pack can stand for
     /// millions of large objects; what is beyond the limit is told as unread.
     pub work: u64,
     /// Entries of one pack that are told by their ids when they can't be read; of more only the number is told.

@@ -27,7 +27,7 @@ pub(super) struct Worker<'w> {
 pub(super) struct Frame<M> {
     pub(super) rank: u32,
     pub(super) base: Arc<Base<M>>,
-    /// Those that are still to come, as places in [`Families::children`].
+    /// Those that are still to come, as places among all children of families.
     pub(super) children: Range<u32>,
 }
 
