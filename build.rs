@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     let mut files = Vec::new();
-    for root in ["src", "patterns", "Cargo.toml"] {
+    // The lock is not there where the program is a dependency of another.
+    for root in ["src", "patterns", "Cargo.toml", "Cargo.lock"].into_iter().filter(|root| Path::new(root).exists()) {
         println!("cargo::rerun-if-changed={root}");
         add(Path::new(root), &mut files);
     }

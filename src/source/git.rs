@@ -203,7 +203,7 @@ impl History {
             }
             None => {
                 let read = graph::read(&opened.odb, ids, &Selection::All, true, sink);
-                let (graph, is_cut) = Graph::new(&opened.odb, &graph::links(&opened.odb, sink), read, ids, None);
+                let (graph, is_cut) = Graph::new(&opened.odb, &graph::links(&opened.odb, sink), read, ids);
                 (Some(graph), is_cut)
             }
         };
@@ -218,7 +218,7 @@ impl History {
         let odb = &opened.odb;
         let (mut cache, mut notes) = (None, [None, None]);
         if let Some((settings, name)) = &self.cache {
-            let (found, note) = Cache::open(settings, name, odb.hash_len());
+            let (found, note) = Cache::open(settings, name, odb.hash_len(), &self.cuts());
             (cache, notes[0]) = (Some(found), note);
         }
         let mut plan = Plan::default();
@@ -385,6 +385,10 @@ impl Visitor for Scan<'_> {
     fn failed(&self, id: ObjectId, why: &str) {
         self.note_unclean(id);
         self.sink.skipped(Skipped::new(self.opened.odb.label(id), why));
+    }
+
+    fn unread(&self, id: ObjectId) {
+        self.note_unclean(id);
     }
 }
 

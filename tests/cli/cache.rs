@@ -75,12 +75,13 @@ fn a_clean_repository_is_known_as_a_whole() {
 #[test]
 fn no_secret_and_no_id_is_written_down() {
     let bench = repository();
-    let id = bench.plant("repo/env", 1);
+    let (id, secret) = crate::support::example_key(1);
+    let name = secret.replace('/', "_");
+    bench.plant(format!("repo/{id}/{name}"), 1);
     bench.commit("repo", "a key");
     cached(&bench, "repo").expect(1, &[&id]);
     let text = fs::read(cache_file(&bench)).unwrap();
-    let (_, secret) = crate::support::example_key(1);
-    for value in [&id, &secret] {
+    for value in [&id, &secret, &name] {
         assert!(!text.windows(value.len()).any(|window| window == value.as_bytes()));
     }
 }
@@ -140,6 +141,32 @@ fn a_cache_that_can_t_be_written_is_told_of() {
     bench.write("cache", "a file, not a directory");
     let output = cached(&bench, "repo/.git");
     output.expect(0, &[]).expect_stderr(&["writing the cache", "failed"]);
+}
+
+#[test]
+fn a_find_that_goes_does_not_take_another_with_it() {
+    let bench = repository();
+    let (one, two) = (bench.plant("repo/one", 1), bench.plant("repo/two", 2));
+    bench.commit("repo", "keys");
+    cached(&bench, "repo/.git").expect(1, &[&one, &two]);
+    let blob = bench.git("repo", ["rev-parse", "HEAD:one"]);
+    let path = bench.path(format!("repo/.git/objects/{}/{}", &blob[..2], &blob[2..]));
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, b"damaged").unwrap();
+    cached(&bench, "repo/.git").expect(2, &[&two]);
+    same(&bench, "repo/.git");
+}
+
+#[test]
+fn where_a_clone_is_cut_off_matters_though_no_object_changes() {
+    let bench = repository();
+    bench.write("repo/b", "b").commit("repo", "second").write("repo/c", "c").commit("repo", "third");
+    let origin = format!("file://{}", bench.path("repo").display());
+    bench.git("repo", ["clone", "-q", "--bare", "--depth", "1", &origin, "../cut.git"]);
+    cached(&bench, "cut.git").expect(2, &[]);
+    fs::remove_file(bench.path("cut.git/shallow")).unwrap();
+    assert!(same(&bench, "cut.git") > 0);
+    cached(&bench, "cut.git").expect(2, &[]);
 }
 
 #[test]

@@ -336,3 +336,17 @@ fn without_git_a_range_says_that_it_needs_it() {
     let (code, told) = scan(&[]);
     assert!(code == Some(1) && ids.iter().all(|id| told.contains(id)), "{told}");
 }
+
+#[test]
+fn a_file_with_the_id_of_a_submodule_that_stood_there_is_new() {
+    let bench = Keysweep::new();
+    bench.init("repo").write("repo/readme", "nothing\n").commit("repo", "first");
+    let key = bench.plant("repo/key", 1);
+    let blob = bench.git("repo", ["hash-object", "-w", "key"]);
+    std::fs::remove_file(bench.path("repo/key")).unwrap();
+    for mode in ["160000", "100644"] {
+        bench.git("repo", ["update-index", "--add", "--cacheinfo", &format!("{mode},{blob},vendor")]);
+        bench.git("repo", ["commit", "-q", "-m", mode]);
+    }
+    bench.scan(["repo", "--since", "HEAD~1"]).expect(1, &[&key]);
+}

@@ -51,7 +51,9 @@ impl Attribution<'_> {
             let commit = self.commit(graph.commits[position as usize].id, reachable[position as usize]);
             let still = in_head.as_ref().map(|standing| standing.contains(&(blob, path.clone())));
             let origin = Origin::Commit { commit, path: path.into(), in_head: still };
-            places.entry(ids[&blob]).or_default().push(Provenance::new(origin));
+            if let Some(id) = ids.get(&blob) {
+                places.entry(*id).or_default().push(Provenance::new(origin));
+            }
         }
         self.add_staged(wanted, in_head.as_ref(), &mut places);
         self.add_messages(wanted, graph, &reachable, &mut places);

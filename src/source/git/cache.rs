@@ -33,6 +33,8 @@ pub(super) struct Cache {
     path: PathBuf,
     rules: [u8; 32],
     hash_len: usize,
+    /// Where the repository is cut off, as a digest.
+    pub(super) cuts: [u8; 32],
     former: Option<Former>,
 }
 
@@ -75,15 +77,11 @@ pub(super) struct Traces {
     pub(super) trees: Option<TreeTraces>,
 }
 
-/// Which trees hold what was found, and which trees hold those.
+/// Which trees hold what was found, and which trees hold those. Their entries are read again: a name may be a secret itself.
 #[derive(Default)]
 pub(super) struct TreeTraces {
     pub(super) wanted: HashSet<ObjectId>,
-    pub(super) names: Vec<Vec<u8>>,
-    /// Tree, tree in it, and the number of its name there.
-    pub(super) trees: Vec<(ObjectId, ObjectId, u32)>,
-    /// Tree, blob in it, and the number of its name there.
-    pub(super) blobs: Vec<(ObjectId, ObjectId, u32)>,
+    pub(super) trees: Vec<ObjectId>,
 }
 
 impl Default for Plan {
@@ -94,7 +92,12 @@ impl Default for Plan {
 
 impl Cache {
     /// The cache of the repository that is called `name`. The second value says why what was there is of no use.
-    pub(super) fn open(settings: &Settings, name: &[u8], hash_len: usize) -> (Self, Option<String>) {
+    pub(super) fn open(
+        settings: &Settings,
+        name: &[u8],
+        hash_len: usize,
+        cuts: &HashSet<ObjectId>,
+    ) -> (Self, Option<String>) {
         let digest = Sha256::digest(name);
         let stem: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         let path = settings.directory.join(format!("{stem}.keysweep"));
@@ -102,7 +105,7 @@ impl Cache {
             Ok(former) => (former, None),
             Err(error) => (None, Some(format!("the cache {} is not used: {error}; it is made anew", path.display()))),
         };
-        (Self { path, rules: settings.rules, hash_len, former }, note)
+        (Self { path, rules: settings.rules, hash_len, cuts: digest_of(cuts), former }, note)
     }
 
     /// What is left to read. The second value says why what was there is of no use.
@@ -110,7 +113,7 @@ impl Cache {
         let Some(former) = &mut self.former else {
             return (Plan::default(), None);
         };
-        if former.head.objects == all_objects(odb) {
+        if former.head.objects == all_objects(odb, self.cuts) {
             let selection = odb.selection(&former.head.unclean);
             let known = odb.len() as u64 - selection.len(odb) as u64;
             return (Plan { selection, known, is_same: true, keeps_traces: true }, None);
@@ -155,7 +158,7 @@ impl Cache {
         let mut head = Output::default();
         head.0.extend(self.rules);
         head.u32(self.hash_len as u32);
-        head.0.extend(all_objects(odb));
+        head.0.extend(all_objects(odb, self.cuts));
         head.list(unclean.iter(), Output::id);
         head.u32(traces.missing.len() as u32);
         let unclean: HashSet<&[u8]> = unclean.iter().map(ObjectId::as_bytes).collect();
@@ -196,9 +199,19 @@ fn former(path: &Path, rules: [u8; 32], hash_len: usize) -> io::Result<Option<Fo
     Ok(Some(Former { head: head.ok_or_else(|| bad("it is damaged"))?, reader }))
 }
 
-/// A digest of which objects there are: of the checksum and size of each pack, and of the id of each loose object.
-fn all_objects(odb: &Odb) -> [u8; 32] {
+fn digest_of(ids: &HashSet<ObjectId>) -> [u8; 32] {
+    let mut ids: Vec<&ObjectId> = ids.iter().collect();
+    ids.sort_unstable();
     let mut digest = Sha256::new();
+    ids.iter().for_each(|id| digest.update(id.as_bytes()));
+    digest.finalize().into()
+}
+
+/// A digest of which objects there are: of the checksum and size of each pack, and of the id of each loose object; and of what
+/// decides which others should be there.
+fn all_objects(odb: &Odb, cuts: [u8; 32]) -> [u8; 32] {
+    let mut digest = Sha256::new_with_prefix(cuts);
+    digest.update([u8::from(odb.is_partial)]);
     for (checksum, count) in odb.pack_names() {
         digest.update((count as u64).to_le_bytes());
         digest.update(checksum);
@@ -227,14 +240,7 @@ impl Traces {
             return;
         };
         output.list(trees.wanted.iter(), Output::id);
-        output.list(trees.names.iter(), |output, name| output.bytes(name));
-        for links in [&trees.trees, &trees.blobs] {
-            output.list(links.iter(), |output, (parent, child, name)| {
-                output.id(parent);
-                output.id(child);
-                output.u32(*name);
-            });
-        }
+        output.list(trees.trees.iter(), Output::id);
     }
 
     fn read(input: &mut Input<'_>, hash_len: usize) -> Option<Self> {
@@ -250,14 +256,7 @@ impl Traces {
         let mut trees = None;
         if input.u32()? == 1 {
             let wanted = input.list(id)?;
-            let names = input.list(|input| input.bytes().map(<[u8]>::to_vec))?;
-            let mut links = || {
-                let link = |input: &mut Input<'_>| Some((id(input)?, id(input)?, input.u32()?));
-                let is_named = |link: &(ObjectId, ObjectId, u32)| (link.2 as usize) < names.len();
-                input.list(link).filter(|links| links.iter().all(is_named))
-            };
-            let (between, blobs) = (links()?, links()?);
-            trees = Some(TreeTraces { wanted: wanted.into_iter().collect(), names, trees: between, blobs });
+            trees = Some(TreeTraces { wanted: wanted.into_iter().collect(), trees: input.list(id)? });
         }
         let links = Links { commits, tags: tags.into_iter().collect() };
         Some(Self { links, missing: missing.into_iter().collect(), cuts, trees })

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::cache::TreeTraces;
 use super::object::{self, Kind};
 use super::odb::{Odb, Selection};
-use super::trees::{self, Leading, Link, Outline, Trees};
+use super::trees::{self, Link, Outline, Trees};
 use super::walk::{Found, Visitor};
 use crate::blob::{Content, ObjectId};
 use crate::source::{Sink, Skipped};
@@ -140,6 +140,8 @@ impl Visitor for LinkPass<'_> {
     fn failed(&self, id: ObjectId, why: &str) {
         self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
     }
+
+    fn unread(&self, _id: ObjectId) {}
 }
 
 /// What a pass over the trees came to.
@@ -237,22 +239,12 @@ impl Visitor for Gather<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
-        self.shards.with(|shard| shard.failed.push(id));
+        self.unread(id);
         self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
     }
-}
 
-/// Links that are known from before, by the numbers that objects and names have now.
-fn numbered(odb: &Odb, former: &TreeTraces, trees: &mut Trees) -> Leading {
-    let names: Vec<u32> = former.names.iter().map(|name| trees.name(name)).collect();
-    let link = |(parent, child, name): &(ObjectId, ObjectId, u32)| {
-        let (parent, child) = (odb.number(parent.as_bytes())?, odb.number(child.as_bytes())?);
-        Some(Link { parent, child, name: names[*name as usize] })
-    };
-    Leading {
-        trees: former.trees.iter().filter_map(link).collect(),
-        blobs: former.blobs.iter().filter_map(link).collect(),
-        is_cut: false,
+    fn unread(&self, id: ObjectId) {
+        self.shards.with(|shard| shard.failed.push(id));
     }
 }
 
@@ -262,18 +254,11 @@ pub(super) fn without_place(why: &str) -> String {
 }
 
 impl Graph {
-    /// Puts together what the passes came to, and what was known before, as far as it leads to the `wanted` blobs. The second value says
-    /// that there is more of it than can be worked out.
-    pub(super) fn new(
-        odb: &Odb,
-        links: &Links,
-        read: Read,
-        wanted: &HashSet<ObjectId>,
-        former: Option<&TreeTraces>,
-    ) -> (Self, bool) {
+    /// Puts together what the passes came to, as far as it leads to the `wanted` blobs. The second value says that there is more of
+    /// it than can be worked out.
+    pub(super) fn new(odb: &Odb, links: &Links, read: Read, wanted: &HashSet<ObjectId>) -> (Self, bool) {
         let Read { mut trees, .. } = read;
-        let known = former.map_or_else(Leading::default, |former| numbered(odb, former, &mut trees));
-        let leading = trees.leading_to(wanted.iter().filter_map(|id| odb.number(id.as_bytes())), known);
+        let leading = trees.leading_to(wanted.iter().filter_map(|id| odb.number(id.as_bytes())));
         let positions: HashMap<ObjectId, u32> =
             links.commits.iter().enumerate().map(|(position, (id, _))| (*id, position as u32)).collect();
         let commits = links
@@ -297,15 +282,10 @@ impl Graph {
         (graph, leading.is_cut)
     }
 
-    /// What leads to what is wanted, to be kept for the next time.
+    /// The trees that lead to what is wanted, to be kept for the next time.
     pub(super) fn traces(&self, odb: &Odb, wanted: &HashSet<ObjectId>) -> TreeTraces {
-        let named = |link: &Link| Some((odb.id(link.parent)?, odb.id(link.child)?, link.name));
-        TreeTraces {
-            wanted: wanted.clone(),
-            names: self.names.clone(),
-            trees: self.trees.iter().filter_map(named).collect(),
-            blobs: self.blobs.iter().filter_map(named).collect(),
-        }
+        let parents: HashSet<u32> = self.trees.iter().chain(&self.blobs).map(|link| link.parent).collect();
+        TreeTraces { wanted: wanted.clone(), trees: parents.into_iter().filter_map(|tree| odb.id(tree)).collect() }
     }
 
     /// The commit that an object is or, through tags, leads to.

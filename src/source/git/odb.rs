@@ -38,6 +38,19 @@ pub(super) enum Selection {
 }
 
 impl Selection {
+    /// What is selected here or there.
+    pub(super) fn and(&self, other: Self) -> Self {
+        let (Self::Some { packs, loose }, Self::Some { packs: more_packs, loose: more_loose }) = (self, other) else {
+            return Self::All;
+        };
+        let joined = |(some, more): (&Vec<u32>, Vec<u32>)| {
+            let all: BTreeSet<u32> = some.iter().copied().chain(more).collect();
+            all.into_iter().collect()
+        };
+        let all_loose: BTreeSet<ObjectId> = loose.iter().copied().chain(more_loose).collect();
+        Self::Some { packs: packs.iter().zip(more_packs).map(joined).collect(), loose: all_loose.into_iter().collect() }
+    }
+
     /// How many there are; what is there twice counts twice.
     pub(super) fn len(&self, odb: &Odb) -> usize {
         match self {

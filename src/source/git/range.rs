@@ -171,7 +171,9 @@ impl<'a> Range<'a> {
         for entry in object::tree_entries(&data, self.odb.hash_len()) {
             end = entry.at.end;
             let same_name = before.named(entry.name);
-            let is_old = entry.is_link || same_name.iter().any(|old| old.raw_id == entry.raw_id);
+            // A submodule may be followed by a file of the same id.
+            let is_same = |old: &&TreeEntry<'_>| old.raw_id == entry.raw_id && old.is_link == entry.is_link;
+            let is_old = entry.is_link || same_name.iter().any(|old| is_same(&old));
             let Some(id) = ObjectId::from_bytes(entry.raw_id).filter(|_| !is_old) else {
                 continue;
             };

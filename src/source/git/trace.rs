@@ -3,8 +3,6 @@
 
 use std::collections::HashSet;
 
-use sha2::{Digest, Sha256};
-
 use super::cache::{Cache, Plan, Traces, TreeTraces};
 use super::graph::{self, Graph, Links};
 use super::odb::{Odb, Selection};
@@ -54,7 +52,7 @@ impl Tracing<'_> {
             let missing = cache.as_ref().map_or(0, Cache::missing);
             return Traced { missing, come: 0, graph: None, is_cut: false };
         }
-        let cuts = self.cuts_digest();
+        let cuts = cache.as_ref().map_or([0; 32], |cache| cache.cuts);
         let same_unclean = unclean == former_unclean;
         let former = cache.as_mut().filter(|_| plan.keeps_traces).and_then(Cache::traces);
         let former = former.filter(|former| former.cuts == cuts);
@@ -62,28 +60,33 @@ impl Tracing<'_> {
         let covers = former.as_ref().is_some_and(|former| self.covers(former, former_unclean, ids));
         // Where everything should be there and nothing hit, what trees in packs say is not worth a second pass.
         let all_trees = !covers && (!ids.is_empty() || self.odb.is_partial);
-        let selection = if former.is_some() && !all_trees { &plan.selection } else { &Selection::All };
-        let read = graph::read(self.odb, ids, selection, covers || all_trees, self.sink);
+        let traced = former.as_ref().and_then(|former| former.trees.as_ref()).filter(|_| covers);
+        let selection = match traced {
+            _ if former.is_none() || all_trees => Selection::All,
+            Some(known) if !ids.is_empty() => plan.selection.and(self.odb.selection(&known.trees)),
+            _ => plan.selection.and(self.odb.selection(&[])),
+        };
+        let read = graph::read(self.odb, ids, &selection, covers || all_trees, self.sink);
         unclean.extend(&read.failed);
         unclean.sort_unstable();
         let mut missing = read.missing.clone();
         let was_known = former.is_some();
-        let (links, trees) = match former {
+        let links = match former {
             Some(former) => {
                 missing.extend(former.missing.into_iter().filter(|id| !self.odb.contains(*id)));
                 missing.extend(links.missing(self.odb, self.cuts));
-                (former.links.joined_with(links), former.trees.filter(|_| covers))
+                former.links.joined_with(links)
             }
             None => {
                 let is_all = matches!(plan.selection, Selection::All);
                 let links = if is_all { links } else { graph::links(self.odb, self.sink) };
                 missing.extend(links.missing(self.odb, self.cuts));
-                (links, None)
+                links
             }
         };
         let (mut graph, mut is_cut) = (None, false);
         if !ids.is_empty() {
-            let (made, more) = Graph::new(self.odb, &links, read, ids, trees.as_ref());
+            let (made, more) = Graph::new(self.odb, &links, read, ids);
             (graph, is_cut) = (Some(made), more);
         }
         if let Some(cache) = cache.filter(|_| !plan.is_same || !same_unclean || !was_known || all_trees) {
@@ -109,14 +112,6 @@ impl Tracing<'_> {
             && !former.missing.iter().any(|id| self.odb.contains(*id))
     }
 
-    fn cuts_digest(&self) -> [u8; 32] {
-        let mut cuts: Vec<&ObjectId> = self.cuts.iter().collect();
-        cuts.sort_unstable();
-        let mut digest = Sha256::new();
-        cuts.iter().for_each(|id| digest.update(id.as_bytes()));
-        digest.finalize().into()
-    }
-
     fn save(&self, cache: &Cache, unclean: &[ObjectId], traces: &Traces) {
         // What could not be opened may hold more, and be there next time.
         if !self.odb.skipped.is_empty() {
@@ -124,7 +119,9 @@ impl Tracing<'_> {
         }
         if let Err(error) = cache.save(self.odb, unclean, traces) {
             let path = cache.path().display();
-            self.sink.note(format!("writing the cache {path} failed: {error}; the next scan reads everything again"));
+            self.sink.note(format!(
+                "writing the cache {path} failed: {error}; the next scan reads again what is new in this one"
+            ));
         }
     }
 }

@@ -66,7 +66,6 @@ pub(super) struct Trees {
 }
 
 /// What leads to the objects that are looked for.
-#[derive(Default)]
 pub(super) struct Leading {
     /// Links from tree to tree, sorted.
     pub(super) trees: Vec<Link>,
@@ -177,10 +176,11 @@ impl Trees {
     }
 
     /// Everything that leads to the `wanted` objects: an entry that is new in a tree stands in all those, too, that are made of it
-    /// and have kept the entry. What is known of other trees comes in `leading`.
-    pub(super) fn leading_to(&mut self, wanted: impl Iterator<Item = u32>, mut leading: Leading) -> Leading {
+    /// and have kept the entry.
+    pub(super) fn leading_to(&mut self, wanted: impl Iterator<Item = u32>) -> Leading {
         self.derived.sort_unstable_by_key(|tree| (tree.base, tree.number));
         self.new.sort_unstable_by_key(|new| (new.child, new.parent, new.at.start));
+        let mut leading = Leading { trees: Vec::new(), blobs: Vec::new(), is_cut: false };
         let mut above = HashSet::new();
         let mut waiting = Vec::new();
         for blob in wanted {
@@ -191,7 +191,6 @@ impl Trees {
             waiting.extend(links.iter().map(|link| link.parent).filter(|parent| above.insert(*parent)));
         };
         add(&leading.blobs, &mut waiting);
-        add(&leading.trees, &mut waiting);
         while let Some(tree) = waiting.pop() {
             let before = leading.trees.len();
             self.links_to(tree, &mut leading.trees);
@@ -293,7 +292,7 @@ mod tests {
                 prop_assert_eq!(&reading.outline.bounds[..bounds.len()], bounds.as_slice());
                 read_trees.push((data, reading.outline));
             }
-            let leading = trees.leading_to(0..5, Leading::default());
+            let leading = trees.leading_to(0..5);
             let found = leading.blobs.iter().map(|link| {
                 (link.parent, link.child, (trees.names[link.name as usize].len() - 1) as u8)
             });
@@ -307,7 +306,7 @@ mod tests {
         for (parent, child) in [(1, 0), (2, 1), (3, 2), (3, 9), (8, 9)] {
             trees.add_new(parent, child, &(0..30), b"name");
         }
-        let leading = trees.leading_to([0].into_iter(), Leading::default());
+        let leading = trees.leading_to([0].into_iter());
         let pairs = |links: &[Link]| links.iter().map(|link| (link.parent, link.child)).collect::<Vec<_>>();
         assert_eq!((pairs(&leading.blobs), pairs(&leading.trees)), (vec![(1, 0)], vec![(2, 1), (3, 2)]));
     }
@@ -322,7 +321,7 @@ mod tests {
         let copied = [Copied { from: 0, to: 0, len: data.len() }];
         second.add_derived(&read(3, &data, Some((&base.outline, &copied)), 20, &mut |_| panic!("nothing is new")));
         first.absorb(second);
-        let leading = first.leading_to([50].into_iter(), Leading::default());
+        let leading = first.leading_to([50].into_iter());
         let found: Vec<_> = leading.blobs.iter().map(|l| (l.parent, first.names[l.name as usize].as_slice())).collect();
         assert_eq!(found, [(1, &b"a"[..]), (2, b"b"), (3, b"b")]);
     }

@@ -59,6 +59,9 @@ pub(super) trait Visitor: Sync {
 
     /// An object that is there and could not be read.
     fn failed(&self, id: ObjectId, why: &str);
+
+    /// Another one, after so many that it is not told of.
+    fn unread(&self, id: ObjectId);
 }
 
 /// One pack on its way to a visitor. Entries are named by their rank in order of offset.
@@ -375,7 +378,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
                 );
                 self.visitor.failed(id, &why);
             }
-            std::cmp::Ordering::Greater => {}
+            std::cmp::Ordering::Greater => self.visitor.unread(id),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::blob::ObjectId;
+use crate::source::tree::{Links, open_regular};
 
 /// The first bytes of a cache; the number is that of its format.
 const MAGIC: &[u8; 24] = b"keysweep history cache 1";
@@ -28,7 +29,8 @@ impl Reader {
     /// What opening gives, and `InvalidData` with a reason when it is no cache.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
-        let mut file = File::open(path)?;
+        fs::metadata(path)?;
+        let (mut file, _) = open_regular(path, Links::Follow).map_err(io::Error::other)?;
         if !is_own(&file, path)? {
             return Err(bad("it belongs to another user, or its directory does"));
         }
@@ -123,11 +125,6 @@ impl Output {
         self.0.extend(id.as_bytes());
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.u32(bytes.len() as u32);
-        self.0.extend(bytes);
-    }
-
     pub(super) fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut each: impl FnMut(&mut Self, T)) {
         self.u32(items.len() as u32);
         items.for_each(|item| each(self, item));
@@ -162,11 +159,6 @@ impl<'a> Input<'a> {
 
     pub(super) fn id(&mut self, hash_len: usize) -> Option<ObjectId> {
         ObjectId::from_bytes(self.take(hash_len)?)
-    }
-
-    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = self.u32()?;
-        self.take(length as usize)
     }
 
     pub(super) fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
@@ -218,6 +210,6 @@ mod tests {
         assert_eq!(Input(&output.0).list(Input::u32), Some(vec![1, 2]));
         assert_eq!(Input(&output.0[..11]).list(Input::u32), None);
         assert_eq!(Input(&[0xff; 8]).list(Input::u32), None);
-        assert_eq!(Input(&[0xff; 8]).bytes(), None);
+        assert_eq!(Input(&[0xff; 8]).id(20), None);
     }
 }
