@@ -183,7 +183,7 @@ impl History {
         if commits.iter().any(|commit| cuts.contains(commit)) {
             self.note_shallow(sink);
         }
-        let scan = Scan::new(self, opened, sink);
+        let mut scan = Scan::new(self, opened, sink);
         scan.some(commits);
         let brought = Range::new(&opened.odb, commits, sink).brought(&Links::joined(scan.links));
         Scan::new(self, opened, sink).some(&brought.blobs());
@@ -305,15 +305,18 @@ struct Scan<'a> {
     sink: &'a dyn Sink,
     links: Shards<Links>,
     unclean: Shards<Vec<ObjectId>>,
+    /// What was dealt with of objects that were asked for one by one.
+    dealt_with: Option<Mutex<HashSet<ObjectId>>>,
 }
 
 impl<'a> Scan<'a> {
     fn new(history: &'a History, opened: &'a Opened, sink: &'a dyn Sink) -> Self {
-        Self { history, opened, sink, links: Shards::new(), unclean: Shards::new() }
+        Self { history, opened, sink, links: Shards::new(), unclean: Shards::new(), dealt_with: None }
     }
 
     fn hand_out<'o>(&self, id: ObjectId, content: Content<'o>, lineage: Lineage<'o>) -> Option<Vec<Mark>> {
         let provenance = Provenance::new(Origin::Object { repository: self.history.name.clone(), id });
+        self.note_dealt_with(id);
         let taken = self.sink.blob(Blob { provenance, content, lineage });
         if !taken.is_clean {
             self.note_unclean(id);
@@ -322,15 +325,27 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes exactly these objects; one that is not here is told of.
-    fn some(&self, ids: &[ObjectId]) {
+    fn some(&mut self, ids: &[ObjectId]) {
         let odb = &self.opened.odb;
+        self.dealt_with = Some(Mutex::default());
         for id in ids.iter().filter(|id| !odb.is_here(**id)) {
             self.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it");
         }
-        odb.visit(&odb.selection(ids), self);
+        odb.visit(&odb.selection(ids), &*self);
+        let dealt_with = self.dealt_with.take().map(|ids| ids.into_inner().unwrap_or_else(PoisonError::into_inner));
+        for id in ids.iter().filter(|id| dealt_with.as_ref().is_some_and(|dealt_with| !dealt_with.contains(id))) {
+            self.failed(*id, "it is not the commit or file that others take it for; `git fsck` tells more");
+        }
+    }
+
+    fn note_dealt_with(&self, id: ObjectId) {
+        if let Some(ids) = &self.dealt_with {
+            ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        }
     }
 
     fn note_unclean(&self, id: ObjectId) {
+        self.note_dealt_with(id);
         self.unclean.with(|ids| ids.push(id));
     }
 }
@@ -714,7 +729,7 @@ mod tests {
             history.attribute(&wanted, &recorder);
             let opened = history.open().unwrap();
             let range = Range::new(&opened.odb, &ids, &recorder);
-            let scan = Scan::new(&history, &opened, &recorder);
+            let mut scan = Scan::new(&history, &opened, &recorder);
             scan.some(&ids);
             let brought = range.brought(&Links::joined(scan.links));
             let (refs, repository) = (&opened.refs, "repo".into());

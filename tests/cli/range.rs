@@ -350,3 +350,17 @@ fn a_file_with_the_id_of_a_submodule_that_stood_there_is_new() {
     }
     bench.scan(["repo", "--since", "HEAD~1"]).expect(1, &[&key]);
 }
+
+#[test]
+fn a_file_that_says_it_is_a_tree_is_told_of() {
+    let bench = Keysweep::new();
+    bench.init("repo").write("repo/readme", "nothing\n").commit("repo", "first");
+    bench.plant("repo/key", 1);
+    bench.commit("repo", "a key");
+    let blob = bench.git("repo", ["rev-parse", "HEAD:key"]);
+    let tree = bench.git("repo", ["rev-parse", "HEAD^{tree}"]);
+    let loose = |id: &str| bench.path(format!("repo/.git/objects/{}/{}", &id[..2], &id[2..]));
+    std::fs::remove_file(loose(&blob)).unwrap();
+    std::fs::copy(loose(&tree), loose(&blob)).unwrap();
+    bench.scan(["repo", "--since", "HEAD~1"]).expect(2, &[]).expect_unread(&[&blob]);
+}
