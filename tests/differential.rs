@@ -17,12 +17,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use keysweep::blob::{Blob, Content, Lineage, ObjectId};
+use keysweep::blob::{Blob, Lineage, ObjectId};
 use keysweep::engine::rule::RuleSet;
 use keysweep::engine::{self, Scanner};
-use keysweep::provenance::Origin;
 use keysweep::source::git::{History, Revisions};
 use keysweep::source::{Sink, Skipped, Source, Taken};
+
+#[path = "packs/piece.rs"]
+mod piece;
 
 /// One match: the object, the bytes, the rule, and where.
 type Found = BTreeSet<(ObjectId, Vec<u8>, String, usize, usize)>;
@@ -43,18 +45,10 @@ struct Scan<'a> {
 
 impl Sink for Scan<'_> {
     fn blob(&self, blob: Blob<'_>) -> Taken {
-        let Origin::Object { id, .. } = blob.provenance.origin else {
-            panic!("history hands out objects");
-        };
-        let mut read = Vec::new();
-        let bytes = match blob.content {
-            Content::Bytes(bytes) => bytes,
-            Content::Seekable(_) => panic!("history has no files"),
-            Content::Stream(stream) => {
-                stream.read_to_end(&mut read).unwrap();
-                &read
-            }
-        };
+        let id = piece::id(&blob.provenance);
+        let (bytes, result) = piece::read(blob.content);
+        result.unwrap();
+        let bytes = bytes.as_ref();
         let marks = match blob.lineage {
             Lineage::Alone => None,
             Lineage::First => self.scanner.marks(bytes),

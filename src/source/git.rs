@@ -18,7 +18,7 @@ use self::cache::{Cache, Plan};
 use self::graph::{Graph, Links, Shards};
 pub use self::limits::Limits;
 use self::object::Kind;
-use self::odb::{Odb, Selection};
+use self::odb::Odb;
 use self::range::{Brought, Range};
 use self::refs::Refs;
 use self::stand_in::Original;
@@ -80,6 +80,8 @@ pub struct History {
 struct Opened {
     odb: Odb,
     refs: Refs,
+    /// Commits at which history was cut off when it was cloned.
+    cuts: HashSet<ObjectId>,
     /// The commits of a range, parents before children.
     range: Option<Vec<ObjectId>>,
     brought: Option<Brought>,
@@ -132,7 +134,7 @@ impl History {
                 Some(commits)
             }
         };
-        Ok(Opened { odb, refs, range, brought: None, scanned: Mutex::default() })
+        Ok(Opened { odb, refs, cuts: self.cuts(), range, brought: None, scanned: Mutex::default() })
     }
 
     /// Commits at which history was cut off when it was cloned.
@@ -141,8 +143,8 @@ impl History {
         text.lines().filter_map(ObjectId::from_hex).collect()
     }
 
-    fn note_shallow(&self, sink: &dyn Sink) {
-        let cuts = self.cuts().len();
+    fn note_shallow(&self, opened: &Opened, sink: &dyn Sink) {
+        let cuts = opened.cuts.len();
         if cuts > 0 {
             let why = format!(
                 "it is a shallow clone: what came before {cuts} of its commits is not here; `git fetch --unshallow` brings it"
@@ -179,9 +181,8 @@ impl History {
     }
 
     fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) -> Brought {
-        let cuts = self.cuts();
-        if commits.iter().any(|commit| cuts.contains(commit)) {
-            self.note_shallow(sink);
+        if commits.iter().any(|commit| opened.cuts.contains(commit)) {
+            self.note_shallow(opened, sink);
         }
         let mut scan = Scan::new(self, opened, sink);
         scan.some(commits);
@@ -192,33 +193,23 @@ impl History {
 
     /// Commits and trees as far as they say where objects of a whole history stand; `None` where nobody wants to know.
     fn graph(&self, opened: &Opened, ids: &HashSet<ObjectId>, sink: &dyn Sink) -> Option<Graph> {
-        let scanned = opened.scanned.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (graph, is_cut) = match scanned {
-            Some(scanned) => {
-                let tracing = Tracing { odb: &opened.odb, refs: &opened.refs, cuts: &self.cuts(), sink };
-                let traced = tracing.trace(scanned, ids);
-                self.note_come(traced.come, sink);
-                self.note_missing(opened, traced.missing, sink);
-                (traced.graph, traced.is_cut)
-            }
-            None => {
-                let read = graph::read(&opened.odb, ids, &Selection::All, true, sink);
-                let (graph, is_cut) = Graph::new(&opened.odb, &graph::links(&opened.odb, sink), read, ids);
-                (Some(graph), is_cut)
-            }
-        };
-        if is_cut {
+        let scanned = opened.scanned.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let tracing = Tracing { odb: &opened.odb, refs: &opened.refs, cuts: &opened.cuts, sink };
+        let traced = tracing.trace(scanned, ids);
+        self.note_come(traced.come, sink);
+        self.note_missing(opened, traced.missing, sink);
+        if traced.is_cut {
             let why = "too many directories lead to findings: not all of their places are told";
             sink.skipped(Skipped::new(format!("the history of {}", self.name), why));
         }
-        graph
+        traced.graph
     }
 
     fn visit_all(&self, opened: &Opened, sink: &dyn Sink) -> Scanned {
         let odb = &opened.odb;
         let (mut cache, mut notes) = (None, [None, None]);
         if let Some((settings, name)) = &self.cache {
-            let (found, note) = Cache::open(settings, name, odb.hash_len(), &self.cuts());
+            let (found, note) = Cache::open(settings, name, odb.hash_len(), &opened.cuts);
             (cache, notes[0]) = (Some(found), note);
         }
         let mut plan = Plan::default();
@@ -262,7 +253,7 @@ impl Source for History {
         match &opened.range {
             Some(commits) => opened.brought = Some(self.visit_range(&opened, commits, sink)),
             None => {
-                self.note_shallow(sink);
+                self.note_shallow(&opened, sink);
                 let scanned = self.visit_all(&opened, sink);
                 *opened.scanned.lock().unwrap_or_else(PoisonError::into_inner) = Some(scanned);
             }
@@ -332,8 +323,9 @@ impl<'a> Scan<'a> {
             self.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it");
         }
         odb.visit(&odb.selection(ids), &*self);
-        let dealt_with = self.dealt_with.take().map(|ids| ids.into_inner().unwrap_or_else(PoisonError::into_inner));
-        for id in ids.iter().filter(|id| dealt_with.as_ref().is_some_and(|dealt_with| !dealt_with.contains(id))) {
+        let dealt_with = self.dealt_with.take().unwrap_or_default();
+        let dealt_with = dealt_with.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for id in ids.iter().filter(|id| !dealt_with.contains(*id)) {
             self.failed(*id, "it is not the commit or file that others take it for; `git fsck` tells more");
         }
     }
@@ -443,6 +435,7 @@ mod tests {
     use sha1::Digest;
     use tempfile::TempDir;
 
+    use super::odb::Selection;
     use super::*;
     use crate::source::Taken;
 

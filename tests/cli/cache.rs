@@ -39,12 +39,18 @@ fn repository() -> Keysweep {
     bench
 }
 
+/// The same with a key in a file, scanned with a cache, and the key's id.
+fn scanned(file: &str) -> (Keysweep, String) {
+    let bench = repository();
+    let id = bench.plant(format!("repo/{file}"), 1);
+    bench.commit("repo", "a key");
+    cached(&bench, "repo/.git").expect(1, &[&id]);
+    (bench, id)
+}
+
 #[test]
 fn what_is_new_is_found_and_what_was_found_is_told_again() {
-    let bench = repository();
-    let first = bench.plant("repo/a/env", 1);
-    bench.commit("repo", "a key");
-    cached(&bench, "repo/.git").expect(1, &[&first]);
+    let (bench, first) = scanned("a/env");
     let again = cached(&bench, "repo/.git");
     again.expect(1, &[&first]);
     let summary = again.summary();
@@ -88,10 +94,7 @@ fn no_secret_and_no_id_is_written_down() {
 
 #[test]
 fn a_cache_that_is_not_as_it_should_be_is_told_of_and_made_anew() {
-    let bench = repository();
-    let id = bench.plant("repo/env", 1);
-    bench.commit("repo", "a key");
-    cached(&bench, "repo/.git").expect(1, &[&id]);
+    let (bench, id) = scanned("env");
     let path = cache_file(&bench);
     let good = fs::read(&path).unwrap();
     let spoilt: [(&str, Vec<u8>); 6] = [

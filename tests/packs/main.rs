@@ -14,5 +14,6 @@ mod damage;
 mod git;
 mod many;
 mod oracle;
+mod piece;
 mod sink;
 mod store;

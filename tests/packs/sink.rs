@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{LazyLock, Mutex};
 
-use keysweep::blob::{Blob, Content, Lineage, ObjectId};
+use keysweep::blob::{Blob, Lineage, ObjectId};
 use keysweep::engine::rule::RuleSet;
 use keysweep::engine::{Scan, Scanner};
-use keysweep::provenance::Origin;
 use keysweep::source::git::{History, Limits, Revisions};
 use keysweep::source::{Sink, Skipped, Source, Taken};
+
+use crate::piece;
 
 pub(crate) static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(RuleSet::builtin()));
 
@@ -44,20 +45,12 @@ pub(crate) fn collect(id: ObjectId, scan: Scan, found: &mut Found) {
 
 impl Sink for Recorder {
     fn blob(&self, blob: Blob<'_>) -> Taken {
-        let Origin::Object { id, .. } = blob.provenance.origin else {
-            panic!("history hands out objects");
-        };
-        let mut read = Vec::new();
-        let bytes = match blob.content {
-            Content::Bytes(bytes) => bytes,
-            Content::Seekable(_) => panic!("history has no files"),
-            Content::Stream(stream) => {
-                if let Err(error) = stream.read_to_end(&mut read) {
-                    self.skipped(Skipped::new(id.to_string(), error));
-                }
-                &read
-            }
-        };
+        let id = piece::id(&blob.provenance);
+        let (bytes, result) = piece::read(blob.content);
+        let bytes = bytes.as_ref();
+        if let Err(error) = result {
+            self.skipped(Skipped::new(id.to_string(), error));
+        }
         let marks = match blob.lineage {
             Lineage::Alone => None,
             Lineage::First => SCANNER.marks(bytes),

@@ -34,7 +34,7 @@ pub(super) struct Cache {
     rules: [u8; 32],
     hash_len: usize,
     /// Where the repository is cut off, as a digest.
-    pub(super) cuts: [u8; 32],
+    cuts: [u8; 32],
     former: Option<Former>,
 }
 
@@ -71,8 +71,6 @@ pub(super) struct Traces {
     pub(super) links: Links,
     /// What commits, tags and trees speak of and was not there.
     pub(super) missing: HashSet<ObjectId>,
-    /// Where the repository had been cut off, as a digest.
-    pub(super) cuts: [u8; 32],
     /// For what is found in these blobs; `None` when the trees were not read.
     pub(super) trees: Option<TreeTraces>,
 }
@@ -103,7 +101,7 @@ impl Cache {
         let path = settings.directory.join(format!("{stem}.keysweep"));
         let (former, note) = match former(&path, settings.rules, hash_len) {
             Ok(former) => (former, None),
-            Err(error) => (None, Some(format!("the cache {} is not used: {error}; it is made anew", path.display()))),
+            Err(error) => (None, Some(not_used(&path, &error))),
         };
         (Self { path, rules: settings.rules, hash_len, cuts: digest_of(cuts), former }, note)
     }
@@ -127,8 +125,7 @@ impl Cache {
             }
             Err(error) => {
                 self.former = None;
-                let note = format!("the cache {} is not used: {error}; it is made anew", self.path.display());
-                (Plan::default(), Some(note))
+                (Plan::default(), Some(not_used(&self.path, &error)))
             }
         }
     }
@@ -143,10 +140,12 @@ impl Cache {
         self.former.as_ref().map_or(0, |former| former.head.missing as usize)
     }
 
-    /// What is known of commits and trees; nothing when there is no cache, or that part of it is damaged.
+    /// What is known of commits and trees; nothing when there is no cache, that part of it is damaged, or the repository was cut off
+    /// elsewhere.
     pub(super) fn traces(&mut self) -> Option<Traces> {
         let section = self.former.as_mut()?.reader.section(2).ok()?;
         let mut input = Input(&section);
+        input.array().filter(|cuts| *cuts == self.cuts)?;
         Traces::read(&mut input, self.hash_len).filter(|_| input.0.is_empty())
     }
 
@@ -163,7 +162,7 @@ impl Cache {
         head.u32(traces.missing.len() as u32);
         let unclean: HashSet<&[u8]> = unclean.iter().map(ObjectId::as_bytes).collect();
         let known = odb.sorted_ids(|id| !unclean.contains(id));
-        let mut last = Output::default();
+        let mut last = Output(self.cuts.to_vec());
         traces.write(&mut last);
         if let Some(directory) = self.path.parent() {
             fs::create_dir_all(directory)?;
@@ -174,6 +173,10 @@ impl Cache {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn not_used(path: &Path, why: &io::Error) -> String {
+    format!("the cache {} is not used: {why}; it is made anew", path.display())
 }
 
 /// Reads what was left behind; `None` if there is nothing, or nothing for these rules.
@@ -234,7 +237,6 @@ impl Traces {
             output.id(target);
         });
         output.list(self.missing.iter(), Output::id);
-        output.0.extend(self.cuts);
         output.u32(u32::from(self.trees.is_some()));
         let Some(trees) = &self.trees else {
             return;
@@ -252,13 +254,12 @@ impl Traces {
         })?;
         let tags = input.list(|input| Some((id(input)?, id(input)?)))?;
         let missing = input.list(id)?;
-        let cuts = input.array()?;
         let mut trees = None;
         if input.u32()? == 1 {
             let wanted = input.list(id)?;
             trees = Some(TreeTraces { wanted: wanted.into_iter().collect(), trees: input.list(id)? });
         }
         let links = Links { commits, tags: tags.into_iter().collect() };
-        Some(Self { links, missing: missing.into_iter().collect(), cuts, trees })
+        Some(Self { links, missing: missing.into_iter().collect(), trees })
     }
 }

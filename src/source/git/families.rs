@@ -163,8 +163,8 @@ impl Families {
             }
         }
         for rank in 0..bases.len() {
-            let range = self.starts[rank] as usize..self.starts[rank + 1] as usize;
-            self.children[range].sort_unstable_by_key(|child| sizes[*child as usize]);
+            let Range { start, end } = self.places(rank as u32);
+            self.children[start as usize..end as usize].sort_unstable_by_key(|child| sizes[*child as usize]);
         }
         self.sizes = sizes;
     }

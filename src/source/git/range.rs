@@ -172,8 +172,8 @@ impl<'a> Range<'a> {
             end = entry.at.end;
             let same_name = before.named(entry.name);
             // A submodule may be followed by a file of the same id.
-            let is_same = |old: &&TreeEntry<'_>| old.raw_id == entry.raw_id && old.is_link == entry.is_link;
-            let is_old = entry.is_link || same_name.iter().any(|old| is_same(&old));
+            let is_same = |old: &TreeEntry<'_>| old.raw_id == entry.raw_id && old.is_link == entry.is_link;
+            let is_old = entry.is_link || same_name.iter().any(is_same);
             let Some(id) = ObjectId::from_bytes(entry.raw_id).filter(|_| !is_old) else {
                 continue;
             };

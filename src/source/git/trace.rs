@@ -47,43 +47,35 @@ impl Tracing<'_> {
         unclean.sort_unstable();
         unclean.dedup();
         let lost_tips: Vec<ObjectId> = self.refs.tips().filter(|tip| !self.odb.contains(*tip)).collect();
-        let former_unclean = cache.as_ref().map_or(&[][..], Cache::unclean);
-        if plan.is_same && ids.is_empty() && unclean == former_unclean && lost_tips.is_empty() {
+        let former_unclean = cache.as_ref().map_or_else(Vec::new, |cache| cache.unclean().to_vec());
+        let same_unclean = unclean == former_unclean;
+        if plan.is_same && ids.is_empty() && same_unclean && lost_tips.is_empty() {
             let missing = cache.as_ref().map_or(0, Cache::missing);
             return Traced { missing, come: 0, graph: None, is_cut: false };
         }
-        let cuts = cache.as_ref().map_or([0; 32], |cache| cache.cuts);
-        let same_unclean = unclean == former_unclean;
         let former = cache.as_mut().filter(|_| plan.keeps_traces).and_then(Cache::traces);
-        let former = former.filter(|former| former.cuts == cuts);
-        let former_unclean = cache.as_ref().map_or(&[][..], Cache::unclean);
-        let covers = former.as_ref().is_some_and(|former| self.covers(former, former_unclean, ids));
+        let covers = former.as_ref().is_some_and(|former| self.covers(former, &former_unclean, ids));
         // Where everything should be there and nothing hit, what trees in packs say is not worth a second pass.
         let all_trees = !covers && (!ids.is_empty() || self.odb.is_partial);
-        let traced = former.as_ref().and_then(|former| former.trees.as_ref()).filter(|_| covers);
-        let selection = match traced {
-            _ if former.is_none() || all_trees => Selection::All,
-            Some(known) if !ids.is_empty() => plan.selection.and(self.odb.selection(&known.trees)),
-            _ => plan.selection.and(self.odb.selection(&[])),
+        let selection = match &former {
+            Some(former) if !all_trees => {
+                let leading = former.trees.as_ref().filter(|_| !ids.is_empty());
+                plan.selection.and(self.odb.selection(leading.map_or(&[][..], |trees| &trees.trees)))
+            }
+            _ => Selection::All,
         };
         let read = graph::read(self.odb, ids, &selection, covers || all_trees, self.sink);
         unclean.extend(&read.failed);
         unclean.sort_unstable();
         let mut missing = read.missing.clone();
         let was_known = former.is_some();
-        let links = match former {
-            Some(former) => {
-                missing.extend(former.missing.into_iter().filter(|id| !self.odb.contains(*id)));
-                missing.extend(links.missing(self.odb, self.cuts));
-                former.links.joined_with(links)
-            }
-            None => {
-                let is_all = matches!(plan.selection, Selection::All);
-                let links = if is_all { links } else { graph::links(self.odb, self.sink) };
-                missing.extend(links.missing(self.odb, self.cuts));
-                links
-            }
-        };
+        let met_all = was_known || matches!(plan.selection, Selection::All);
+        let mut links = if met_all { links } else { graph::links(self.odb, self.sink) };
+        missing.extend(links.missing(self.odb, self.cuts));
+        if let Some(former) = former {
+            missing.extend(former.missing.into_iter().filter(|id| !self.odb.contains(*id)));
+            links = former.links.joined_with(links);
+        }
         let (mut graph, mut is_cut) = (None, false);
         if !ids.is_empty() {
             let (made, more) = Graph::new(self.odb, &links, read, ids);
@@ -92,7 +84,7 @@ impl Tracing<'_> {
         if let Some(cache) = cache.filter(|_| !plan.is_same || !same_unclean || !was_known || all_trees) {
             let traces = || graph.as_ref().map_or_else(TreeTraces::default, |graph| graph.traces(self.odb, ids));
             let trees = (covers || all_trees).then(traces).filter(|_| !is_cut);
-            self.save(&cache, &unclean, &Traces { links, missing: missing.clone(), cuts, trees });
+            self.save(&cache, &unclean, &Traces { links, missing: missing.clone(), trees });
         }
         missing.extend(lost_tips);
         // One by one only where nothing should be missing.

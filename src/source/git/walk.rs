@@ -98,6 +98,7 @@ const FAMILIES: usize = 256;
 const LARGE_PART: u32 = 256;
 /// No more parts wait for each thread.
 const MOST_WAITING: usize = 2;
+
 impl<'a, V: Visitor> Walk<'a, V> {
     /// `positions` are the places in the pack's index of the objects that are to be handed out: all, if there are none given. Whether
     /// entries are what the index was made for is looked at when `check` says so.
