@@ -8,22 +8,18 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use self::regions::Regions;
 use super::decode::probe::Probe;
 use super::decode::{self, Budget, View};
-use super::fruitless::Stretch;
 use super::pair::{Part, Value};
 use super::prefilter::{Hit, Prefilter};
-use super::rule::Kind;
 use super::window::{self, Cursor};
 use super::{Candidates, Encoding, Scanner, SecretKind};
 use crate::location::{Mark, Span};
 
-/// How far around a keyword or an encoded run the text is decoded: further than pairs are apart.
+/// How far around what there is to find the text is decoded: further than pairs are apart.
 pub(super) const MARGIN: usize = 8 << 10;
-/// The same around a keyword of what is found by itself.
-const SMALL_MARGIN: usize = 3 << 10;
 
+mod promise;
 mod regions;
 
 /// One search of one text.
@@ -36,7 +32,9 @@ pub(super) struct Search<'a> {
     marks: Option<&'a [Mark]>,
     /// What may be decoded to see where something is.
     probing: Budget,
-    /// What may be decoded there.
+    /// What may be decoded to see whether there is anything around it.
+    judging: Budget,
+    /// What may be decoded where there is.
     viewing: Budget,
 }
 
@@ -55,7 +53,7 @@ pub(super) struct Parts<'a> {
 impl<'a> Search<'a> {
     pub(super) fn new(scanner: &'a Scanner, bytes: &'a [u8]) -> Self {
         let budget = || Budget::of(bytes.len());
-        Self { scanner, bytes, slowly: false, marks: None, probing: budget(), viewing: budget() }
+        Self { scanner, bytes, slowly: false, marks: None, probing: budget(), judging: budget(), viewing: budget() }
     }
 
     /// One that takes long and finds the same.
@@ -76,28 +74,18 @@ impl<'a> Search<'a> {
             }
             None => self.hits(self.bytes),
         };
-        let mut regions = self.regions(&hits);
-        let stretches = self.without_fruitless(&mut regions, &mut hits);
-        let Candidates { parts, ids } = self.in_text(self.bytes, &hits);
+        let regions = self.regions(&mut hits);
+        let Candidates { parts, .. } = self.in_text(self.bytes, &hits);
         let mut parts = parts.into_iter().peekable();
         let mut joint = Joint::new(self.bytes);
         let mut foreign = self.scanner.foreign_parts(self.bytes);
-        for (index, &region) in regions.iter().enumerate() {
+        for region in regions {
             let mut inside: Vec<Part> =
                 std::iter::from_fn(|| parts.next_if(|part| part.raw.start < region.end)).collect();
-            let next_id = ids.partition_point(|id| id.start < region.start);
-            let mut has_ids = ids.get(next_id).is_some_and(|id| id.start < region.end);
             let view = self.view(region);
             if let Some(view) = &view {
                 foreign.extend(self.foreign_in_view(view, region));
-                inside = self.in_view(view, region, inside, &mut has_ids);
-            }
-            if let Some(&stretch) = stretches.get(index)
-                && inside.is_empty()
-                && !has_ids
-                && self.is_complete()
-            {
-                self.scanner.fruitless.add(stretch);
+                inside = self.in_view(view, region, inside);
             }
             match view {
                 Some(view) => joint.add_view(region, &view, inside),
@@ -110,7 +98,7 @@ impl<'a> Search<'a> {
 
     /// Every view that is made of the text, with the region of which it is one.
     pub(super) fn views(mut self) -> Vec<(Span, View)> {
-        let regions = self.regions(&self.hits(self.bytes));
+        let regions = self.regions(&mut self.hits(self.bytes));
         regions.into_iter().filter_map(|region| Some((region, self.view(region)?))).collect()
     }
 
@@ -119,62 +107,7 @@ impl<'a> Search<'a> {
     }
 
     fn is_complete(&self) -> bool {
-        !self.probing.is_exceeded() && !self.viewing.is_exceeded()
-    }
-
-    /// Where views are made: around hits and what is encoded.
-    fn regions(&mut self, hits: &[Hit<'_>]) -> Vec<Span> {
-        let mut regions = Regions::of(self.bytes.len());
-        hits.iter().for_each(|hit| regions.add(hit.at..hit.at + 1, self.margin(hit)));
-        let may_be_encoded = self.marks.is_none_or(|marks| marks.iter().any(|mark| mark.encoded));
-        let mut probe = Probe::new(self.bytes, self.slowly);
-        while may_be_encoded && let Some(stretch) = self.next_of_interest(&mut probe, decode::DEPTH) {
-            regions.add(stretch, MARGIN);
-        }
-        regions.merged()
-    }
-
-    /// How much of the text around a hit may matter for what it belongs to.
-    fn margin(&self, hit: &Hit<'_>) -> usize {
-        let is_near = |&rule: &usize| {
-            let rule = self.scanner.rules.at(rule);
-            // What a signature needs stands anywhere in its URL.
-            let is_alone = !matches!(
-                rule.kind,
-                Kind::AccessKeyId
-                    | Kind::Secret(SecretKind::SecretAccessKey | SecretKind::SessionToken | SecretKind::PresignedUrl)
-            );
-            is_alone && rule.pattern.reach() < SMALL_MARGIN
-        };
-        let is_alone = !hit.literal.rules.is_empty() && hit.literal.rules.iter().all(is_near);
-        if is_alone { SMALL_MARGIN } else { MARGIN }
-    }
-
-    /// Leaves out regions in which nothing was found before, with their hits, and returns what the others are to be remembered by.
-    ///
-    /// What is found in a region depends on its bytes and on no others: matches and what they ask to stand nearby are within
-    /// the margin of a hit, and beyond it secrets are looked for only if there is an id.
-    fn without_fruitless(&self, regions: &mut Vec<Span>, hits: &mut Vec<Hit<'_>>) -> Vec<Stretch> {
-        let memory = &self.scanner.fruitless;
-        if self.slowly || !self.scanner.remembers {
-            return Vec::new();
-        }
-        let length = self.bytes.len();
-        let stretch = |region: &Span| {
-            let ends = (region.start == 0, region.end == length);
-            memory.stretch(region.of(self.bytes), (ends, decode::mark(self.bytes)))
-        };
-        let mut stretches: Vec<Stretch> = regions.iter().map(stretch).collect();
-        let is_new: Vec<bool> = stretches.iter().map(|stretch| !memory.knows(*stretch)).collect();
-        if is_new.iter().all(|is_new| *is_new) {
-            return stretches;
-        }
-        hits.retain(|hit| is_new[regions.partition_point(|region| region.end <= hit.at)]);
-        let mut of_region = is_new.iter();
-        regions.retain(|_| of_region.next() == Some(&true));
-        let mut of_stretch = is_new.iter();
-        stretches.retain(|_| of_stretch.next() == Some(&true));
-        stretches
+        [&self.probing, &self.judging, &self.viewing].iter().all(|budget| !budget.is_exceeded())
     }
 
     /// What stands in a text as it is, in order of place, at the hits of its keywords.
@@ -208,8 +141,8 @@ impl<'a> Search<'a> {
     }
 
     /// What stands in a view of a region, together with what was found in the region before. Places are those in the view's last
-    /// text. `has_ids` becomes true if there are ids in it, or what looks like one.
-    fn in_view(&self, view: &View, region: Span, mut parts: Vec<Part>, has_ids: &mut bool) -> Vec<Part> {
+    /// text.
+    fn in_view(&self, view: &View, region: Span, mut parts: Vec<Part>) -> Vec<Part> {
         for part in &mut parts {
             // A part has a keyword in it or very near, and so it is well within the region.
             let within = |at: usize| at.clamp(region.start, region.end) - region.start;
@@ -225,8 +158,7 @@ impl<'a> Search<'a> {
                 part.span = Span { start: start.max(done), end: end.max(done) };
                 done = part.span.end;
             }
-            let Candidates { parts: mut found, ids } = self.in_text(text, &self.hits(text));
-            *has_ids |= !ids.is_empty();
+            let Candidates { parts: mut found, .. } = self.in_text(text, &self.hits(text));
             for part in &mut found {
                 let (span, encoding) = view.raw(index, part.span);
                 part.place(span.shifted(region.start), encoding);
