@@ -10,6 +10,8 @@ use crate::engine::base64::sextet;
 
 /// How much of a run tells what is in it, in letters.
 const HEAD: usize = 96;
+/// Letters that hardly ever are all digits by chance.
+const FIRST: usize = 8;
 /// How many bytes are enough to see of most runs that they hold nothing.
 const START: usize = 12;
 /// How much of a run is decoded to see whether something is deflated in it, in letters.
@@ -178,13 +180,16 @@ fn starts(letters: &[u8]) -> impl Iterator<Item = usize> {
 
 /// What the letters hold, if it is anything that could have a credential in it.
 fn content(letters: &[u8]) -> Option<(Alphabet, Content)> {
-    let digits = letters.iter().take(HEAD).take_while(|c| c.is_ascii_hexdigit()).count();
-    let ways = [(Alphabet::Hex, digits), (Alphabet::Base64, letters.len().min(HEAD))];
-    ways.into_iter().filter(|&(alphabet, length)| length >= alphabet.shortest()).find_map(|(alphabet, length)| {
-        let length = length / alphabet.group().0 * alphabet.group().0;
-        if !may_begin_text(alphabet.start(letters)) || !may_begin_content(&alphabet.start(letters)) {
+    [Alphabet::Hex, Alphabet::Base64].into_iter().find_map(|alphabet| {
+        // Nearly all runs end here.
+        if !alphabet.may_have(letters) || !may_begin_text(alphabet.start(letters)) {
             return None;
         }
+        let length = alphabet.length(&letters[..letters.len().min(HEAD)]);
+        if length < alphabet.shortest() || !may_begin_content(&alphabet.start(letters)) {
+            return None;
+        }
+        let length = length / alphabet.group().0 * alphabet.group().0;
         let head = alphabet.decoded(&letters[..length]);
         // What begins with an x and a space or the like is text and no header of zlib.
         let content =
@@ -268,6 +273,19 @@ impl Alphabet {
         match self {
             Self::Base64 => 6,
             Self::Hex => 4,
+        }
+    }
+
+    /// Whether the first of some letters that are enough for a run may all be its own.
+    fn may_have(self, letters: &[u8]) -> bool {
+        self == Self::Base64 || letters[..FIRST].iter().all(u8::is_ascii_hexdigit)
+    }
+
+    /// How many of the letters are its own before another one comes.
+    fn length(self, letters: &[u8]) -> usize {
+        match self {
+            Self::Base64 => letters.len(),
+            Self::Hex => letters.iter().take_while(|c| c.is_ascii_hexdigit()).count(),
         }
     }
 

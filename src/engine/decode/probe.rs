@@ -183,7 +183,7 @@ pub(in crate::engine) fn marks(text: &[u8], window: Span, mut tell: impl FnMut(S
         if !has_any_up_to(b' ', block) && at >= settled && block.iter().all(|&c| run::is_letter(c)) {
             let start = run::LETTERS.start(text, at, at.saturating_sub(MARK));
             let end = run::LETTERS.end(&text[..text.len().min(start + MARK)], at);
-            settled = run::LETTERS.end(&text[..window.end], at);
+            settled = run::LETTERS.end(&text[..window.end.max(end)], end);
             let is_whole = start == 0 || !run::is_letter(text[start - 1]);
             if is_whole && end - start >= BLOCK && base64::may_begin(&text[start..end]) {
                 tell(Span { start: start.saturating_sub(1), end });
