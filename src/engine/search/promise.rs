@@ -52,7 +52,8 @@ impl Search<'_> {
             return vec![true; places.len()];
         }
         let marked = decode::mark(self.bytes);
-        let stretches: Vec<Option<Stretch>> = places.iter().map(|place| self.unless_fruitless(*place, marked)).collect();
+        let stretches: Vec<Option<Stretch>> =
+            places.iter().map(|place| self.unless_fruitless(*place, marked)).collect();
         let is_new = |hit: &&Hit<'_>| holding(places, hit.at).is_some_and(|place| stretches[place].is_some());
         let hits: Vec<Hit<'_>> = hits.iter().filter(is_new).copied().collect();
         let found = self.in_text(self.bytes, &hits);
