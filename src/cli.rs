@@ -9,6 +9,8 @@ use clap::Parser;
 
 mod accounts;
 mod args;
+#[cfg(feature = "git")]
+mod ci;
 mod exit;
 mod explain;
 #[cfg(feature = "git")]
@@ -31,6 +33,9 @@ pub fn main() -> ExitCode {
         Err(error) => return refused(&error),
     };
     let done = match cli.command {
+        #[cfg(feature = "git")]
+        Command::Scan(args) => ci::applied(args).and_then(|args| scan::run(&args)),
+        #[cfg(not(feature = "git"))]
         Command::Scan(args) => scan::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),

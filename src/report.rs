@@ -20,7 +20,10 @@ use crate::sweep::Tally;
 
 mod csv;
 pub mod explain;
+mod github;
+mod gitlab;
 mod json;
+mod junit;
 mod places;
 #[cfg(test)]
 mod samples;
@@ -28,6 +31,7 @@ mod sanitize;
 mod sarif;
 mod text;
 mod units;
+mod words;
 
 pub use self::sanitize::visible as sanitize;
 pub use self::units::plural;
@@ -45,11 +49,17 @@ pub enum Format {
     Sarif,
     /// One row for each place, for spreadsheets.
     Csv,
+    /// Annotations for a job of GitHub Actions.
+    Github,
+    /// GitLab's report of secret detection.
+    Gitlab,
+    /// JUnit XML, for CI systems that show tests.
+    Junit,
 }
 
 /// A format that nobody knows.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown format {0:?}: it is one of text, json, jsonl, sarif and csv")]
+#[error("unknown format {0:?}: it is one of text, json, jsonl, sarif, csv, github, gitlab and junit")]
 pub struct UnknownFormat(String);
 
 /// Everything a report tells.
@@ -65,12 +75,14 @@ pub struct Report<'a> {
     pub complete: bool,
     /// The rules of the scan, those that found nothing among them.
     pub rules: Vec<RuleInfo<'a>>,
-    /// Secrets are shown in text and JSON; never in SARIF and CSV.
+    /// Secrets are shown in text and JSON; never in any other format.
     pub show_secrets: bool,
     /// Text has colours.
     pub colour: bool,
     /// What time it is, in seconds since 1970: what expired by then is less severe. Left out, nothing has expired.
     pub now: Option<i64>,
+    /// When the scan began and ended, in seconds since 1970, for the one format that must tell.
+    pub ran: [i64; 2],
     /// How long the scan took; left out where reports are to be compared.
     pub seconds: Option<f64>,
     /// The version of the program.
@@ -96,7 +108,11 @@ pub struct RuleInfo<'a> {
 
 impl Format {
     /// All of them, the default first.
-    pub const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Jsonl, Self::Sarif, Self::Csv];
+    pub const ALL: [Self; 8] =
+        [Self::Text, Self::Json, Self::Jsonl, Self::Sarif, Self::Csv, Self::Github, Self::Gitlab, Self::Junit];
+
+    /// Those whose name is the ending of their files.
+    const NAMED_BY_ENDING: [Self; 4] = [Self::Json, Self::Jsonl, Self::Sarif, Self::Csv];
 
     /// As it is written on a command line.
     pub fn name(self) -> &'static str {
@@ -106,18 +122,26 @@ impl Format {
             Self::Jsonl => "jsonl",
             Self::Sarif => "sarif",
             Self::Csv => "csv",
+            Self::Github => "github",
+            Self::Gitlab => "gitlab",
+            Self::Junit => "junit",
         }
     }
 
     /// What the ending of a file's name asks for; `None` when it asks for nothing known.
     pub fn of_file(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        // What GitLab calls its report, also with something before it.
+        if name.ends_with("gl-secret-detection-report.json") {
+            return Some(Self::Gitlab);
+        }
         if name.ends_with(".sarif.json") {
             return Some(Self::Sarif);
         }
         match name.rsplit_once('.')?.1 {
             "txt" => Some(Self::Text),
-            ending => ending.parse().ok().filter(|&format| format != Self::Text),
+            "xml" => Some(Self::Junit),
+            ending => ending.parse().ok().filter(|format| Self::NAMED_BY_ENDING.contains(format)),
         }
     }
 }
@@ -174,11 +198,19 @@ pub fn write(format: Format, report: &Report<'_>, out: &mut dyn Write) -> io::Re
         Format::Jsonl => json::write_lines(report, &mut out)?,
         Format::Sarif => sarif::write(report, &mut out)?,
         Format::Csv => csv::write(report, &mut out)?,
+        Format::Github => github::write(report, &mut out)?,
+        Format::Gitlab => gitlab::write(report, &mut out)?,
+        Format::Junit => junit::write(report, &mut out)?,
     }
     out.flush()
 }
 
 impl Report<'_> {
+    /// The findings that CI systems are told of.
+    fn listed(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter()
+    }
+
     /// The place of a finding's rule in `rules`.
     fn rule_index(&self, finding: &Finding) -> Option<usize> {
         self.rules.iter().position(|rule| *rule.id == *finding.rule)
@@ -265,6 +297,11 @@ mod tests {
             ("report.sarif", Some(Format::Sarif)),
             ("report.sarif.json", Some(Format::Sarif)),
             ("report.csv", Some(Format::Csv)),
+            ("out/gl-secret-detection-report.json", Some(Format::Gitlab)),
+            ("keys-gl-secret-detection-report.json", Some(Format::Gitlab)),
+            ("junit.xml", Some(Format::Junit)),
+            ("report.junit", None),
+            ("report.github", None),
             ("report.text", None),
             ("report", None),
             ("csv", None),
@@ -305,7 +342,7 @@ mod tests {
         ] {
             let report = Report { now, ..sample.report() };
             assert_eq!(report.severity(&sample.findings[0]).to_string(), severity);
-            for format in [Format::Text, Format::Sarif] {
+            for format in [Format::Text, Format::Sarif, Format::Github, Format::Gitlab, Format::Junit] {
                 assert!(written(format, &report).contains(told), "{format}");
             }
             for format in [Format::Json, Format::Jsonl, Format::Csv] {

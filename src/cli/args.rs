@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::accounts::AccountArg;
+#[cfg(feature = "git")]
+use super::ci::CiPlan;
 use crate::engine::rule::Pack;
 use crate::report::Format;
 
@@ -54,6 +56,19 @@ pub(super) struct ScanArgs {
     #[arg(long, value_name = "REV", value_parser = since, conflicts_with = "history")]
     since: Option<String>,
 
+    /// In a job of a CI system: only what is new to it, such as the commits of a push or of a pull request
+    ///
+    /// Knows GitHub Actions, GitLab CI/CD, Bitbucket Pipelines, Azure Pipelines and Jenkins by their variables, and says what it
+    /// takes for new. Where that can't be known everything that is here is scanned. --since and --history win. See docs/ci.md.
+    #[cfg(feature = "git")]
+    #[arg(long)]
+    pub(super) ci: bool,
+
+    /// What --ci came to.
+    #[cfg(feature = "git")]
+    #[arg(skip)]
+    pub(super) ci_plan: CiPlan,
+
     /// Remember here what has been scanned of whole histories, and read only what is new the next time
     ///
     /// The directory gets one file for each repository. No secret is written to it: objects in which something was found are read
@@ -73,7 +88,8 @@ pub(super) struct ScanArgs {
     #[arg(short, long, value_name = "FORMAT")]
     pub(super) format: Option<Format>,
 
-    /// Also write the report to a file; its ending names the format: .txt .json .jsonl .sarif .csv
+    /// Also write the report to a file; its ending names the format: .txt .json .jsonl .sarif .csv .xml (JUnit);
+    /// gl-secret-detection-report.json is GitLab's
     #[arg(short, long, value_name = "FILE", action = ArgAction::Append)]
     pub(super) output: Vec<PathBuf>,
 
@@ -127,10 +143,18 @@ pub(super) struct ScanArgs {
 }
 
 impl ScanArgs {
-    /// `all`, `none` or a range, where the user said which.
+    /// `all`, `none` or a range, where the user said which or the CI system did.
     #[cfg(feature = "git")]
     pub(super) fn history(&self) -> Option<&str> {
-        self.since.as_deref().or(self.history.as_deref())
+        self.since.as_deref().or(self.history.as_deref()).or(self.ci_plan.range.as_deref())
+    }
+
+    /// The user asked for what is new, and nothing is.
+    pub(super) fn is_nothing_new(&self) -> bool {
+        #[cfg(feature = "git")]
+        return self.ci_plan.is_nothing_new;
+        #[cfg(not(feature = "git"))]
+        false
     }
 
     /// What wants to read standard input, in words.

@@ -25,7 +25,7 @@ pub(super) fn open_files(paths: &[PathBuf]) -> Result<Vec<OutputFile>> {
 fn open(path: &Path) -> Result<OutputFile> {
     let name = path.display();
     let Some(format) = Format::of_file(path) else {
-        bail!("can't tell the format of --output {name}: let it end in .txt, .json, .jsonl, .sarif or .csv");
+        bail!("can't tell the format of --output {name}: let it end in .txt, .json, .jsonl, .sarif, .csv or .xml");
     };
     if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         bail!("making the report file {name} failed: it is a directory; name a file in it");
@@ -49,6 +49,19 @@ pub(super) fn write(report: &Report<'_>, args: &ScanArgs, files: Vec<OutputFile>
     };
     let report = Report { colour: wants_colour(), ..report.clone() };
     report::write(format, &report, &mut io::stdout().lock()).context("writing the report failed")
+}
+
+/// When a scan began that ends now and took so many seconds. <https://reproducible-builds.org/specs/source-date-epoch/> says it is another
+/// time: then the same input gives the same report in GitLab's format too.
+pub(super) fn ran(seconds: f64) -> [i64; 2] {
+    let fixed = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|epoch| epoch.parse().ok());
+    match fixed {
+        Some(epoch) => [epoch, epoch],
+        None => {
+            let end = jiff::Timestamp::now().as_second();
+            [end - seconds as i64, end]
+        }
+    }
 }
 
 /// The text report is on a terminal.

@@ -32,7 +32,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let bar = Bar::start(progress.clone(), args.quiet);
     let mut outcome = sweep::run(&found.sources, &scanner, &options, &progress)?;
     drop(bar);
-    complete_tally(&mut outcome, found.skipped);
+    complete_tally(&mut outcome, found.skipped, args.is_nothing_new());
     let complete = outcome.tally.skipped.is_empty();
     let seconds = started.elapsed().as_secs_f64();
     let known = scanner.rules();
@@ -45,6 +45,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
         show_secrets: args.show_secrets,
         colour: false,
         now: Some(jiff::Timestamp::now().as_second()),
+        ran: output::ran(seconds),
         // Without a clock in it, the same input gives the same report.
         seconds: args.verbose.then_some(seconds),
         version: env!("CARGO_PKG_VERSION"),
@@ -96,10 +97,10 @@ fn options(args: &ScanArgs) -> Options {
 }
 
 /// Adds what was skipped before the sweep began; a sweep of nothing is no clean bill of health either.
-fn complete_tally(outcome: &mut Outcome, skipped: Vec<Skipped>) {
+fn complete_tally(outcome: &mut Outcome, skipped: Vec<Skipped>, is_nothing_new: bool) {
     let tally = &mut outcome.tally;
     tally.skipped.extend(skipped);
-    if tally.bytes == 0 && tally.known == 0 && tally.skipped.is_empty() {
+    if tally.bytes == 0 && tally.known == 0 && tally.skipped.is_empty() && !is_nothing_new {
         tally.skipped.push(Skipped::new("the target", "it is empty: nothing was scanned; is it the right one?"));
     }
     tally.skipped.sort();

@@ -41,6 +41,11 @@ pub(super) fn open(args: &ScanArgs, rules: [u8; 32]) -> Result<Targets> {
     }
     #[cfg(not(feature = "git"))]
     let _ = rules;
+    #[cfg(feature = "git")]
+    targets.skipped.extend(args.ci_plan.skipped.iter().cloned());
+    if args.is_nothing_new() {
+        return Ok(targets);
+    }
     for target in &args.targets {
         if args.verbose {
             output::note(&format!("scanning {}", display(target)));

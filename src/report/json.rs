@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 use super::Report;
-use super::sanitize::{acts, lossless};
+use super::sanitize::{acts, is_command, lossless};
 use crate::engine::SecretKind;
 use crate::finding::{Finding as Found, Fingerprint, Occurrence as Place};
 use crate::key::Secret as Hidden;
@@ -129,7 +129,7 @@ pub(super) fn write_lines(report: &Report<'_>, out: &mut dyn Write) -> io::Resul
     write_line(&last, out)
 }
 
-/// JSON on one line. Characters that would act on a terminal are written as `\u009b`: the same string to every reader.
+/// JSON on one line. What would act on a terminal or a CI system is written as `\u009b`: the same string to every reader.
 pub(super) fn write_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut *out, Inert))?;
     out.write_all(b"\n")
@@ -139,13 +139,12 @@ struct Inert;
 
 impl Formatter for Inert {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
-        for piece in fragment.split_inclusive(acts) {
-            match piece.char_indices().next_back().filter(|&(_, c)| acts(c)) {
-                Some((at, c)) => write!(out, "{}\\u{:04x}", &piece[..at], u32::from(c))?,
-                None => out.write_all(piece.as_bytes())?,
-            }
+        let mut from = 0;
+        for (at, c) in fragment.char_indices().filter(|&(at, c)| acts(c) || is_command(&fragment[at..])) {
+            write!(out, "{}\\u{:04x}", &fragment[from..at], u32::from(c))?;
+            from = at + c.len_utf8();
         }
-        Ok(())
+        out.write_all(&fragment.as_bytes()[from..])
     }
 }
 

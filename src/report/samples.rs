@@ -121,6 +121,7 @@ impl Sample {
             show_secrets: false,
             colour: false,
             now: None,
+            ran: [0, 0],
             seconds: None,
             version: "1.2.3",
         }

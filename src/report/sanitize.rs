@@ -1,5 +1,5 @@
 //! Text that others chose, made safe to look at: a path, an author or a line of a file must not move the cursor, ring bells or
-//! turn the reading direction of a terminal. Secrets are not this room's business: they were masked before.
+//! turn the reading direction of a terminal, nor be a command to the CI system whose log it gets into. Secrets are not this room's business: they were masked before.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -12,20 +12,31 @@ pub(super) fn acts(c: char) -> bool {
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text with everything that acts replaced by an escape that is seen: `\n`, `\u{1b}`.
+/// The text with everything that acts replaced by an escape that is seen: `\n`, `\u{1b}`, and `\u{23}#[group]` for what CI systems
+/// would obey.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(acts) {
+    let commands = text.contains("##[") || text.contains("##vso[");
+    if !text.contains(acts) && !text.starts_with("::") && !commands {
         return Cow::Borrowed(text);
     }
-    let escaped = text.chars().fold(String::new(), |mut all, c| {
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for (at, c) in text.char_indices() {
         if acts(c) {
-            all.extend(c.escape_default());
+            escaped.extend(c.escape_default());
+        } else if is_command(&text[at..]) || (at == 0 && text.starts_with("::")) {
+            escaped.extend(c.escape_unicode());
         } else {
-            all.push(c);
+            escaped.push(c);
         }
-        all
-    });
+    }
     Cow::Owned(escaped)
+}
+
+/// Whether a runner of GitHub Actions or an agent of Azure Pipelines would take the line for a command from here on, wherever it stands in
+/// it. (GitHub's other form, `::group::`, is one at the start of a line only.)
+pub(super) fn is_command(text: &str) -> bool {
+    let rest = text.strip_prefix("##").map(|rest| rest.strip_prefix("vso").unwrap_or(rest));
+    rest.is_some_and(|rest| rest.starts_with('['))
 }
 
 /// Text that may be wrapped, on one line.
@@ -94,6 +105,16 @@ mod tests {
         {
             let expected = format!("gpj\\u{{{:x}}}exe", u32::from(hostile));
             assert_eq!(visible(&format!("gpj{hostile}exe")), expected);
+        }
+    }
+
+    #[test]
+    fn a_ci_system_obeys_nothing() {
+        assert_eq!(visible("a##[add-mask]b"), r"a\u{23}#[add-mask]b");
+        assert_eq!(visible("###vso[task.setvariable variable=PATH]x"), r"#\u{23}#vso[task.setvariable variable=PATH]x");
+        assert_eq!(visible("::stop-commands::x"), r"\u{3a}:stop-commands::x");
+        for plain in ["a::b", "## heading", "#[derive]", "##v[x]", "std::io"] {
+            assert_eq!(visible(plain), plain);
         }
     }
 

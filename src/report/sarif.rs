@@ -2,6 +2,7 @@
 //! takes of it: <https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>.
 //! No secret, not even the start of one, gets in here.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -13,8 +14,9 @@ use serde_sarif::sarif;
 use super::json::write_line;
 use super::places::is_present;
 use super::sanitize::{one_line, visible};
+use super::units::plural;
+use super::words::{self, is_link, object_path};
 use super::{Report, RuleInfo};
-use crate::blob::ObjectId;
 use crate::engine::rule::Severity;
 use crate::finding::{Finding, Occurrence};
 use crate::provenance::Origin;
@@ -22,14 +24,31 @@ use crate::source::Skipped;
 
 /// GitHub shows no more locations of a result, and refuses a file in which one has more than a thousand.
 const LOCATIONS: usize = 100;
+/// GitHub refuses a file with more results, and one of more than 10 MB when compressed, which this many locations stay below.
+const RESULTS: usize = 25_000;
+const ALL_LOCATIONS: usize = 50_000;
+/// Unread things told, for the same reason.
+const SKIPPED: usize = 1_000;
+/// GitHub refuses a rule with more.
+const TAGS: usize = 20;
+/// What GitHub calls the root of the repository.
+const ROOT: &str = "%SRCROOT%";
 
 /// One log with one run.
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut findings: Vec<&Finding> = report.listed().collect();
+    let left_out = findings.len().saturating_sub(RESULTS);
+    if left_out > 0 {
+        findings.sort_by_key(|finding| Reverse(report.severity(finding)));
+        findings.truncate(RESULTS);
+    }
+    let most = (ALL_LOCATIONS / findings.len().max(1)).clamp(1, LOCATIONS);
     let run = sarif::Run::builder()
         .tool(tool(report))
-        .invocations(vec![invocation(report)])
+        .invocations(vec![invocation(report, left_out)])
+        .original_uri_base_ids(BTreeMap::from([(ROOT.to_owned(), root())]))
         .column_kind(json!("unicodeCodePoints"))
-        .results(report.findings.iter().map(|finding| result(report, finding)).collect::<Vec<_>>())
+        .results(findings.iter().map(|finding| result(report, finding, most)).collect::<Vec<_>>())
         .build();
     let log = sarif::Sarif::builder()
         .schema("https://json.schemastore.org/sarif-2.1.0.json")
@@ -39,39 +58,45 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     write_line(&log, out)
 }
 
+/// Where it is is the reader's to know: an absolute path would differ from machine to machine.
+fn root() -> sarif::ArtifactLocation {
+    let what =
+        sarif::Message::builder().text("The directory in which the scan ran: the root of the repository.").build();
+    sarif::ArtifactLocation::builder().description(what).build()
+}
+
 fn tool(report: &Report<'_>) -> sarif::Tool {
     let driver = sarif::ToolComponent::builder()
         .name("keysweep")
         .version(report.version)
+        .semantic_version(report.version)
         .rules(report.rules.iter().map(descriptor).collect::<Vec<_>>())
         .build();
     sarif::Tool::builder().driver(driver).build()
 }
 
 fn descriptor(rule: &RuleInfo<'_>) -> sarif::ReportingDescriptor {
-    let text = |text: &str| sarif::MultiformatMessageString::from(&one_line(text));
+    // GitHub wants something in each of these; a rule of the user's own may say nothing of itself.
+    let text = |texts: [&str; 2]| {
+        let text = texts.map(one_line).into_iter().find(|text| !text.is_empty());
+        sarif::MultiformatMessageString::from(&text.unwrap_or_else(|| rule.id.to_owned()))
+    };
+    let tags = ["security", "secret"].map(str::to_owned).into_iter().chain(rule.tags.iter().cloned());
     let properties = sarif::PropertyBag::builder()
-        .tags(
-            ["security", "secret"].map(str::to_owned).into_iter().chain(rule.tags.iter().cloned()).collect::<Vec<_>>(),
-        )
+        .tags(tags.take(TAGS).collect::<Vec<_>>())
         .additional_properties(BTreeMap::from([("security-severity".to_owned(), json!(score(rule.severity)))]))
         .build();
     let mut descriptor = sarif::ReportingDescriptor::builder()
         .id(rule.id)
-        .short_description(text(rule.description))
-        .full_description(text(rule.description))
-        .help(text(rule.remediation))
+        .short_description(text([rule.description, rule.id]))
+        .full_description(text([rule.description, rule.id]))
+        .help(text([rule.remediation, rule.description]))
         .default_configuration(sarif::ReportingConfiguration::builder().level(json!(level(rule.severity))).build())
         .properties(properties)
         .build();
     // A rule of the user's own may have none, and one bad URI is enough for a service to refuse the file.
     descriptor.help_uri = is_link(rule.reference).then(|| rule.reference.to_owned());
     descriptor
-}
-
-fn is_link(reference: &str) -> bool {
-    reference.starts_with("https://")
-        && reference.bytes().all(|c| c.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&c))
 }
 
 /// GitHub's bands: critical above 9.0, high from 7.0, medium from 4.0, low below.
@@ -92,28 +117,42 @@ fn level(severity: Severity) -> sarif::ResultLevel {
     }
 }
 
-fn invocation(report: &Report<'_>) -> sarif::Invocation {
-    let notification = |skipped: &Skipped| {
-        let text = format!("not read: {}: {}", skipped.what, skipped.why);
-        sarif::Notification::builder().level(json!("error")).message(message(&text)).build()
-    };
+fn invocation(report: &Report<'_>, left_out: usize) -> sarif::Invocation {
+    let notification = |text: &str| sarif::Notification::builder().level(json!("error")).message(message(text)).build();
+    let skipped = &report.tally.skipped;
+    let told =
+        skipped.iter().take(SKIPPED).map(|skipped: &Skipped| format!("not read: {}: {}", skipped.what, skipped.why));
+    let more = skipped.len().saturating_sub(SKIPPED);
+    let more = (more > 0).then(|| format!("not read: {}; the JSON report lists all", plural(more as u64, "other")));
+    let left_out = (left_out > 0).then(|| {
+        let findings = plural(left_out as u64, "finding");
+        format!(
+            "{findings} of the least severity left out: services take no more than {RESULTS}; the JSON report lists all"
+        )
+    });
+    let told = told.chain(more).chain(left_out);
     sarif::Invocation::builder()
         .execution_successful(report.complete)
-        .tool_execution_notifications(report.tally.skipped.iter().map(notification).collect::<Vec<_>>())
+        .tool_execution_notifications(told.map(|text| notification(&text)).collect::<Vec<_>>())
         .build()
 }
 
-fn result(report: &Report<'_>, finding: &Finding) -> sarif::Result {
+fn result(report: &Report<'_>, finding: &Finding, most: usize) -> sarif::Result {
     // Services annotate the first location: one that is still there can be looked at.
     let mut places: Vec<&Occurrence> = finding.occurrences.iter().collect();
     places.sort_by_key(|place| !is_present(place));
-    let locations: Vec<_> = places.into_iter().take(LOCATIONS).map(|place| location(finding, place)).collect();
+    let locations: Vec<_> = places.into_iter().take(most).map(|place| location(finding, place)).collect();
+    let fingerprint = finding.fingerprint.to_string();
+    // The only one that GitHub looks at is named after a line, and is the credential's all the same: an alert follows its credential
+    // through a file, whatever is written around it.
+    let fingerprints =
+        [("keysweep/v1", fingerprint.clone()), ("primaryLocationLineHash", format!("{}:1", &fingerprint[..16]))];
     let mut result = sarif::Result::builder()
         .rule_id(&*finding.rule)
         .level(level(report.severity(finding)))
-        .message(message(&said_of(report, finding)))
+        .message(message(&said_of(report, finding, most)))
         .locations(locations)
-        .partial_fingerprints(BTreeMap::from([("keysweep/v1".to_owned(), finding.fingerprint.to_string())]))
+        .partial_fingerprints(BTreeMap::from(fingerprints.map(|(name, value)| (name.to_owned(), value))))
         .build();
     result.rule_index = report.rule_index(finding).map(|index| index as i64);
     result.properties = report.account(finding).map(|(account, standing)| {
@@ -125,27 +164,13 @@ fn result(report: &Report<'_>, finding: &Finding) -> sarif::Result {
 }
 
 /// What leaked, whose it is and at how many places.
-fn said_of(report: &Report<'_>, finding: &Finding) -> String {
-    let what = report.rule(finding).map_or("AWS credential", |rule| rule.description);
-    let mut text = one_line(what).trim_end_matches('.').to_owned();
-    if let Some(id) = finding.access_key_id {
-        text += &format!(": {id}");
-    }
-    if let Some(account) = finding.account() {
-        let canary = if account.is_canary() { "canary " } else { "" };
-        text += &format!(" of {canary}account {account}");
-    }
-    if let Some(expiry) = report.expiry(finding) {
-        text += &format!(", {expiry}");
-    }
+fn said_of(report: &Report<'_>, finding: &Finding, most: usize) -> String {
+    let what = words::what_leaked(report, finding);
     match finding.occurrences.len() {
-        1 => text += ", at one place.",
-        all if all > LOCATIONS => {
-            text += &format!(", at {all} places; {LOCATIONS} of them are listed.");
-        }
-        all => text += &format!(", at {all} places."),
+        1 => format!("{what}, at one place."),
+        all if all > most => format!("{what}, at {all} places; {most} of them are listed."),
+        all => format!("{what}, at {all} places."),
     }
-    text
 }
 
 /// Plain text, in which brackets make no links: whoever chose a path must not choose where it leads (SARIF 3.11.6).
@@ -155,10 +180,12 @@ fn message(text: &str) -> sarif::Message {
 }
 
 fn location(finding: &Finding, place: &Occurrence) -> sarif::Location {
-    let physical = sarif::PhysicalLocation::builder()
-        .artifact_location(sarif::ArtifactLocation::builder().uri(uri(place)).build())
-        .region(region(finding, place))
-        .build();
+    let uri = uri(place);
+    let base = (!uri.starts_with("file:")).then(|| ROOT.to_owned());
+    let mut artifact = sarif::ArtifactLocation::builder().uri(uri).build();
+    artifact.uri_base_id = base;
+    let physical =
+        sarif::PhysicalLocation::builder().artifact_location(artifact).region(region(finding, place)).build();
     let mut location = sarif::Location::builder().physical_location(physical).build();
     if !matches!(place.provenance.origin, Origin::File { .. } | Origin::Stdin) {
         // The URI of what only history keeps says neither which commit nor which message.
@@ -170,14 +197,16 @@ fn location(finding: &Finding, place: &Occurrence) -> sarif::Location {
 
 fn region(finding: &Finding, place: &Occurrence) -> sarif::Region {
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let mut region =
-        sarif::Region::builder().start_line(number(place.point.line)).start_column(number(place.point.column)).build();
-    // Only an id in plain text is known to stand on one line and to be twenty characters there.
-    if let Some(id) = finding.access_key_id.filter(|_| place.encoding.is_empty()) {
-        let length = id.as_str().len() as u64;
-        region.end_column = Some(number(place.point.column.saturating_add(length)));
-    }
-    region
+    let (line, column) = (place.point.line, place.point.column);
+    // Only an id in plain text is known to stand on one line and to be twenty characters there. GitHub wants an end of all.
+    let id = finding.access_key_id.filter(|_| place.encoding.is_empty());
+    let length = id.map_or(1, |id| id.as_str().len() as u64);
+    sarif::Region::builder()
+        .start_line(number(line))
+        .start_column(number(column))
+        .end_line(number(line))
+        .end_column(number(column.saturating_add(length)))
+        .build()
 }
 
 /// A URI reference (RFC 3986). GitHub refuses a whole file for one scheme other than `file:`, so that what has no path in
@@ -198,11 +227,6 @@ fn uri(place: &Occurrence) -> String {
         uri += &encoded(member);
     }
     uri
-}
-
-fn object_path(id: &ObjectId) -> String {
-    let hex = id.to_string();
-    format!(".git/objects/{}/{}", &hex[..2], &hex[2..])
 }
 
 /// Percent-encodes all but what may stand in a path. The colon may not in a relative one's first segment (RFC 3986, 4.2).
@@ -362,8 +386,8 @@ mod tests {
         wide.encoding = vec![Encoding::Utf16Le];
         let run = run_of(&Sample::at(vec![plain, wide]).report());
         let region = |n: usize| run["results"][0]["locations"][n]["physicalLocation"]["region"].clone();
-        assert_eq!(region(0), json!({"startLine": 3, "startColumn": 5, "endColumn": 5 + ID.len()}));
-        assert_eq!(region(1), json!({"startLine": 3, "startColumn": 5}));
+        assert_eq!(region(0), json!({"startLine": 3, "startColumn": 5, "endLine": 3, "endColumn": 5 + ID.len()}));
+        assert_eq!(region(1), json!({"startLine": 3, "startColumn": 5, "endLine": 3, "endColumn": 6}));
     }
 
     #[test]
@@ -412,5 +436,96 @@ mod tests {
             invocation["toolExecutionNotifications"],
             json!([{"level": "error", "message": {"text": r"not read: \[a\](b): it is\nlocked"}}])
         );
+    }
+    #[test]
+    fn an_alert_is_followed_by_its_credential() {
+        let print = |sample: Sample| run_of(&sample.report())["results"][0]["partialFingerprints"].clone();
+        let first = print(Sample::at(vec![file("a", 1)]));
+        let hash = first["primaryLocationLineHash"].as_str().unwrap();
+        assert_eq!(hash, format!("{}:1", &first["keysweep/v1"].as_str().unwrap()[..16]));
+        assert_eq!(first, print(Sample::at(vec![file("b", 7), history(&commit(1, 0), "c", None, 2)])));
+        let mut other = Sample::at(vec![file("a", 1)]);
+        other.findings = vec![finding(&canary(), vec![file("a", 1)])];
+        assert_ne!(first, print(other));
+    }
+
+    #[test]
+    fn relative_paths_are_relative_to_the_root_of_the_repository() {
+        let run = run_of(&Sample::at(vec![file("a", 1), file("/b", 1)]).report());
+        let base =
+            |n: usize| run["results"][0]["locations"][n]["physicalLocation"]["artifactLocation"]["uriBaseId"].clone();
+        assert!(base(0) == ROOT && base(1).is_null(), "{run}");
+        assert!(run["originalUriBaseIds"][ROOT]["uri"].is_null() && run["originalUriBaseIds"][ROOT].is_object());
+    }
+
+    /// <https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/sarif-support-for-code-scanning>
+    #[test]
+    fn github_finds_all_that_it_requires_also_of_rules_that_say_nothing() {
+        let sample = Sample::everything();
+        let tags: Vec<String> = (0..30).map(|n| format!("t{n}")).collect();
+        let mut report = sample.report();
+        report.rules.push(RuleInfo { id: "bare", description: "", remediation: " ", tags: &tags, ..report.rules[0] });
+        let log: Value = serde_json::from_str(&written(Format::Sarif, &report)).unwrap();
+        let run = &log["runs"][0];
+        let filled = |value: &Value, pointers: &[&str]| {
+            for pointer in pointers {
+                let told = value.pointer(pointer).unwrap_or(&Value::Null);
+                let is_empty =
+                    told.is_null() || told.as_str() == Some("") || told.as_array().is_some_and(Vec::is_empty);
+                assert!(!is_empty, "{pointer} of {value}");
+            }
+        };
+        filled(
+            &log,
+            &["/$schema", "/version", "/runs/0/tool/driver/name", "/runs/0/tool/driver/rules", "/runs/0/results"],
+        );
+        for rule in run["tool"]["driver"]["rules"].as_array().unwrap() {
+            filled(rule, &["/id", "/shortDescription/text", "/fullDescription/text", "/help/text", "/properties/tags"]);
+            filled(rule, &["/properties/security-severity"]);
+            assert!(rule["properties"]["tags"].as_array().unwrap().len() <= TAGS);
+        }
+        for result in run["results"].as_array().unwrap() {
+            filled(result, &["/ruleId", "/message/text", "/locations", "/partialFingerprints/primaryLocationLineHash"]);
+            for location in result["locations"].as_array().unwrap() {
+                let region = ["startLine", "startColumn", "endLine", "endColumn"];
+                let region = region.map(|name| format!("/physicalLocation/region/{name}"));
+                region.iter().for_each(|pointer| filled(location, &[pointer]));
+                filled(location, &["/physicalLocation/artifactLocation/uri"]);
+            }
+        }
+    }
+
+    #[test]
+    fn more_results_than_github_takes_are_counted_and_the_file_stays_small_enough() {
+        use std::io::Write as _;
+        let place = |n: usize, k: usize| {
+            let mut path = crate::finding::Fingerprint::of(format!("{n} {k}").as_bytes()).to_string();
+            path.insert(5, '/');
+            history(&commit(1, 0), &path, Some(true), 1 + (n % 977) as u64)
+        };
+        let of_file = |n: usize| {
+            let mut found = finding(ID, (0..3).map(|k| place(n, k)).collect());
+            found.fingerprint = crate::finding::Fingerprint::of(&n.to_le_bytes());
+            found
+        };
+        let mut findings: Vec<Finding> = (0..RESULTS + 5).map(of_file).collect();
+        findings[RESULTS + 4] = finding(&canary(), vec![file("worst", 1)]);
+        findings[..5].iter_mut().for_each(|found| found.rule = "other".into());
+        findings[..5].iter_mut().for_each(|found| found.secrets.clear());
+        let sample = Sample { findings, ..Sample::default() };
+        let text = written(Format::Sarif, &sample.report());
+        let run: Value = serde_json::from_str::<Value>(&text).unwrap()["runs"][0].clone();
+        let results = run["results"].as_array().unwrap();
+        assert_eq!(results.len(), RESULTS);
+        assert!(
+            results
+                .iter()
+                .all(|result| result["ruleId"] != "other" && result["locations"].as_array().unwrap().len() <= 2)
+        );
+        let told = run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].as_str().unwrap();
+        assert!(told.starts_with("5 findings of the least severity left out"), "{told}");
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        assert!(gzip.finish().unwrap().len() < 10_000_000);
     }
 }

@@ -271,7 +271,7 @@ fn described(place: &Place<'_>) -> String {
 }
 
 /// As a person would point at it, with its line.
-fn spot(occurrence: &Occurrence) -> String {
+pub(super) fn spot(occurrence: &Occurrence) -> String {
     let Provenance { origin, member } = &occurrence.provenance;
     let line = occurrence.point.line;
     let member = member.as_ref().map_or(String::new(), |member| format!("!{}", visible(&lossless(member))));

@@ -3,7 +3,8 @@
 //!
 //! `map`, `index`, `midx`, `delta`, `pack` and `loose` read the formats, `listing` says what there is, `odb` joins all that, `numbers`
 //! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, all within `limits`. `refs` and
-//! `stand_in` know names, `graph` and `attribution` know who brought what, of a part of history `range` does; `mirror` fetches what is elsewhere.
+//! `stand_in` know names, `graph` and `attribution` know who brought what, of a part of history `range` does, and `asked` tells
+//! of one before it is read; `mirror` fetches what is elsewhere.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -30,6 +31,7 @@ use crate::blob::{Blob, Content, Lineage, ObjectId};
 use crate::location::Mark;
 use crate::provenance::{Origin, Provenance};
 
+pub mod asked;
 mod attribution;
 mod bases;
 pub mod cache;

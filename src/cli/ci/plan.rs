@@ -1,0 +1,221 @@
+//! What a job says of itself, held to the repository that it has: which range is new, and what of it can't be seen.
+
+use anyhow::Result;
+
+use super::systems::{Base, Job};
+use crate::blob::ObjectId;
+use crate::report::plural;
+use crate::source::Skipped;
+
+/// What to scan, and what to say of it.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// The range that is new; `None` to scan everything that is here.
+    pub(crate) range: Option<String>,
+    /// All of the job's commits were there before: there is nothing to scan, and nothing wrong with that.
+    pub(crate) is_nothing_new: bool,
+    /// What should have been seen and is not here.
+    pub(crate) skipped: Vec<Skipped>,
+    /// For people.
+    pub(super) notes: Vec<String>,
+}
+
+/// Answers questions about revisions.
+pub(super) trait Repository {
+    /// The commits of a range.
+    fn commits(&self, spec: &str) -> Result<Vec<ObjectId>>;
+
+    /// Whether history was cut off when it was cloned.
+    fn is_shallow(&self) -> bool;
+}
+
+/// # Errors
+/// When nothing is checked out, or git can't be asked.
+pub(super) fn of(job: &Job, repository: &dyn Repository) -> Result<Plan> {
+    let checked_out = repository.commits("HEAD^!")?;
+    let mut plan = Plan::default();
+    let head = match first(repository, job.heads.iter()) {
+        Some((_, id)) => id.to_string(),
+        None => {
+            plan.miss_head(job, checked_out.last());
+            "HEAD".to_owned()
+        }
+    };
+    let about = format!("{}, {}", job.system.name(), job.about);
+    let base = job.bases.iter().find_map(|base| first(repository, [&base.revision]).map(|(_, id)| (base, id)));
+    let Some((base, id)) = base else {
+        plan.notes.push(format!("{about}: {}; everything that is here is scanned", without_base(job)));
+        plan.tell_of_cuts(job, repository);
+        return Ok(plan);
+    };
+    let range = format!("{id}..{head}");
+    let commits = repository.commits(&range)?;
+    let since = format!("{} ({})", short(&id), base.what);
+    if commits.is_empty() {
+        plan.is_nothing_new = plan.skipped.is_empty();
+        plan.notes.push(format!("{about}: nothing is new: {} stands in {since}; nothing is scanned", short(&head)));
+    } else {
+        let count = plural(commits.len() as u64, "commit");
+        plan.notes.push(format!("{about}: {count} since {since} to {}", short(&head)));
+        plan.tell_of_cuts(job, repository);
+    }
+    plan.range = Some(range);
+    Ok(plan)
+}
+
+impl Plan {
+    fn miss_head(&mut self, job: &Job, checked_out: Option<&ObjectId>) {
+        let Some(wanted) = job.heads.first() else {
+            return;
+        };
+        let instead = checked_out.map_or_else(String::new, |id| format!(", {} is", short(id)));
+        let why = format!("it is not here{instead}; {}", job.system.remedy_for_head());
+        self.skipped.push(Skipped::new(format!("commit {}, which this job is about", short(wanted)), why));
+    }
+
+    fn tell_of_cuts(&mut self, job: &Job, repository: &dyn Repository) {
+        if repository.is_shallow() {
+            let remedy = job.system.remedy();
+            self.notes.push(format!("this clone is shallow: what came before it was cut is not visible; {remedy}"));
+        }
+    }
+}
+
+fn without_base(job: &Job) -> String {
+    let names: Vec<String> =
+        job.bases.iter().map(|Base { revision, what }| format!("{} ({what})", short(revision))).collect();
+    if names.is_empty() {
+        return "it does not tell what was there before".to_owned();
+    }
+    format!("what was there before is not here: {}; {}", names.join(", "), job.system.remedy())
+}
+
+/// The first of these revisions that is here.
+fn first<'a>(
+    repository: &dyn Repository,
+    revisions: impl IntoIterator<Item = &'a String>,
+) -> Option<(&'a String, ObjectId)> {
+    revisions.into_iter().find_map(|revision| {
+        // A commit without its parents: one, or none that is here.
+        let commits = repository.commits(&format!("{revision}^!")).ok()?;
+        commits.last().map(|id| (revision, *id))
+    })
+}
+
+/// Enough of an id to know it by; names as they are.
+fn short(revision: impl ToString) -> String {
+    let mut text = revision.to_string();
+    if text.len() >= 40 && text.bytes().all(|c| c.is_ascii_hexdigit()) {
+        text.truncate(12);
+    }
+    match text.strip_prefix("refs/remotes/") {
+        Some(name) => name.to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use anyhow::bail;
+
+    use super::super::systems::System;
+    use super::*;
+
+    /// Answers by what stands here; `HEAD` must.
+    struct Here {
+        commits: BTreeMap<String, Vec<u8>>,
+        shallow: bool,
+    }
+
+    impl Here {
+        fn new(told: &[(&str, &[u8])]) -> Self {
+            let commits = told.iter().map(|(spec, ids)| ((*spec).to_owned(), ids.to_vec())).collect();
+            Self { commits, shallow: false }
+        }
+    }
+
+    impl Repository for Here {
+        fn commits(&self, spec: &str) -> Result<Vec<ObjectId>> {
+            match self.commits.get(spec) {
+                Some(ids) => Ok(ids.iter().map(|id| ObjectId::from_bytes(&[*id; 20]).unwrap()).collect()),
+                None => bail!("no such revision or range as `{spec}`"),
+            }
+        }
+
+        fn is_shallow(&self) -> bool {
+            self.shallow
+        }
+    }
+
+    fn job(heads: &[&str], bases: &[&str]) -> Job {
+        let base = |revision: &&str| Base { revision: (*revision).to_owned(), what: "before".to_owned() };
+        Job {
+            system: System::GitHub,
+            about: "a push to main".to_owned(),
+            heads: heads.iter().map(|head| (*head).to_owned()).collect(),
+            bases: bases.iter().map(base).collect(),
+        }
+    }
+
+    fn id(number: u8) -> String {
+        format!("{number:02x}").repeat(20)
+    }
+
+    #[test]
+    fn the_range_is_from_the_first_base_that_is_here_to_the_first_head() {
+        let range = format!("{}..{}", id(2), id(1));
+        let here = Here::new(&[("HEAD^!", &[1]), ("h^!", &[1]), ("b^!", &[2]), (&range, &[3, 4, 1])]);
+        let plan = of(&job(&["gone", "h"], &["gone", "b"]), &here).unwrap();
+        assert_eq!(plan.range, Some(range));
+        assert!(!plan.is_nothing_new && plan.skipped.is_empty());
+        let expected = "GitHub Actions, a push to main: 3 commits since 020202020202 (before) to 010101010101";
+        assert_eq!(plan.notes, [expected]);
+    }
+
+    #[test]
+    fn without_a_base_everything_is_scanned_and_what_is_missing_is_told() {
+        let mut here = Here::new(&[("HEAD^!", &[1]), ("h^!", &[1])]);
+        here.shallow = true;
+        for (bases, word) in
+            [(&["gone", "refs/remotes/origin/x"][..], "gone (before), origin/x (before)"), (&[], "does not tell")]
+        {
+            let plan = of(&job(&["h"], bases), &here).unwrap();
+            assert!(plan.range.is_none() && !plan.is_nothing_new && plan.skipped.is_empty());
+            assert!(plan.notes[0].contains(word) && plan.notes[0].contains("everything"), "{plan:?}");
+            assert!(plan.notes[1].contains("fetch-depth: 0"), "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_all_there_before_is_nothing_new() {
+        let range = format!("{}..{}", id(1), id(1));
+        let here = Here::new(&[("HEAD^!", &[1]), ("h^!", &[1]), ("b^!", &[1]), (&range, &[])]);
+        let plan = of(&job(&["h"], &["b"]), &here).unwrap();
+        assert!(plan.is_nothing_new && plan.notes[0].contains("nothing is new"), "{plan:?}");
+    }
+
+    #[test]
+    fn a_head_that_is_not_here_is_missed_even_if_nothing_is_new() {
+        let range = format!("{}..HEAD", id(1));
+        let here = Here::new(&[("HEAD^!", &[1]), ("b^!", &[1]), (&range, &[])]);
+        let plan = of(&job(&[&id(9)], &["b"]), &here).unwrap();
+        assert!(!plan.is_nothing_new);
+        assert_eq!(plan.skipped[0].what, "commit 090909090909, which this job is about");
+        assert!(plan.skipped[0].why.contains("not here, 010101010101 is; give actions/checkout"), "{plan:?}");
+    }
+
+    #[test]
+    fn what_was_checked_out_counts_where_the_job_names_no_head() {
+        let range = format!("{}..HEAD", id(2));
+        let here = Here::new(&[("HEAD^!", &[1]), ("b^!", &[2]), (&range, &[1])]);
+        let plan = of(&job(&[], &["b"]), &here).unwrap();
+        assert!(plan.range == Some(range) && plan.skipped.is_empty());
+    }
+
+    #[test]
+    fn nothing_checked_out_is_an_error() {
+        assert!(of(&job(&[], &[]), &Here::new(&[])).is_err());
+    }
+}

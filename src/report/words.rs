@@ -1,0 +1,116 @@
+//! What several formats say of a finding in the same words, and what they call its places. Not even the start of a secret is in them.
+
+use std::fmt::Write as _;
+
+use super::Report;
+use super::places::is_present;
+use super::sanitize::{lossless, one_line, visible};
+use crate::blob::ObjectId;
+use crate::finding::{Finding, Occurrence};
+use crate::provenance::Origin;
+
+/// Which kind of credential it is: what its rule finds.
+pub(super) fn kind(report: &Report<'_>, finding: &Finding) -> String {
+    let what = report.rule(finding).map_or("AWS credential", |rule| rule.description);
+    one_line(what).trim_end_matches('.').to_owned()
+}
+
+/// What leaked and whose it is, without an end to the sentence.
+pub(super) fn what_leaked(report: &Report<'_>, finding: &Finding) -> String {
+    let mut text = kind(report, finding);
+    // Writing to a String can't fail.
+    if let Some(id) = finding.access_key_id {
+        let _ = write!(text, ": {id}");
+    }
+    if let Some(account) = finding.account() {
+        let canary = if account.is_canary() { "canary " } else { "" };
+        let _ = write!(text, " of {canary}account {account}");
+    }
+    if let Some(expiry) = report.expiry(finding) {
+        let _ = write!(text, ", {expiry}");
+    }
+    text
+}
+
+/// What to do about it, on one line.
+pub(super) fn remediation(report: &Report<'_>, finding: &Finding) -> String {
+    one_line(report.rule(finding).map_or("", |rule| rule.remediation))
+}
+
+/// A link to what is known of this kind of credential, if the rule has one that others accept as such.
+pub(super) fn link<'a>(report: &'a Report<'_>, finding: &Finding) -> Option<&'a str> {
+    report.rule(finding).map(|rule| rule.reference).filter(|reference| is_link(reference))
+}
+
+/// Whether it is a URL that no reader refuses.
+pub(super) fn is_link(reference: &str) -> bool {
+    reference.starts_with("https://")
+        && reference.bytes().all(|c| c.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&c))
+}
+
+/// The path of a file that can be looked at as it is now, as it is reached from where the scan ran.
+pub(super) fn present_file(place: &Occurrence) -> Option<String> {
+    let path = place.provenance.path().filter(|_| is_present(place))?;
+    let path = path.strip_prefix(b"./").unwrap_or(path);
+    Some(lossless(path).into_owned())
+}
+
+/// A path for every place: that of the file with the member of an archive, or where git keeps what has none.
+pub(super) fn path(place: &Occurrence) -> String {
+    let mut text = match &place.provenance.origin {
+        Origin::File { path } | Origin::Staged { path, .. } | Origin::Commit { path, .. } => {
+            let path = path.strip_prefix(b"./").unwrap_or(path);
+            lossless(path).into_owned()
+        }
+        Origin::Stdin => "stdin".to_owned(),
+        Origin::CommitMessage { commit } | Origin::TagMessage { commit, .. } => object_path(&commit.id),
+        Origin::Object { id, .. } => object_path(id),
+    };
+    if let Some(member) = &place.provenance.member {
+        let _ = write!(text, "!{}", lossless(member));
+    }
+    visible(&text).into_owned()
+}
+
+/// Where git itself would keep an object: `.git/objects/4b/825dc…`.
+pub(super) fn object_path(id: &ObjectId) -> String {
+    let hex = id.to_string();
+    format!(".git/objects/{}/{}", &hex[..2], &hex[2..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{commit, file, history, message, object, occurrence};
+    use super::*;
+
+    #[test]
+    fn every_place_has_a_path() {
+        let id = |number: &str| format!(".git/objects/{number}/{}", number.repeat(19));
+        let mut zipped = file("./a.zip", 1);
+        zipped.provenance = zipped.provenance.member(b"b\n.env");
+        for (place, expected) in [
+            (file("./a\x1bb", 1), "a\\u{1b}b".to_owned()),
+            (zipped, "a.zip!b\\n.env".to_owned()),
+            (history(&commit(1, 0), "c", None, 1), "c".to_owned()),
+            (occurrence(Origin::Stdin, 1), "stdin".to_owned()),
+            (occurrence(message(&commit(2, 0)), 1), id("02")),
+            (occurrence(object(3), 1), id("03")),
+        ] {
+            assert_eq!(path(&place), expected);
+        }
+    }
+
+    #[test]
+    fn only_what_is_there_now_is_a_present_file() {
+        assert_eq!(present_file(&file("./a", 1)).as_deref(), Some("a"));
+        assert_eq!(present_file(&history(&commit(1, 0), "a", Some(true), 1)).as_deref(), Some("a"));
+        for gone in [
+            history(&commit(1, 0), "a", Some(false), 1),
+            history(&commit(1, 0), "a", None, 1),
+            occurrence(Origin::Stdin, 1),
+            occurrence(message(&commit(2, 0)), 1),
+        ] {
+            assert_eq!(present_file(&gone), None);
+        }
+    }
+}
