@@ -34,7 +34,7 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         #[cfg(feature = "git")]
-        Command::Scan(args) => ci::applied(args).and_then(|args| scan::run(&args)),
+        Command::Scan(args) => ci::applied(*args).and_then(|args| scan::run(&args)),
         #[cfg(not(feature = "git"))]
         Command::Scan(args) => scan::run(&args),
         Command::Explain(args) => explain::run(&args),

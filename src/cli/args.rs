@@ -24,7 +24,7 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Scan directories, files, git repositories, git URLs or standard input
-    Scan(ScanArgs),
+    Scan(Box<ScanArgs>),
     /// Say of everything in a file that looks like a credential why it is reported or not
     Explain(ExplainArgs),
     /// Show or check the rules that say what a credential looks like

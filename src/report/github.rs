@@ -6,8 +6,7 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::places::{self, Place};
-use super::sanitize::visible;
-use super::text::spot;
+use super::sanitize::{acts, visible};
 use super::units::plural;
 use super::words;
 use crate::engine::rule::Severity;
@@ -45,7 +44,7 @@ fn annotation(report: &Report<'_>, finding: &Finding, out: &mut dyn Write) -> io
     let mut properties = places.first().map_or_else(Vec::new, |place| at(finding, place));
     properties.push(("title", title));
     let mut lines = vec![format!("{}.", words::what_leaked(report, finding))];
-    lines.push(stands_in(&places));
+    lines.push(stands_in(finding));
     lines.push(words::remediation(report, finding));
     lines.retain(|line| !line.is_empty());
     command_line(command, &properties, &lines, out)
@@ -57,7 +56,9 @@ fn at(finding: &Finding, place: &Place<'_>) -> Vec<(&'static str, String)> {
     let Some(file) = words::present_file(place) else {
         return Vec::new();
     };
-    let mut properties = vec![("file", visible(&file).into_owned())];
+    // Within a command no other is looked for: the path must be the file's own, or GitHub does not find it.
+    let file = if file.contains(acts) { visible(&file).into_owned() } else { file };
+    let mut properties = vec![("file", file)];
     // The lines of a member are none of the archive's.
     if place.provenance.member.is_none() {
         let line = place.point.line.to_string();
@@ -70,24 +71,14 @@ fn at(finding: &Finding, place: &Place<'_>) -> Vec<(&'static str, String)> {
     properties
 }
 
-fn stands_in(places: &[Place<'_>]) -> String {
-    let mut told: Vec<String> = places.iter().take(PLACES).map(|place| described(place)).collect();
-    if places.len() > PLACES {
-        told.push(plural((places.len() - PLACES) as u64, "more place"));
+fn stands_in(finding: &Finding) -> String {
+    let mut told = words::places(finding);
+    let more = told.len().saturating_sub(PLACES);
+    if more > 0 {
+        told.truncate(PLACES);
+        told.push(plural(more as u64, "more place"));
     }
     format!("It stands in {}.", told.join(", "))
-}
-
-/// With the commit, where a file is no longer there.
-fn described(place: &Place<'_>) -> String {
-    let text = spot(place.shown);
-    match place.shown.provenance.commit() {
-        Some(commit) if !places::is_present(place.shown) && place.shown.provenance.path().is_some() => {
-            let id = commit.id.to_string();
-            format!("{text} (commit {})", &id[..12])
-        }
-        _ => text,
-    }
 }
 
 fn unread(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -144,6 +135,9 @@ mod tests {
             let lines = lines(&Sample::at(vec![place]));
             assert!(lines[0].starts_with("::error title=Leaked"), "{lines:?}");
         }
+        // GitHub must find the file, and looks for no command within one.
+        let lines_of = |path: &str| lines(&Sample::at(vec![file(path, 1)]));
+        assert!(lines_of("##[x]")[0].starts_with("::error file=##[x],line=1,"));
         let mut zipped = file("a.zip", 7);
         zipped.provenance = zipped.provenance.member(b"b.env");
         let lines = lines(&Sample::at(vec![zipped]));

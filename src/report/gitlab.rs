@@ -16,7 +16,7 @@ use super::words;
 use crate::engine::rule::Severity;
 use crate::finding::{Finding, Fingerprint, Occurrence};
 
-/// The oldest version that all GitLab releases of today read without a warning; nothing of a later one is used.
+/// Nothing of a later version is used, so that installations that are not of today take it too.
 const VERSION: &str = "15.0.7";
 /// Vulnerabilities made of one credential: each is a task for somebody.
 const PLACES: usize = 100;

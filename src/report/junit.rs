@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use super::Report;
 use super::places;
 use super::sanitize::visible;
-use super::text::spot;
 use super::units::plural;
 use super::words;
 use crate::finding::Finding;
@@ -53,13 +52,12 @@ fn failure(report: &Report<'_>, finding: &Finding, out: &mut dyn Write) -> io::R
     let what = words::what_leaked(report, finding);
     let severity = report.severity(finding);
     write!(out, r#"      <failure type="{severity}" message="{}">"#, escaped(&what))?;
-    for place in places.iter().take(PLACES) {
-        let commit = place.shown.provenance.commit().filter(|_| !places::is_present(place.shown));
-        let commit = commit.map_or_else(String::new, |commit| format!(" of commit {}", commit.id));
-        writeln!(out, "{}{commit}", escaped(&spot(place.shown)))?;
+    let told = words::places(finding);
+    for place in told.iter().take(PLACES) {
+        writeln!(out, "{}", escaped(place))?;
     }
-    if places.len() > PLACES {
-        writeln!(out, "and {}", plural((places.len() - PLACES) as u64, "more place"))?;
+    if told.len() > PLACES {
+        writeln!(out, "and {}", plural((told.len() - PLACES) as u64, "more place"))?;
     }
     let advice = words::remediation(report, finding);
     writeln!(out, "{}</failure>\n    </testcase>", escaped(&advice))
@@ -126,7 +124,7 @@ mod tests {
         let attributes = json!({"classname": "keysweep.aws-access-key", "name": ID, "file": "a.env", "line": "3"});
         assert_eq!(case[1], attributes);
         assert_eq!(case[3][0][1], json!({"type": "critical", "message": format!("AWS access key: {ID}")}));
-        let text = format!("a.env:3\nold:2 of commit {}\nDeactivate the key, then delete it.", "01".repeat(20));
+        let text = "a.env:3\nold:2 (commit 010101010101)\nDeactivate the key, then delete it.";
         assert_eq!(case[3][0][2], text);
     }
 

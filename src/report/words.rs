@@ -1,10 +1,12 @@
 //! What several formats say of a finding in the same words, and what they call its places. Not even the start of a secret is in them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::Report;
-use super::places::is_present;
-use super::sanitize::{lossless, one_line, visible};
+use super::places::{self, is_present};
+use super::sanitize::{lossless, one_line};
+use super::text::spot;
 use crate::blob::ObjectId;
 use crate::finding::{Finding, Occurrence};
 use crate::provenance::Origin;
@@ -55,7 +57,26 @@ pub(super) fn present_file(place: &Occurrence) -> Option<String> {
     Some(lossless(path).into_owned())
 }
 
-/// A path for every place: that of the file with the member of an archive, or where git keeps what has none.
+/// Where it stands, each place once, as people point at it: with the commit, where a file is no longer there.
+pub(super) fn places(finding: &Finding) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    let mut known = BTreeSet::new();
+    for place in places::of(finding) {
+        let mut text = spot(place.shown);
+        if let Origin::Commit { commit, .. } = &place.shown.provenance.origin
+            && !is_present(place.shown)
+        {
+            let _ = write!(text, " (commit {:.12})", commit.id.to_string());
+        }
+        // A file as it lies and the same in HEAD are one to people.
+        if known.insert(text.clone()) {
+            told.push(text);
+        }
+    }
+    told
+}
+
+/// A path for every place, as it is: that of the file with the member of an archive, or where git keeps what has none.
 pub(super) fn path(place: &Occurrence) -> String {
     let mut text = match &place.provenance.origin {
         Origin::File { path } | Origin::Staged { path, .. } | Origin::Commit { path, .. } => {
@@ -69,7 +90,7 @@ pub(super) fn path(place: &Occurrence) -> String {
     if let Some(member) = &place.provenance.member {
         let _ = write!(text, "!{}", lossless(member));
     }
-    visible(&text).into_owned()
+    text
 }
 
 /// Where git itself would keep an object: `.git/objects/4b/825dc…`.
@@ -80,7 +101,7 @@ pub(super) fn object_path(id: &ObjectId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{commit, file, history, message, object, occurrence};
+    use super::super::samples::{ID, commit, file, finding, history, message, object, occurrence, tag};
     use super::*;
 
     #[test]
@@ -89,8 +110,8 @@ mod tests {
         let mut zipped = file("./a.zip", 1);
         zipped.provenance = zipped.provenance.member(b"b\n.env");
         for (place, expected) in [
-            (file("./a\x1bb", 1), "a\\u{1b}b".to_owned()),
-            (zipped, "a.zip!b\\n.env".to_owned()),
+            (file("./a\x1bb", 1), "a\x1bb".to_owned()),
+            (zipped, "a.zip!b\n.env".to_owned()),
             (history(&commit(1, 0), "c", None, 1), "c".to_owned()),
             (occurrence(Origin::Stdin, 1), "stdin".to_owned()),
             (occurrence(message(&commit(2, 0)), 1), id("02")),
@@ -98,6 +119,20 @@ mod tests {
         ] {
             assert_eq!(path(&place), expected);
         }
+    }
+
+    #[test]
+    fn each_place_is_told_once() {
+        let found = finding(
+            ID,
+            vec![
+                file("a", 1),
+                history(&commit(1, 0), "a", Some(true), 1),
+                history(&commit(1, 0), "b", Some(false), 2),
+                occurrence(tag(&commit(2, 0), b"v1"), 3),
+            ],
+        );
+        assert_eq!(places(&found), ["a:1", "b:2 (commit 010101010101)", "message of tag v1, line 3"]);
     }
 
     #[test]

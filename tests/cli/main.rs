@@ -5,7 +5,9 @@
 mod asks;
 mod bad_input;
 mod cache;
+mod ci;
 mod range;
+mod reports;
 mod rules;
 mod scan;
 mod support;

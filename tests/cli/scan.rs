@@ -127,7 +127,7 @@ fn secrets_in_names_and_links_are_not_shown() {
     at.git("repo", ["commit", "-q", "-m", "x", "--author", &format!("{text} <a@b>")]);
     #[cfg(unix)]
     std::os::unix::fs::symlink(format!("https://u:hunter2@h/{secret}"), at.path("repo/link")).unwrap();
-    for format in ["text", "json", "jsonl", "sarif", "csv"] {
+    for format in ["text", "json", "jsonl", "sarif", "csv", "github", "gitlab", "junit"] {
         let shown = at.invocation(["scan", "repo", "-v", "--format", format]).run();
         let shown = format!("{shown:?}");
         assert!(!shown.contains(&secret[..10]) && !shown.contains("hunter2"), "{format}: {shown}");
@@ -208,11 +208,11 @@ fn standard_input_is_a_target() {
 fn every_format_goes_to_standard_output_and_to_files() {
     let at = Keysweep::new();
     repository(&at);
-    let files = ["r.txt", "r.json", "r.jsonl", "r.sarif", "r.csv"];
+    let files = ["r.txt", "r.json", "r.jsonl", "r.sarif", "r.csv", "r.xml"];
     let outputs = files.iter().flat_map(|file| ["-o", file]);
     let shown = at.invocation(["scan", "repo"].into_iter().chain(outputs)).run();
     assert_eq!(shown.code, Some(1));
-    for (file, format) in files.iter().zip(["text", "json", "jsonl", "sarif", "csv"]) {
+    for (file, format) in files.iter().zip(["text", "json", "jsonl", "sarif", "csv", "junit"]) {
         let written = fs::read_to_string(at.path(file)).unwrap();
         assert_no_secret(&written);
         let printed = at.invocation(["scan", "repo", "--format", format]).run();
@@ -251,7 +251,7 @@ fn secrets_are_shown_only_when_asked_for() {
         let shown = at.invocation(["scan", "--format", format, "--show-secrets"]).run();
         assert!(text(&shown).contains(&secret), "{format}");
     }
-    for format in ["sarif", "csv"] {
+    for format in ["sarif", "csv", "github", "gitlab", "junit"] {
         assert_no_secret(&text(&at.invocation(["scan", "--format", format, "--show-secrets"]).run()));
     }
 }
@@ -285,22 +285,6 @@ fn quiet_says_nothing_and_verbose_says_more() {
     verbose.expect_stderr(&["scanning .", "1 blobs", "1 findings"]);
     let usual = at.invocation(["scan"]).run();
     assert_eq!(usual.stderr, "");
-}
-
-#[test]
-fn the_report_does_not_depend_on_the_number_of_threads() {
-    let at = Keysweep::new();
-    repository(&at);
-    for seed in 10..40 {
-        at.plant(format!("repo/more/{seed}/keys.env"), seed);
-    }
-    at.commit("repo", "many");
-    let with = |jobs: &str| text(&at.scan(["repo", "--jobs", jobs]));
-    let one = with("1");
-    assert_eq!(one.lines().count(), 34);
-    for jobs in ["2", "7"] {
-        assert!(with(jobs) == one, "--jobs {jobs}");
-    }
 }
 
 #[test]

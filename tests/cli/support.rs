@@ -96,7 +96,18 @@ impl Keysweep {
             program: vec![env!("CARGO_BIN_EXE_keysweep").into()],
             args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
             stdin: Vec::new(),
+            variables: Vec::new(),
+            directory: PathBuf::new(),
         }
+    }
+
+    /// Writes a script that can be run, with the directories that it needs.
+    #[cfg(unix)]
+    pub(crate) fn program(&self, name: impl AsRef<Path>, text: &str) -> &Self {
+        use std::os::unix::fs::PermissionsExt;
+        self.write(&name, text);
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        self
     }
 
     fn scrub<'a>(&self, command: &'a mut Command) -> &'a mut Command {
@@ -119,9 +130,23 @@ pub(crate) struct Invocation<'a> {
     program: Vec<OsString>,
     args: Vec<OsString>,
     stdin: Vec<u8>,
+    variables: Vec<(OsString, OsString)>,
+    directory: PathBuf,
 }
 
 impl Invocation<'_> {
+    /// With a variable in the environment.
+    pub(crate) fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// In a directory of the working directory.
+    pub(crate) fn directory(mut self, name: impl Into<PathBuf>) -> Self {
+        self.directory = name.into();
+        self
+    }
+
     /// What comes in on standard input; nothing unless told.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
@@ -165,7 +190,8 @@ impl Invocation<'_> {
             .scrub(&mut command)
             .args(&self.program[1..])
             .args(&self.args)
-            .current_dir(self.place.path(""))
+            .envs(self.variables)
+            .current_dir(self.place.path(self.directory))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

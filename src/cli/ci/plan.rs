@@ -50,7 +50,7 @@ pub(super) fn of(job: &Job, repository: &dyn Repository) -> Result<Plan> {
     };
     let range = format!("{id}..{head}");
     let commits = repository.commits(&range)?;
-    let since = format!("{} ({})", short(&id), base.what);
+    let since = format!("{} ({})", short(id), base.what);
     if commits.is_empty() {
         plan.is_nothing_new = plan.skipped.is_empty();
         plan.notes.push(format!("{about}: nothing is new: {} stands in {since}; nothing is scanned", short(&head)));
