@@ -6,6 +6,7 @@ mod asks;
 mod bad_input;
 mod cache;
 mod ci;
+mod exit;
 mod range;
 mod reports;
 mod rules;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 
 use super::{Origin, new, old};
@@ -16,31 +17,35 @@ fn recipe(name: &str) -> String {
     rest.split_once("\n```\n").unwrap().0.to_owned()
 }
 
-/// The shell commands of a recipe, in order: of `run:`, `script:`, lists of them, and Jenkins' `sh`.
-fn commands(recipe: &str) -> Vec<String> {
+/// A document of YAML, as every one of these systems reads it before anything else.
+fn yaml(text: &str) -> Yaml<'_> {
+    Yaml::load_from_str(text).unwrap_or_else(|error| panic!("{error} in {text}")).remove(0)
+}
+
+/// The shell commands of a recipe: of `run`, `before_script` and `script`, be these lists or not, and of Jenkins' `sh`.
+fn commands(name: &str) -> Vec<String> {
+    let recipe = recipe(name);
+    if name == "jenkins" {
+        let shell = |line: &str| Some(line.trim().strip_prefix("sh '")?.strip_suffix('\'')?.to_owned());
+        return recipe.lines().filter_map(shell).collect();
+    }
     let mut found = Vec::new();
-    let mut list = None;
-    for line in recipe.lines() {
-        let indent = line.len() - line.trim_start().len();
-        let text = line.trim_start();
-        if let Some(command) = text.strip_prefix("sh '").and_then(|rest| rest.strip_suffix('\'')) {
-            found.push(command.to_owned());
-        }
-        if list.is_some_and(|at| indent <= at) {
-            list = None;
-        }
-        let item = text.strip_prefix("- ");
-        if list.is_some() {
-            found.extend(item.map(str::to_owned));
-        } else if ["script:", "before_script:"].contains(&text) {
-            list = Some(indent);
-        } else if let Some(command) =
-            item.and_then(|item| item.strip_prefix("run: ").or_else(|| item.strip_prefix("script: ")))
-        {
-            found.push(command.to_owned());
+    gather(&yaml(&recipe), &mut found);
+    found
+}
+
+fn gather(node: &Yaml<'_>, found: &mut Vec<String>) {
+    for item in node.as_sequence().into_iter().flatten() {
+        gather(item, found);
+    }
+    for (name, value) in node.as_mapping().into_iter().flatten() {
+        if ["run", "before_script", "script"].contains(&name.as_str().unwrap()) {
+            found.extend(value.as_str().map(str::to_owned));
+            found.extend(value.as_sequence().into_iter().flatten().map(|item| item.as_str().unwrap().to_owned()));
+        } else {
+            gather(value, found);
         }
     }
-    found
 }
 
 impl Origin {
@@ -76,7 +81,7 @@ fn every_recipe_of_the_guide_finds_exactly_what_is_new() {
         ("jenkins", "keysweep.xml"),
         ("azure", "keysweep.xml"),
     ] {
-        let commands = commands(&recipe(name));
+        let commands = commands(name);
         assert!(commands.iter().any(|command| command.starts_with("keysweep scan --ci")), "{name}: {commands:?}");
         for (head, code) in [(&origin.topic, 1), (&clean, 0)] {
             origin.checkout(head, &[]);
@@ -113,31 +118,55 @@ fn every_recipe_of_the_guide_finds_exactly_what_is_new() {
     // GitLab's own report as well, and the annotation of GitHub.
     origin.checkout(&origin.topic, &[]);
     let variables = origin.github("pull_request", &origin.pull_request(&origin.main), &mut path);
-    let output = origin.job(&commands(&recipe("github")), &variables);
+    let output = origin.job(&commands("github"), &variables);
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.contains("::error file=new.env,line=1,"), "{stdout}");
 }
 
-/// The guide's action is the one that is here, and what it is given exists.
+/// The texts of a document, wherever they stand in it.
+fn texts<'a>(node: &'a Yaml<'_>, found: &mut Vec<&'a str>) {
+    found.extend(node.as_str());
+    node.as_sequence().into_iter().flatten().for_each(|item| texts(item, found));
+    node.as_mapping().into_iter().flatten().for_each(|(_, value)| texts(value, found));
+}
+
 #[test]
-fn the_action_has_what_the_guide_gives_it() {
-    let action = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
-    for (input, scripts) in [
-        ("upload-sarif", ""),
-        ("args", "KEYSWEEP_ARGS"),
-        ("sarif-file", "KEYSWEEP_SARIF"),
-        ("annotations", "KEYSWEEP_ANNOTATIONS"),
-        ("path", "KEYSWEEP_PATH"),
-        ("version", "KEYSWEEP_VERSION"),
-        ("sha256", "KEYSWEEP_SHA256"),
-        ("token", "KEYSWEEP_TOKEN"),
-    ] {
-        assert!(action.contains(&format!("\n  {input}:\n    description:")), "{input} is not described");
-        assert!(action.contains(&format!("inputs.{input}")) && action.contains(scripts), "{input} is not used");
+fn the_inputs_of_the_action_are_described_used_and_never_a_part_of_a_script() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
+    let action = yaml(&text);
+    assert_eq!(action["runs"]["using"].as_str(), Some("composite"));
+    let mut used = Vec::new();
+    texts(&action["runs"], &mut used);
+    for (input, about) in action["inputs"].as_mapping().unwrap() {
+        let input = input.as_str().unwrap();
+        assert!(about["description"].as_str().is_some_and(|text| text.len() > 20), "{input} is not described");
+        assert!(used.iter().any(|text| text.contains(&format!("inputs.{input}"))), "{input} is not used");
     }
-    // What a user chose never becomes a part of a script.
-    assert!(action.lines().filter(|line| line.trim_start().starts_with("run:")).all(|line| !line.contains("${{")));
-    assert!(recipe("github-action").contains("uses: OWNER/keysweep@"));
+    let scripts = ["install", "scan"]
+        .map(|name| fs::read_to_string(format!("{}/action/{name}.sh", env!("CARGO_MANIFEST_DIR"))).unwrap());
+    for step in action["runs"]["steps"].as_sequence().unwrap() {
+        assert!(step.as_mapping_get("run").is_none_or(|run| !run.as_str().unwrap().contains("${{")));
+        // Each variable that is handed to a script is read by one.
+        for (name, _) in step.as_mapping_get("env").and_then(Yaml::as_mapping).into_iter().flatten() {
+            let name = name.as_str().unwrap();
+            assert!(scripts.iter().any(|script| script.contains(name)), "{name} is not read");
+        }
+    }
+}
+
+#[test]
+fn the_workflow_of_the_action_asks_for_no_more_than_to_read() {
+    for name in ["github-action", "github"] {
+        let recipe = recipe(name);
+        let workflow = yaml(&recipe);
+        let permissions = workflow["permissions"].as_mapping().unwrap();
+        let told: Vec<_> =
+            permissions.iter().map(|(name, value)| (name.as_str().unwrap(), value.as_str().unwrap())).collect();
+        assert_eq!(told, [("contents", "read")]);
+        let steps = workflow["jobs"]["keysweep"]["steps"].as_sequence().unwrap();
+        assert_eq!(steps[0]["with"]["fetch-depth"].as_integer(), Some(0));
+    }
+    assert!(recipe("github-action").contains("- uses: OWNER/keysweep@"));
 }
 
 mod action {
