@@ -278,6 +278,7 @@ fn utc(seconds: i64) -> Option<String> {
 mod tests {
     use super::samples::{Broken, SECRET, Sample, file, written};
     use super::*;
+    use crate::source::Skipped;
 
     #[test]
     fn names_of_formats_are_read_and_others_refused() {
@@ -375,6 +376,24 @@ mod tests {
         for format in Format::ALL {
             let text = sample.written(format).replace('\n', "");
             assert!(!text.contains(sanitize::acts), "{format}: {text:?}");
+        }
+    }
+
+    /// GitHub's runner obeys `::…::` at the start of a line and `##[…]` anywhere in it, Azure's agent `##vso[…]`.
+    #[test]
+    fn nothing_commands_a_ci_system_in_any_format() {
+        for hostile in ["::stop-commands::x", "a##[add-mask]b", "a###vso[task.complete]b"] {
+            let mut sample = Sample::at(vec![file(hostile, 1), file(format!("{hostile}2"), 1)]);
+            sample.findings[0].occurrences[0].snippet.lines[0] = hostile.to_owned();
+            sample.tally.skipped = vec![Skipped::new(hostile, hostile)];
+            for format in Format::ALL {
+                let text = sample.written(format);
+                // Within a command of our own no other is looked for.
+                for line in text.lines().filter(|line| format != Format::Github || !line.starts_with("::error ")) {
+                    let obeyed = line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[");
+                    assert!(!obeyed, "{format}: {line}");
+                }
+            }
         }
     }
 
