@@ -84,7 +84,8 @@ pub(super) struct ScanArgs {
     #[arg(long)]
     pub(super) respect_gitignore: bool,
 
-    /// How to show the report on standard output [default: text]
+    /// How to show the report on standard output: text, json, jsonl, sarif, csv, github (annotations), gitlab or junit
+    /// [default: text]
     #[arg(short, long, value_name = "FORMAT")]
     pub(super) format: Option<Format>,
 
