@@ -28,13 +28,13 @@ pub(super) fn applied(mut args: ScanArgs) -> Result<ScanArgs> {
     if !args.ci {
         return Ok(args);
     }
-    let [target] = &args.targets[..] else {
-        bail!("--ci is about one repository: name one target, or leave it out for the one that the job checked out");
-    };
     if args.history().is_some() {
         tell(&args, "--history and --since say what to scan: the job is not asked");
         return Ok(args);
     }
+    let [target] = &args.targets[..] else {
+        bail!("--ci is about one repository: name one target, or leave it out for the one that the job checked out");
+    };
     let job = job()?;
     let plan = plan::of(&job, &Checkout::open(target)?)?;
     for note in &plan.notes {

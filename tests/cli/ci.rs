@@ -239,6 +239,7 @@ fn flags_win() {
     assert!(quiet.stderr.is_empty() && quiet.code == Some(1), "{quiet:?}");
     // Nor need there be a job then.
     origin.scan_with(&[], &["--since", "HEAD~2"]).expect(1, &[&new()]);
+    origin.scan_with(&[], &["--since", "HEAD~2", ".", "../origin"]).expect(1, &[&new()]);
 }
 
 #[test]
