@@ -9,10 +9,12 @@ use clap::Parser;
 
 mod accounts;
 mod args;
+mod baseline;
 mod exit;
 mod explain;
 #[cfg(feature = "git")]
 mod interrupt;
+mod known;
 mod lists;
 mod only;
 mod output;
@@ -32,6 +34,7 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Scan(args) => scan::run(&args),
+        Command::Baseline(args) => baseline::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
     };

@@ -142,7 +142,7 @@ fn decoded(bytes: &[u8], found: &Match) -> Vec<u8> {
 }
 
 /// Masks what no rule named but may be a secret all the same.
-fn masked(text: &[u8]) -> Vec<u8> {
+pub(super) fn masked(text: &[u8]) -> Vec<u8> {
     let text = NAMED.replace_all(text, |found: &regex::bytes::Captures<'_>| {
         let whole = found.get(0).expect("group 0 is the match");
         let part = found.name("user").or_else(|| found.name("value")).unwrap_or(whole);

@@ -13,9 +13,10 @@ use serde_sarif::sarif;
 use super::json::write_line;
 use super::places::is_present;
 use super::sanitize::{one_line, visible};
-use super::{Report, RuleInfo};
+use super::{Report, RuleInfo, lapse};
 use crate::blob::ObjectId;
 use crate::engine::rule::Severity;
+use crate::finding::suppression::{By, Suppression};
 use crate::finding::{Finding, Occurrence};
 use crate::provenance::Origin;
 use crate::source::Skipped;
@@ -105,7 +106,7 @@ fn invocation(report: &Report<'_>) -> sarif::Invocation {
 
 fn result(report: &Report<'_>, finding: &Finding) -> sarif::Result {
     // Services annotate the first location: one that is still there can be looked at.
-    let mut places: Vec<&Occurrence> = finding.occurrences.iter().collect();
+    let mut places: Vec<&Occurrence> = finding.counting().collect();
     places.sort_by_key(|place| !is_present(place));
     let locations: Vec<_> = places.into_iter().take(LOCATIONS).map(|place| location(finding, place)).collect();
     let mut result = sarif::Result::builder()
@@ -113,7 +114,10 @@ fn result(report: &Report<'_>, finding: &Finding) -> sarif::Result {
         .level(level(report.severity(finding)))
         .message(message(&said_of(report, finding)))
         .locations(locations)
-        .partial_fingerprints(BTreeMap::from([("keysweep/v1".to_owned(), finding.fingerprint.to_string())]))
+        .partial_fingerprints(BTreeMap::from([(
+            "keysweep/v1".to_owned(),
+            report.fingerprint(&finding.fingerprint).to_string(),
+        )]))
         .build();
     result.rule_index = report.rule_index(finding).map(|index| index as i64);
     result.properties = report.account(finding).map(|(account, standing)| {
@@ -121,7 +125,16 @@ fn result(report: &Report<'_>, finding: &Finding) -> sarif::Result {
         let told = told.map(|(name, value)| (name.to_owned(), json!(value)));
         sarif::PropertyBag::builder().additional_properties(BTreeMap::from(told)).build()
     });
+    // All results of a run have this or none has (3.27.23): an empty list says that it counts.
+    result.suppressions = Some(finding.suppressed().map(suppression).into_iter().collect());
     result
+}
+
+fn suppression(why: &Suppression) -> sarif::Suppression {
+    let kind = if why.by == By::Comment { "inSource" } else { "external" };
+    let reason = why.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    let said = format!("{}{reason}", why.source);
+    sarif::Suppression::builder().kind(json!(kind)).status(json!("accepted")).justification(visible(&said)).build()
 }
 
 /// What leaked, whose it is and at how many places.
@@ -138,12 +151,20 @@ fn said_of(report: &Report<'_>, finding: &Finding) -> String {
     if let Some(expiry) = report.expiry(finding) {
         text += &format!(", {expiry}");
     }
-    match finding.occurrences.len() {
+    if let Some(lapsed) = &finding.lapsed {
+        text += &format!(", {}", lapse(lapsed));
+    }
+    match finding.counting().count() {
         1 => text += ", at one place.",
         all if all > LOCATIONS => {
             text += &format!(", at {all} places; {LOCATIONS} of them are listed.");
         }
         all => text += &format!(", at {all} places."),
+    }
+    match finding.occurrences.len() - finding.counting().count() {
+        0 => {}
+        1 => text += " One more is suppressed.",
+        more => text += &format!(" {more} more are suppressed."),
     }
     text
 }
@@ -224,7 +245,7 @@ mod tests {
     use serde_json::Value;
 
     use super::super::samples::{
-        ID, Sample, canary, commit, file, finding, history, message, object, occurrence, tag, written,
+        ID, Sample, canary, commit, file, finding, history, message, object, occurrence, suppression, tag, written,
     };
     use super::*;
     use crate::engine::Encoding;
@@ -398,6 +419,29 @@ mod tests {
         for (origin, uri) in told {
             assert_eq!(uri_of(&occurrence(origin, 1)), uri);
         }
+    }
+
+    #[test]
+    fn what_is_suppressed_says_so_and_the_rest_says_that_it_is_not() {
+        let mut sample = Sample::at(vec![file("a", 1), file("b", 2), file("c", 3)]);
+        let result = |sample: &Sample| run_of(&sample.report())["results"][0].clone();
+        assert_eq!(result(&sample)["suppressions"], json!([]));
+        sample.findings[0].occurrences[0].suppressed = Some(suppression(By::Comment, "ggignore", None));
+        let partly = result(&sample);
+        assert_eq!(partly["suppressions"], json!([]));
+        assert_eq!(partly["locations"].as_array().unwrap().len(), 2);
+        let text = partly["message"]["text"].as_str().unwrap();
+        assert!(text.ends_with(", at 2 places. One more is suppressed."), "{text}");
+        for place in &mut sample.findings[0].occurrences {
+            place.suppressed = Some(suppression(By::IgnoreFile, ".keysweepignore", Some("a test")));
+        }
+        let whole = result(&sample);
+        let expected = json!([{"kind": "external", "status": "accepted", "justification": ".keysweepignore: a test"}]);
+        assert_eq!(whole["suppressions"], expected);
+        assert_eq!(whole["locations"].as_array().unwrap().len(), 3);
+        sample.findings[0].occurrences.truncate(1);
+        sample.findings[0].occurrences[0].suppressed = Some(suppression(By::Comment, "ggignore", None));
+        assert_eq!(result(&sample)["suppressions"][0]["kind"], "inSource");
     }
 
     #[test]
