@@ -14,7 +14,7 @@ use self::import::Imports;
 use self::reach::Reach;
 use crate::finding::keyed::{FingerprintKey, KeyId, Print};
 use crate::finding::suppression::{By, Lapsed, Suppression};
-use crate::finding::{Finding, Occurrence};
+use crate::finding::{Finding, Occurrence, snippet};
 
 pub mod entry;
 pub mod file;
@@ -127,7 +127,9 @@ impl List {
             let Some(entry) = covering.max_by_key(|entry| entry.until.unwrap_or(Date::MAX)) else {
                 continue;
             };
-            let reason = Some(entry.reason.as_str()).filter(|reason| !reason.is_empty()).map(Arc::from);
+            // Whoever wrote it may have written too much.
+            let reason = Some(&*entry.reason).filter(|reason| !reason.is_empty());
+            let reason = reason.map(|reason| snippet::masked_text(reason).into());
             let was = Suppression { by: self.by, source: self.name.clone(), reason };
             match entry.until.filter(|until| *until < today) {
                 Some(until) => finding.lapsed = Some(Lapsed { was, until }),
@@ -144,7 +146,7 @@ impl List {
         for entry in &self.entries {
             match entry.print {
                 Print::Keyed { key, .. } if terms.key.is_none_or(|own| own.id() != key) => {
-                    *others.entry(key).or_default() += 1
+                    *others.entry(key).or_default() += 1;
                 }
                 Print::Plain(_) if terms.key.is_some() => plain += 1,
                 _ => {}

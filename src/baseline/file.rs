@@ -1,8 +1,8 @@
 //! All of a `.keysweepignore`: read, changed and written so that git merges it.
 //!
-//! Entries are sorted, and every 64th part of them has a line of its own that never changes, `#00`, `#04` … `#fc`, by the first two
-//! digits of the fingerprint. Git calls it a conflict when both sides change lines that touch; with these between them what two
-//! branches add rarely touches, whatever merges them. For the rest there is `merge=union` in `.gitattributes` ([`ATTRIBUTE`]).
+//! Entries are sorted, and before those that begin with the same two digits stands a line that never changes, `#00` to `#ff`. Git calls
+//! it a conflict when both sides change lines that touch; with these between them what two branches add rarely touches, whatever
+//! merges them. For the rest there is `merge=union` in `.gitattributes` ([`ATTRIBUTE`]).
 
 use std::fmt;
 
@@ -17,9 +17,6 @@ const HEADER: [&str; 3] = [
     "# until=DATE and path=GLOB, and the reason after a #. Lines such as #00 stay as they are: they keep entries apart, so that",
     "# git merges what branches add.",
 ];
-
-/// First digits that begin a part.
-const STEP: usize = 4;
 
 /// A `.keysweepignore`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -119,12 +116,7 @@ impl IgnoreFile {
 
 fn is_anchor(line: &str) -> bool {
     let digits = line.strip_prefix('#').filter(|digits| digits.len() == 2);
-    let part = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok());
-    part.is_some_and(|part| part.is_multiple_of(STEP) && line == anchor(part))
-}
-
-fn anchor(part: usize) -> String {
-    format!("#{part:02x}")
+    digits.is_some_and(|digits| digits.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 impl fmt::Display for IgnoreFile {
@@ -138,10 +130,10 @@ impl fmt::Display for IgnoreFile {
             self.items.iter().map(|item| (item.entry.print.digits().to_string(), item)).collect();
         items.sort_by_cached_key(|(digits, item)| (digits.clone(), item.entry.to_string()));
         let mut items = items.into_iter().peekable();
-        for part in (0..256).step_by(STEP) {
-            lines(&[anchor(part)])?;
-            let end = format!("{:02x}", part + STEP);
-            while let Some((_, item)) = items.next_if(|(digits, _)| part + STEP > 255 || *digits < end) {
+        for part in 0..=u8::MAX {
+            let start = format!("{part:02x}");
+            lines(&[format!("#{start}")])?;
+            while let Some((_, item)) = items.next_if(|(digits, _)| digits.starts_with(&start)) {
                 lines(&item.comments)?;
                 lines(&[item.entry.to_string()])?;
             }
@@ -176,15 +168,14 @@ mod tests {
         assert!(lines.is_sorted());
         let again = IgnoreFile::parse(&text).unwrap();
         assert_eq!(again.to_string(), text);
-        assert_eq!(text.lines().filter(|line| is_anchor(line)).count(), 64);
+        assert_eq!(text.lines().filter(|line| is_anchor(line)).count(), 256);
         // Each entry stands below its own line.
         let mut part = "";
         for line in text.lines() {
             if let Some(digits) = line.strip_prefix('#').filter(|_| is_anchor(line)) {
                 part = digits;
             } else if !line.starts_with('#') && !line.is_empty() {
-                let digits = |text: &str| usize::from_str_radix(&text[..2], 16).unwrap();
-                assert_eq!(digits(line) / STEP * STEP, digits(part), "{line}");
+                assert!(line.starts_with(part), "{line}");
             }
         }
     }

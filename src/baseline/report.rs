@@ -1,6 +1,9 @@
 //! Fingerprints out of an earlier report of keysweep, as one document or line by line, with or without secrets in it.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::entry::Entry;
 use crate::finding::keyed::Print;
@@ -38,18 +41,47 @@ pub enum NoReport {
 struct Part {
     schema: String,
     #[serde(default)]
-    findings: Vec<Found>,
+    findings: Findings,
     r#type: Option<String>,
     #[serde(flatten)]
     found: Option<Found>,
-    summary: Option<serde::de::IgnoredAny>,
+    summary: Option<IgnoredAny>,
+}
+
+/// The findings of a document; the last of some lines has how many there were instead.
+#[derive(Default)]
+struct Findings(Vec<Found>);
+
+impl<'de> Deserialize<'de> for Findings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Findings {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("findings, or how many there are")
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut all: A) -> Result<Self, A::Error> {
+        while let Some(found) = all.next_element()? {
+            self.0.push(found);
+        }
+        Ok(self)
+    }
 }
 
 #[derive(Deserialize)]
 struct Found {
     fingerprint: String,
     access_key_id: Option<String>,
-    suppressed: Option<serde::de::IgnoredAny>,
+    suppressed: Option<IgnoredAny>,
 }
 
 /// Whether a text is more like a report than like a `.keysweepignore`.
@@ -71,7 +103,7 @@ pub fn parse(text: &str) -> Result<Vec<Reported>, NoReport> {
         }
         is_whole |= part.summary.is_some() || part.r#type.as_deref() == Some("summary");
         let found = part.found.filter(|_| part.r#type.as_deref() == Some("finding"));
-        for found in part.findings.into_iter().chain(found) {
+        for found in part.findings.0.into_iter().chain(found) {
             let print = found.fingerprint.parse().map_err(|_| NoReport::Fingerprint)?;
             let suppressed = found.suppressed.is_some();
             all.push(Reported { print, access_key_id: found.access_key_id, suppressed });
@@ -106,8 +138,9 @@ mod tests {
         let document =
             format!(r#"{{"schema":"keysweep/v1","findings":[{{{one}}},{{{two}}}],"summary":{{"findings":1}}}}"#);
         let head = r#"{"schema":"keysweep/v1","type":"#;
-        let lines =
-            format!("{head}\"finding\",{one}}}\r\n{head}\"finding\",{two}}}\n\n{head}\"summary\",\"suppressed\":1}}\n");
+        let lines = format!(
+            "{head}\"finding\",{one}}}\r\n{head}\"finding\",{two}}}\n\n{head}\"summary\",\"findings\":1,\"suppressed\":1}}\n"
+        );
         let found = parse(&document).unwrap();
         assert_eq!(parse(&lines).unwrap(), found);
         let told: Vec<_> = found.iter().map(|f| (f.access_key_id.as_deref().unwrap(), f.suppressed)).collect();

@@ -127,6 +127,16 @@ fn an_entry_that_expired_does_not_hold_and_that_is_told() {
 }
 
 #[test]
+fn what_may_be_a_secret_in_a_reason_is_masked() {
+    let secret = ["Vq1fZ8pTnW3sLk0yRb6/", "cXuEo9GdJh2+MtAiQ5Nv"].concat();
+    let mut found = finding(AT, vec![file("a", 1)]);
+    let entry = Entry { reason: format!("its secret is {secret}"), ..entry(AT, None, &[]) };
+    applied(vec![list(vec![entry])], &mut found, on("2026-11-30"));
+    let reason = found.suppressed().unwrap().reason.as_ref().unwrap();
+    assert!(reason.starts_with("its secret") && !reason.contains(&secret[..8]), "{reason}");
+}
+
+#[test]
 fn a_comment_is_heard_where_nothing_else_knows_the_place() {
     let comment = Suppression { by: By::Comment, source: "ggignore".into(), reason: None };
     let commented = |path: &str| Occurrence { comment: Some(comment.clone()), ..file(path, 1) };

@@ -141,6 +141,11 @@ fn decoded(bytes: &[u8], found: &Match) -> Vec<u8> {
     String::from_utf16_lossy(&units).into_bytes()
 }
 
+/// A text that stands in no blob, with what may be a secret in it masked.
+pub fn masked_text(text: &str) -> String {
+    masked(text.as_bytes()).to_str_lossy().into_owned()
+}
+
 /// Masks what no rule named but may be a secret all the same.
 pub(super) fn masked(text: &[u8]) -> Vec<u8> {
     let text = NAMED.replace_all(text, |found: &regex::bytes::Captures<'_>| {

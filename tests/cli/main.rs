@@ -4,7 +4,9 @@
 
 mod asks;
 mod bad_input;
+mod baseline;
 mod cache;
+mod merges;
 mod range;
 mod rules;
 mod scan;

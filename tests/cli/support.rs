@@ -95,6 +95,7 @@ impl Keysweep {
             place: self,
             program: vec![env!("CARGO_BIN_EXE_keysweep").into()],
             args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
+            environment: Vec::new(),
             stdin: Vec::new(),
         }
     }
@@ -118,6 +119,7 @@ pub(crate) struct Invocation<'a> {
     place: &'a Keysweep,
     program: Vec<OsString>,
     args: Vec<OsString>,
+    environment: Vec<(&'static str, String)>,
     stdin: Vec<u8>,
 }
 
@@ -125,6 +127,12 @@ impl Invocation<'_> {
     /// What comes in on standard input; nothing unless told.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
+        self
+    }
+
+    /// With a variable in its environment.
+    pub(crate) fn env(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
         self
     }
 
@@ -165,6 +173,7 @@ impl Invocation<'_> {
             .scrub(&mut command)
             .args(&self.program[1..])
             .args(&self.args)
+            .envs(self.environment)
             .current_dir(self.place.path(""))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
