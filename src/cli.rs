@@ -9,12 +9,14 @@ use clap::Parser;
 
 mod accounts;
 mod args;
+mod baseline;
 #[cfg(feature = "git")]
 mod ci;
 mod exit;
 mod explain;
 #[cfg(feature = "git")]
 mod interrupt;
+mod known;
 mod lists;
 mod only;
 mod output;
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => ci::applied(*args).and_then(|args| scan::run(&args)),
         #[cfg(not(feature = "git"))]
         Command::Scan(args) => scan::run(&args),
+        Command::Baseline(args) => baseline::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
     };

@@ -1,8 +1,10 @@
-//! The ledger: one finding is one leaked credential, however often it occurs.
+//! The ledger: one finding is one leaked credential, however often it occurs. `group` makes them, `comment` reads what is said beside
+//! them, `keyed` writes fingerprints that tell nothing.
 //! No I/O here: matches and bytes are handed in.
 
 use std::fmt;
 
+use self::suppression::{Lapsed, Suppression};
 use crate::engine::foreign::Terms;
 use crate::engine::{self, Encoding, SecretKind};
 use crate::key::{AccessKeyId, AccountId, KeyKind, Secret};
@@ -10,10 +12,13 @@ use crate::location::Point;
 use crate::provenance::Provenance;
 
 pub mod accounts;
+pub mod comment;
 pub mod group;
+pub mod keyed;
 mod neighbours;
 pub mod redact;
 pub mod snippet;
+pub mod suppression;
 
 /// SHA-256 of the credential itself: of the access key id where there is one, else of the secret.
 /// No path, line or commit is in it, so it stays the same wherever the credential moves. Only of a file that is found by its path
@@ -34,9 +39,31 @@ pub struct Finding {
     pub secrets: Vec<(SecretKind, Secret)>,
     /// Every place, in the order of [`Occurrence`].
     pub occurrences: Vec<Occurrence>,
+    /// What would suppress it had its day not passed.
+    pub lapsed: Option<Lapsed>,
 }
 
 impl Finding {
+    /// Why it does not count: all of its places are suppressed. Of several reasons the most general.
+    pub fn suppressed(&self) -> Option<&Suppression> {
+        let all: Option<Vec<&Suppression>> = self.occurrences.iter().map(|place| place.suppressed.as_ref()).collect();
+        all?.into_iter().min_by_key(|suppression| suppression.by)
+    }
+
+    /// The places that count; of a finding that does not, all.
+    pub fn counting(&self) -> impl Iterator<Item = &Occurrence> {
+        let all = self.suppressed().is_some();
+        self.occurrences.iter().filter(move |place| all || place.suppressed.is_none())
+    }
+
+    /// SHA-1 of the id and of each secret, as others write down what they ignore.
+    pub fn sha1s(&self) -> Vec<[u8; 20]> {
+        use sha1::{Digest, Sha1};
+        let id = self.access_key_id.iter().map(|id| id.as_str().as_bytes());
+        let secrets = self.secrets.iter().map(|(_, secret)| secret.expose());
+        id.chain(secrets).map(|value| Sha1::digest(value).into()).collect()
+    }
+
     /// The account it belongs to, as far as the id or a secret without one tells.
     pub fn account(&self) -> Option<AccountId> {
         match self.access_key_id {
@@ -73,6 +100,10 @@ pub struct Occurrence {
     pub encoding: Vec<Encoding>,
     /// When what stands there expires, in seconds since 1970, if it says so itself.
     pub expires: Option<i64>,
+    /// What a comment beside it says. Whether that is heard is seen in `suppressed`.
+    pub comment: Option<Suppression>,
+    /// Why it does not count.
+    pub suppressed: Option<Suppression>,
 }
 
 /// One match at one place: what findings are grouped from.
@@ -106,6 +137,11 @@ impl Hit {
 }
 
 impl Fingerprint {
+    /// The fingerprint whose bytes these are.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The fingerprint of a credential's text.
     pub fn of(credential: &[u8]) -> Self {
         use sha2::Digest;

@@ -4,6 +4,7 @@
 //! down to the ground floor: `blob`, `provenance`, `location`, `key`. `place` says for the sweep what rules ask of paths and commits. The front door is `cli`, the only room that reads flags and
 //! the environment, prints and decides how the process exits.
 
+pub mod baseline;
 pub mod blob;
 #[cfg(feature = "cli")]
 pub mod cli;

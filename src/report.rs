@@ -12,8 +12,10 @@ use jiff::tz::Offset;
 
 use crate::engine::foreign::ForeignRule;
 use crate::engine::rule::{Rule, Severity};
-use crate::finding::Finding;
 use crate::finding::accounts::{Accounts, Standing};
+use crate::finding::keyed::{FingerprintKey, Print};
+use crate::finding::suppression::Lapsed;
+use crate::finding::{Finding, Fingerprint};
 use crate::key::{AccountId, Secret};
 use crate::provenance::Timestamp;
 use crate::sweep::Tally;
@@ -75,6 +77,8 @@ pub struct Report<'a> {
     pub complete: bool,
     /// The rules of the scan, those that found nothing among them.
     pub rules: Vec<RuleInfo<'a>>,
+    /// Fingerprints are written with this key.
+    pub key: Option<&'a FingerprintKey>,
     /// Secrets are shown in text and JSON; never in any other format.
     pub show_secrets: bool,
     /// Text has colours.
@@ -208,7 +212,12 @@ pub fn write(format: Format, report: &Report<'_>, out: &mut dyn Write) -> io::Re
 impl Report<'_> {
     /// The findings that CI systems are told of.
     fn listed(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter()
+        self.findings.iter().filter(|finding| finding.suppressed().is_none())
+    }
+
+    /// How much is suppressed by what, in words; `None` when nothing is.
+    fn suppressed(&self) -> Option<String> {
+        text::suppressed(self.findings)
     }
 
     /// The place of a finding's rule in `rules`.
@@ -228,6 +237,11 @@ impl Report<'_> {
             Some(at) if self.has_passed(at) => Severity::Low,
             _ => severity,
         }
+    }
+
+    /// A fingerprint as it is written in reports.
+    fn fingerprint(&self, plain: &Fingerprint) -> Print {
+        Print::new(plain, self.key)
     }
 
     fn has_passed(&self, seconds: i64) -> bool {
@@ -255,6 +269,13 @@ impl Report<'_> {
 
 fn bared(secret: &Secret, show: bool) -> Option<Cow<'_, str>> {
     show.then(|| sanitize::lossless(secret.expose()))
+}
+
+/// Says that a finding was known until a day that has passed.
+fn lapse(lapsed: &Lapsed) -> String {
+    let Lapsed { was, until } = lapsed;
+    let reason = was.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
+    format!("its entry in {} expired on {until}{reason}", was.source)
 }
 
 /// RFC 3339 with the offset from UTC; `None` for a moment before the year 0 or after 9999, which RFC 3339 can't say.

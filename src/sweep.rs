@@ -11,7 +11,7 @@ use self::window::{Tee, Window, Windows};
 use crate::blob::{Blob, Content, Lineage, ObjectId, ReadSeek};
 use crate::engine::{Scan, Scanner};
 use crate::finding::redact::Redactor;
-use crate::finding::{Finding, Hit, Occurrence, group, snippet};
+use crate::finding::{Finding, Hit, Occurrence, comment, group, snippet};
 use crate::location::{Lines, Mark, Point};
 use crate::place;
 use crate::provenance::{Origin, Provenance};
@@ -382,6 +382,8 @@ impl Sweep<'_> {
                         snippet: snippet::cut(window.bytes, point.line, found, &secrets),
                         encoding: found.encoding.clone(),
                         expires: found.expires(),
+                        comment: comment::of(window.bytes, found),
+                        suppressed: None,
                     },
                 }
             })

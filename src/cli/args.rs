@@ -4,11 +4,16 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::baseline::{
+    AddArgs, BaselineArgs, BaselineCommand, FailOn, KnownArgs, PlaceArgs, PruneArgs, ShowArgs,
+};
 use super::accounts::AccountArg;
 #[cfg(feature = "git")]
 use super::ci::CiPlan;
 use crate::engine::rule::Pack;
 use crate::report::Format;
+
+mod baseline;
 
 /// Find leaked AWS keys in working trees and in all of git history.
 ///
@@ -25,6 +30,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Scan directories, files, git repositories, git URLs or standard input
     Scan(Box<ScanArgs>),
+    /// Keep .keysweepignore, the list of credentials that are known and not reported
+    Baseline(BaselineArgs),
     /// Say of everything in a file that looks like a credential why it is reported or not
     Explain(ExplainArgs),
     /// Show or check the rules that say what a credential looks like
@@ -104,11 +111,15 @@ pub(super) struct ScanArgs {
 
     /// Look for exactly the access key ids in a file, and for nothing else; - is standard input
     ///
-    /// They are found in every encoding, in binaries, and glued to other letters; documentation examples are found too. A file has
+    /// They are found in every encoding, in binaries, and glued to other letters; documentation examples are found too, and nothing
+    /// is suppressed. A file has
     /// one id a line, with comments after #; from anything else (the JSON of `aws iam list-access-keys`, a CSV, a mail) every
     /// word that looks like an id is taken.
     #[arg(long, value_name = "FILE")]
     pub(super) only_keys: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) known: KnownArgs,
 
     /// How deep archives within archives are opened; 0 opens none
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -164,7 +175,9 @@ impl ScanArgs {
         let targets = self.targets.iter().filter(|target| is_stdin(target)).map(|_| "a target");
         let accounts = self.account.iter().filter(|account| **account == AccountArg::File("-".into()));
         let keys = self.only_keys.iter().filter(|file| is_stdin(file));
-        targets.chain(accounts.map(|_| "--account")).chain(keys.map(|_| "--only-keys")).collect()
+        let known = self.known.baseline.iter().filter(|file| is_stdin(file));
+        let lists = accounts.map(|_| "--account").chain(keys.map(|_| "--only-keys")).chain(known.map(|_| "--baseline"));
+        targets.chain(lists).collect()
     }
 }
 
@@ -203,7 +216,7 @@ pub(super) enum Shape {
 }
 
 /// Which rules there are.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct RuleFiles {
     /// Also look for what this pack knows: common has the tokens of other vendors; aws is always on
     #[arg(long, value_name = "PACK", value_parser = pack, action = ArgAction::Append)]

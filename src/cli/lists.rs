@@ -30,7 +30,7 @@ pub(super) fn name(file: &Path) -> String {
 
 /// PowerShell writes UTF-16, spreadsheets a byte order mark before UTF-8. Bytes that are no text become `U+FFFD`, which no list
 /// has a use for, so that the line they stand on is refused as any other wrong one.
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     let wide = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect();
         String::from_utf16_lossy(&units)

@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::accounts;
-use super::args::ScanArgs;
-use super::exit::Exit;
+use super::args::{FailOn, ScanArgs};
+use super::exit::{self, Exit};
+use super::known;
 use super::lists;
 use super::only;
 use super::output;
@@ -24,24 +25,21 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let started = Instant::now();
     check_stdin(args)?;
     let files = output::open_files(&args.output)?;
-    let (scanner, digest) = scanner(args)?;
-    let options = options(args);
     let accounts = accounts::load(&args.account)?;
-    let found = targets::open(args, digest)?;
-    let progress = Arc::new(Progress::default());
-    let bar = Bar::start(progress.clone(), args.quiet);
-    let mut outcome = sweep::run(&found.sources, &scanner, &options, &progress)?;
-    drop(bar);
-    complete_tally(&mut outcome, found.skipped, args.is_nothing_new());
+    let known = known::load(args)?;
+    let Swept { mut outcome, scanner } = sweep(args)?;
+    let notes = known.apply(&mut outcome.findings);
+    outcome.notes.extend(notes);
     let complete = outcome.tally.skipped.is_empty();
     let seconds = started.elapsed().as_secs_f64();
-    let known = scanner.rules();
+    let rules = scanner.rules();
     let report = Report {
         findings: &outcome.findings,
         tally: &outcome.tally,
         accounts: &accounts,
         complete,
-        rules: known.iter().map(RuleInfo::from).chain(known.foreign().iter().map(RuleInfo::from)).collect(),
+        rules: rules.iter().map(RuleInfo::from).chain(rules.foreign().iter().map(RuleInfo::from)).collect(),
+        key: known.key.as_ref(),
         show_secrets: args.show_secrets,
         colour: false,
         now: Some(jiff::Timestamp::now().as_second()),
@@ -54,7 +52,27 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     // A scan of nothing is not what --allow-incomplete allows.
     let allowed = args.allow_incomplete && outcome.tally.bytes + outcome.tally.known > 0;
     tell(args, &outcome, seconds, allowed);
-    Ok(Exit::of(outcome.findings.len(), complete || allowed, args.exit_code))
+    let failing = outcome.findings.iter().filter(|finding| exit::counts(finding, args.known.fail_on)).count();
+    Ok(Exit::of(failing, complete || allowed, args.exit_code))
+}
+
+/// What a sweep of all targets came to.
+pub(super) struct Swept {
+    pub(super) outcome: Outcome,
+    scanner: Scanner,
+}
+
+/// Takes all targets through the engine.
+pub(super) fn sweep(args: &ScanArgs) -> Result<Swept> {
+    let (scanner, digest) = scanner(args)?;
+    let options = options(args);
+    let found = targets::open(args, digest)?;
+    let progress = Arc::new(Progress::default());
+    let bar = Bar::start(progress.clone(), args.quiet);
+    let mut outcome = sweep::run(&found.sources, &scanner, &options, &progress)?;
+    drop(bar);
+    complete_tally(&mut outcome, found.skipped, args.is_nothing_new());
+    Ok(Swept { outcome, scanner })
 }
 
 /// Standard input can be read once.
@@ -118,16 +136,32 @@ fn tell(args: &ScanArgs, outcome: &Outcome, seconds: f64, allowed: bool) {
         let (blobs, bytes, findings) = (tally.blobs, tally.bytes, outcome.findings.len());
         output::note(&format!("{blobs} blobs, {bytes} bytes, {findings} findings in {seconds:.3} s"));
     }
+    let suppressed = outcome.findings.iter().filter(|finding| finding.suppressed().is_some()).count();
+    if args.known.fail_on == FailOn::Any && suppressed > 0 {
+        output::note(&format!("--fail-on any: {} in the exit code; --no-ignore shows what it is", counted(suppressed)));
+    }
     if output::is_read_by_a_person(args) {
         return;
     }
-    for skipped in tally.skipped.iter().take(TOLD) {
-        output::note(&format!("not read: {}: {}", skipped.what, skipped.why));
-    }
-    if tally.skipped.len() > TOLD {
-        output::note(&format!("not read: {} more; the report lists them", tally.skipped.len() - TOLD));
-    }
+    tell_unread(&tally.skipped);
     if allowed && !tally.skipped.is_empty() {
         output::note("not everything was read, which --allow-incomplete lets pass");
+    }
+}
+
+fn counted(suppressed: usize) -> String {
+    match suppressed {
+        1 => "1 suppressed credential counts".to_owned(),
+        _ => format!("{suppressed} suppressed credentials count"),
+    }
+}
+
+/// Tells what was not read, up to a limit.
+pub(super) fn tell_unread(all: &[Skipped]) {
+    for skipped in all.iter().take(TOLD) {
+        output::note(&format!("not read: {}: {}", skipped.what, skipped.why));
+    }
+    if all.len() > TOLD {
+        output::note(&format!("not read: {} more; the report lists them", all.len() - TOLD));
     }
 }

@@ -57,6 +57,7 @@ impl Group {
             access_key_id,
             secrets: secrets.into_iter().map(|(secret, _)| secret.clone()).collect(),
             occurrences,
+            lapsed: None,
         }
     }
 }
@@ -172,6 +173,8 @@ mod tests {
                 snippet: Snippet::default(),
                 encoding: Vec::new(),
                 expires: None,
+                comment: None,
+                suppressed: None,
             },
         }
     }

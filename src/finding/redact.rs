@@ -72,8 +72,14 @@ impl Redactor {
         })
     }
 
-    /// The place of a hit with every secret masked.
+    /// The place of a hit, and what is said beside it, with every secret masked.
     pub fn place(&mut self, hit: &mut Hit) {
+        let said = hit.occurrence.comment.as_mut().and_then(|comment| comment.reason.as_mut());
+        if let Some(reason) = said
+            && let Some(masked) = self.masked(reason.as_bytes())
+        {
+            *reason = masked.to_string().into();
+        }
         let provenance = &mut hit.occurrence.provenance;
         if let Some(member) = &mut provenance.member {
             self.bytes(member);
@@ -113,6 +119,7 @@ mod tests {
     use crate::engine::SecretKind;
     use crate::finding::Occurrence;
     use crate::finding::snippet::Snippet;
+    use crate::finding::suppression::{By, Suppression};
     use crate::location::Point;
     use crate::provenance::Provenance;
 
@@ -139,6 +146,8 @@ mod tests {
                 snippet: Snippet::default(),
                 encoding: Vec::new(),
                 expires: None,
+                comment: None,
+                suppressed: None,
             },
         }
     }
@@ -151,6 +160,15 @@ mod tests {
         let told = format!("{:?} {}", hit.occurrence, redactor.text(&format!("a {SECRET} b")));
         assert!(!told.contains(&SECRET[..8]), "{told}");
         assert!(told.contains("x/wJal…/y") && told.contains("A wJal… <a@b>") && told.ends_with("a wJal… b"), "{told}");
+    }
+
+    #[test]
+    fn secrets_in_the_reason_of_a_comment_are_masked() {
+        let mut hit = hit(Some(SECRET));
+        let reason = Some(format!("as {SECRET} is").into());
+        hit.occurrence.comment = Some(Suppression { by: By::Comment, source: "keysweep:allow".into(), reason });
+        Redactor::new(std::slice::from_ref(&hit)).unwrap().place(&mut hit);
+        assert_eq!(hit.occurrence.comment.unwrap().reason.as_deref(), Some("as wJal… is"));
     }
 
     #[test]

@@ -141,8 +141,13 @@ fn decoded(bytes: &[u8], found: &Match) -> Vec<u8> {
     String::from_utf16_lossy(&units).into_bytes()
 }
 
+/// A text that stands in no blob, with what may be a secret in it masked.
+pub fn masked_text(text: &str) -> String {
+    masked(text.as_bytes()).to_str_lossy().into_owned()
+}
+
 /// Masks what no rule named but may be a secret all the same.
-fn masked(text: &[u8]) -> Vec<u8> {
+pub(super) fn masked(text: &[u8]) -> Vec<u8> {
     let text = NAMED.replace_all(text, |found: &regex::bytes::Captures<'_>| {
         let whole = found.get(0).expect("group 0 is the match");
         let part = found.name("user").or_else(|| found.name("value")).unwrap_or(whole);

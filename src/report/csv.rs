@@ -7,8 +7,9 @@ use std::io::{self, Write};
 use super::Report;
 use super::json::Occurrence;
 use super::sanitize::visible;
+use crate::finding::suppression::Suppression;
 
-const HEADER: [&str; 17] = [
+const HEADER: [&str; 20] = [
     "fingerprint",
     "rule",
     "severity",
@@ -26,6 +27,9 @@ const HEADER: [&str; 17] = [
     "in_head",
     "secrets",
     "expires",
+    "suppressed_by",
+    "suppressed_source",
+    "suppressed_reason",
 ];
 
 /// Header and rows, RFC 4180 but for the line ends, which are bare newlines.
@@ -37,7 +41,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         let account = report.account(finding);
         let secrets: Vec<_> = finding.secrets.iter().map(|(_, s)| s.redacted()).collect();
         let about = [
-            finding.fingerprint.to_string(),
+            report.fingerprint(&finding.fingerprint).to_string(),
             finding.rule.to_string(),
             report.severity(finding).to_string(),
             id.map(|id| id.to_string()).unwrap_or_default(),
@@ -46,14 +50,23 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         ];
         let secrets = secrets.join(";");
         for place in &finding.occurrences {
+            let suppressed = suppression_cells(place.suppressed.as_ref());
             let place = Occurrence::new(place);
             let expires = place.expires.clone().unwrap_or_default();
             let place = place_cells(&place);
-            let row = about.iter().chain(&place).chain([&secrets, &expires]);
+            let row = about.iter().chain(&place).chain([&secrets, &expires]).chain(&suppressed);
             table.write_record(row.map(|text| cell(text))).map_err(io_error)?;
         }
     }
     table.flush()
+}
+
+/// What says that the place does not count, and why.
+fn suppression_cells(suppression: Option<&Suppression>) -> [String; 3] {
+    let Some(Suppression { by, source, reason }) = suppression else {
+        return Default::default();
+    };
+    [by.name().to_owned(), source.to_string(), reason.as_deref().unwrap_or_default().to_owned()]
 }
 
 fn place_cells(place: &Occurrence<'_>) -> [String; 9] {
@@ -91,9 +104,10 @@ fn io_error(error: ::csv::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Sample, canary, commit, file, finding, history, occurrence};
+    use super::super::samples::{Sample, canary, commit, file, finding, history, occurrence, suppression};
     use super::*;
     use crate::engine::SecretKind;
+    use crate::finding::suppression::By;
     use crate::key::Secret;
     use crate::provenance::Origin;
     use crate::report::Format;
@@ -115,12 +129,28 @@ mod tests {
         zipped.provenance = zipped.provenance.member(b"b, c.env");
         let mut places = vec![zipped, history(&commit(1, 0), "d.env", Some(false), 7)];
         places[1].expires = Some(1_709_287_200);
+        places[0].suppressed = Some(suppression(By::Comment, "keysweep:allow", Some("a test")));
         sample.findings = vec![finding(&canary(), places)];
         sample.findings[0].secrets.push((SecretKind::SessionToken, Secret::new("short")));
         let fingerprint = sample.findings[0].fingerprint.to_string();
         let about = [&*fingerprint, "aws-access-key", "critical", &canary(), "171436882533", "canary"];
         let commit = "01".repeat(20);
-        let first = ["file", "a.zip", "b, c.env", "1", "5", "", "", "", "", "wJal…;…", ""];
+        let first = [
+            "file",
+            "a.zip",
+            "b, c.env",
+            "1",
+            "5",
+            "",
+            "",
+            "",
+            "",
+            "wJal…;…",
+            "",
+            "comment",
+            "keysweep:allow",
+            "a test",
+        ];
         let second = [
             "commit",
             "d.env",
@@ -133,6 +163,9 @@ mod tests {
             "false",
             "wJal…;…",
             "2024-03-01T10:00:00+00:00",
+            "",
+            "",
+            "",
         ];
         assert_eq!(
             rows(&sample),

@@ -14,6 +14,7 @@ use super::{RuleInfo, bared};
 use crate::engine::explain::{Candidate, Keyword, Looked, Outcome};
 use crate::engine::{Encoding, SecretKind};
 use crate::finding::accounts::{Accounts, Standing};
+use crate::finding::comment;
 use crate::location::{Lines, Point, Span};
 
 const SCHEMA: &str = "keysweep/explain-v1";
@@ -77,8 +78,15 @@ struct Told<'a> {
     outcome: &'static str,
     reason: Option<Reason>,
     paired_with: Vec<Partner>,
-    /// No rule allows anything yet.
-    suppressed: (),
+    /// The comment by which it does not count, though it is reported.
+    suppressed: Option<Suppressed>,
+}
+
+#[derive(Serialize)]
+struct Suppressed {
+    by: &'static str,
+    source: String,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -143,7 +151,7 @@ impl<'a> Explanation<'a> {
             file: self.file,
             line: self.line,
             bytes: self.bytes.len(),
-            candidates: candidates.map(|(c, point)| Told::new(c, *point, &partners, self.show_secrets)).collect(),
+            candidates: candidates.map(|(c, point)| Told::new(self, c, *point, &partners)).collect(),
             keywords: met
                 .filter(|(_, point)| is_asked(*point))
                 .map(|(keyword, point)| Met::new(keyword, point))
@@ -174,8 +182,24 @@ impl<'a> Met<'a> {
     }
 }
 
+/// The comment that allows what is reported, on its own line or on that of what it is reported with.
+fn comment(bytes: &[u8], candidate: &Candidate) -> Option<Suppressed> {
+    let Outcome::Reported { with } = &candidate.outcome else {
+        return None;
+    };
+    let wide = is_wide(&candidate.encoding);
+    let found = std::iter::once(&candidate.span).chain(with).find_map(|span| comment::at(bytes, *span, wide))?;
+    let reason = found.reason.map(|reason| reason.to_string());
+    Some(Suppressed { by: found.by.name(), source: found.source.to_string(), reason })
+}
+
 impl<'a> Told<'a> {
-    fn new(candidate: &'a Candidate, point: Point, partners: &HashMap<Span, Partner>, show_secrets: bool) -> Self {
+    fn new(
+        explanation: &Explanation<'_>,
+        candidate: &'a Candidate,
+        point: Point,
+        partners: &HashMap<Span, Partner>,
+    ) -> Self {
         let account = candidate.account().map(|account| (account, Accounts::default().standing(account)));
         let (kind, value, redacted) = match &candidate.value {
             Looked::Id(id) => (ACCESS_KEY_ID, Some(id.to_string()), None),
@@ -185,7 +209,7 @@ impl<'a> Told<'a> {
                 (kind, Some(word.clone()), None)
             }
             Looked::Secret(kind, secret) => {
-                let value = bared(secret, show_secrets).map(|value| value.into_owned());
+                let value = bared(secret, explanation.show_secrets).map(|value| value.into_owned());
                 (kind.name(), value, Some(secret.redacted()))
             }
         };
@@ -211,7 +235,7 @@ impl<'a> Told<'a> {
             outcome,
             reason,
             paired_with: with.iter().filter_map(|span| partners.get(span).cloned()).collect(),
-            suppressed: (),
+            suppressed: comment(explanation.bytes, candidate),
         }
     }
 
@@ -258,6 +282,10 @@ fn candidate(explanation: &Explanation<'_>, told: &Told<'_>, out: &mut dyn Write
         rule.map_or_else(|| id.to_owned(), |rule| format!("{id} ({})", rule.description))
     };
     field("outcome", &told.outcome())?;
+    if let Some(Suppressed { source, reason, .. }) = &told.suppressed {
+        let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        field("suppressed", &format!("by the comment {source}{reason}"))?;
+    }
     field("rule", &told.rule.map_or_else(|| "none looks for this".to_owned(), described))?;
     field("kind", &told.kind.replace('_', " "))?;
     if told.kind == ACCESS_KEY_ID || told.account.is_some() {
@@ -389,6 +417,20 @@ mod tests {
         assert_eq!(json["keywords"], json!([]));
         let (text, _) = explained(b"a secret", None, false);
         assert!(text.contains("Nothing looks like a credential.") && text.contains("ecret at 1:4."), "{text}");
+    }
+
+    #[test]
+    fn what_a_comment_allows_is_told_with_it() {
+        let text = format!("# keysweep:allow-next-line a test\n{}", sample());
+        let (text, json) = explained(text.as_bytes(), None, false);
+        assert_eq!(
+            text.matches("    suppressed  by the comment keysweep:allow-next-line: a test\n").count(),
+            2,
+            "{text}"
+        );
+        let expected = json!({"by": "comment", "source": "keysweep:allow-next-line", "reason": "a test"});
+        let told = [0, 1, 2].map(|n| json["candidates"][n]["suppressed"].clone());
+        assert_eq!(told, [expected.clone(), expected, json!(null)]);
     }
 
     #[test]

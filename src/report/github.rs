@@ -30,7 +30,8 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         all => plural(all as u64, "leaked credential"),
     };
     let end = if report.complete { "." } else { " in what was read." };
-    writeln!(out, "{found}{end}")
+    let suppressed = report.suppressed().map_or_else(String::new, |all| format!(" {all}."));
+    writeln!(out, "{found}{end}{suppressed}")
 }
 
 fn annotation(report: &Report<'_>, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
@@ -46,6 +47,7 @@ fn annotation(report: &Report<'_>, finding: &Finding, out: &mut dyn Write) -> io
     let mut lines = vec![format!("{}.", words::what_leaked(report, finding))];
     lines.push(stands_in(finding));
     lines.push(words::remediation(report, finding));
+    lines.push(words::fingerprint(report, finding));
     lines.retain(|line| !line.is_empty());
     command_line(command, &properties, &lines, out)
 }
@@ -110,8 +112,10 @@ fn property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{ID, Sample, commit, file, finding, history, message, occurrence};
+    use super::super::samples::{ID, Sample, commit, file, finding, history, message, occurrence, suppression};
     use super::*;
+    use crate::finding::Fingerprint;
+    use crate::finding::suppression::By;
     use crate::report::Format;
     use crate::source::Skipped;
 
@@ -124,7 +128,8 @@ mod tests {
         let lines = lines(&Sample::at(vec![history(&commit(1, 0), "gone", Some(false), 9), file("./a.env", 3)]));
         let expected = format!(
             "::error file=a.env,line=3,endLine=3,col=5,endColumn=25,title=Leaked%3A AWS access key::AWS access key: {ID}.%0A\
-             It stands in ./a.env:3, gone:9 (commit 010101010101).%0ADeactivate the key, then delete it."
+             It stands in ./a.env:3, gone:9 (commit 010101010101).%0ADeactivate the key, then delete it.%0AFingerprint: {}",
+            Fingerprint::of(ID.as_bytes())
         );
         assert_eq!(lines, [expected, "1 leaked credential.".to_owned()]);
     }
@@ -174,6 +179,16 @@ mod tests {
             "{lines:?}"
         );
         assert_eq!(lines[2], "1 leaked credential in what was read.");
+    }
+
+    #[test]
+    fn what_is_suppressed_is_counted_and_not_annotated() {
+        let mut sample = Sample::at(vec![file("a", 1), file("b", 2)]);
+        sample.findings[0].occurrences[0].suppressed = Some(suppression(By::Comment, "ggignore", None));
+        let partly = lines(&sample);
+        assert!(partly[0].starts_with("::error file=b,line=2,") && !partly[0].contains("a:1"), "{partly:?}");
+        sample.findings[0].occurrences[1].suppressed = Some(suppression(By::IgnoreFile, "##[x]", Some("a test")));
+        assert_eq!(lines(&sample), [r"No leaked credentials found. 1 suppressed: 1 by \u{23}#[x]."]);
     }
 
     #[test]

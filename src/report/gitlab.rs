@@ -44,12 +44,12 @@ fn scan(report: &Report<'_>) -> Value {
         "vendor": { "name": "keysweep" },
     });
     let skipped = report.tally.skipped.iter();
-    let messages: Vec<Value> = skipped
-        .map(|skipped| {
-            let text = format!("not read: {}: {}", visible(&skipped.what), visible(&skipped.why));
-            json!({ "level": "warn", "value": text })
-        })
-        .collect();
+    let unread = skipped.map(|skipped| {
+        let text = format!("not read: {}: {}", visible(&skipped.what), visible(&skipped.why));
+        json!({ "level": "warn", "value": text })
+    });
+    let suppressed = report.suppressed().map(|all| json!({ "level": "info", "value": all }));
+    let messages: Vec<Value> = unread.chain(suppressed).collect();
     json!({
         "analyzer": scanner,
         "scanner": scanner,
@@ -87,14 +87,14 @@ fn vulnerabilities(report: &Report<'_>, finding: &Finding) -> Vec<Value> {
 
 fn vulnerability(report: &Report<'_>, finding: &Finding, path: &str, place: &Occurrence, all: usize) -> Value {
     let line = place.point.line;
-    let track = tracked(finding, path);
+    let track = tracked(report, finding, path);
     let mut vulnerability = json!({
         "id": uuid(&track),
         "name": cut(&words::kind(report, finding), 255),
         "description": description(report, finding, all),
         "severity": severity(report.severity(finding)),
         "solution": cut(&words::remediation(report, finding), 7000),
-        "identifiers": identifiers(finding),
+        "identifiers": identifiers(report, finding),
         "location": {
             "file": path,
             "start_line": line,
@@ -118,8 +118,8 @@ fn vulnerability(report: &Report<'_>, finding: &Finding, path: &str, place: &Occ
 }
 
 /// The same for the same credential in the same file, on whatever line and in whatever commit.
-fn tracked(finding: &Finding, path: &str) -> Fingerprint {
-    Fingerprint::of(format!("{}\0{path}", finding.fingerprint).as_bytes())
+fn tracked(report: &Report<'_>, finding: &Finding, path: &str) -> Fingerprint {
+    Fingerprint::of(format!("{}\0{path}", report.fingerprint(&finding.fingerprint)).as_bytes())
 }
 
 /// A UUID of the version for one's own bits, RFC 9562 5.8.
@@ -145,11 +145,11 @@ fn description(report: &Report<'_>, finding: &Finding, all: usize) -> String {
 }
 
 /// The first is what GitLab tells kinds apart by.
-fn identifiers(finding: &Finding) -> Value {
-    let (rule, fingerprint) = (visible(&finding.rule), finding.fingerprint.to_string());
+fn identifiers(report: &Report<'_>, finding: &Finding) -> Value {
+    let (rule, fingerprint) = (visible(&finding.rule), report.fingerprint(&finding.fingerprint));
     json!([
         { "type": "keysweep_rule_id", "name": format!("keysweep rule {rule}"), "value": rule },
-        { "type": "keysweep_fingerprint", "name": format!("keysweep credential {}", &fingerprint[..12]), "value": fingerprint },
+        { "type": "keysweep_fingerprint", "name": format!("keysweep credential {}", fingerprint.short()), "value": fingerprint.to_string() },
     ])
 }
 
@@ -180,8 +180,11 @@ fn cut(text: &str, most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{ID, SECRET, Sample, commit, file, finding, history, message, occurrence, written};
+    use super::super::samples::{
+        ID, SECRET, Sample, commit, file, finding, history, message, occurrence, suppression, written,
+    };
     use super::*;
+    use crate::finding::suppression::By;
     use crate::report::Format;
     use crate::source::Skipped;
 
@@ -290,6 +293,16 @@ mod tests {
         let scan = document(&sample)["scan"].clone();
         assert_eq!(scan["status"], "failure");
         assert_eq!(scan["messages"], json!([{"level": "warn", "value": "not read: a: it is\\nlocked"}]));
+    }
+
+    #[test]
+    fn what_is_suppressed_is_counted_and_no_vulnerability() {
+        let mut sample = Sample::at(vec![file("a", 1)]);
+        sample.findings[0].occurrences[0].suppressed = Some(suppression(By::IgnoreFile, ".keysweepignore", None));
+        let document = document(&sample);
+        assert_eq!(document["vulnerabilities"], json!([]));
+        let told = json!([{"level": "info", "value": "1 suppressed: 1 by .keysweepignore"}]);
+        assert_eq!((&document["scan"]["messages"], &document["scan"]["status"]), (&told, &json!("success")));
     }
 
     #[test]

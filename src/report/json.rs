@@ -11,6 +11,7 @@ use serde_json::ser::{Formatter, Serializer};
 use super::Report;
 use super::sanitize::{acts, is_command, lossless};
 use crate::engine::SecretKind;
+use crate::finding::suppression::{By, Suppression};
 use crate::finding::{Finding as Found, Fingerprint, Occurrence as Place};
 use crate::key::Secret as Hidden;
 use crate::provenance::Origin;
@@ -44,10 +45,27 @@ struct Finding<'a> {
     account: Option<&'static str>,
     secrets: Vec<Secret<'a>>,
     occurrences: Vec<Occurrence<'a>>,
-    /// Nothing is suppressed yet.
-    suppressed: (),
+    suppressed: Option<Suppressed<'a>>,
+    /// What would suppress it had it not expired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suppression_expired: Option<Lapsed<'a>>,
     /// Nothing is asked of AWS yet.
     verdict: (),
+}
+
+/// Why something does not count.
+#[derive(Serialize)]
+pub(super) struct Suppressed<'a> {
+    by: &'static str,
+    source: &'a str,
+    reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Lapsed<'a> {
+    #[serde(flatten)]
+    was: Suppressed<'a>,
+    until: String,
 }
 
 #[derive(Serialize)]
@@ -82,12 +100,15 @@ pub(super) struct Occurrence<'a> {
     version_id: (),
     etag: (),
     last_modified: (),
+    suppressed: Option<Suppressed<'a>>,
 }
 
 #[derive(Serialize)]
 struct Summary<'a> {
     findings: usize,
     suppressed: usize,
+    suppressed_by: SuppressedBy,
+    suppressed_occurrences: usize,
     blobs: u64,
     bytes: u64,
     #[serde(skip_serializing_if = "is_zero")]
@@ -96,6 +117,16 @@ struct Summary<'a> {
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
+}
+
+/// How many findings each kind of thing suppresses.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct SuppressedBy {
+    ignore_file: usize,
+    baseline: usize,
+    imported: usize,
+    comment: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
@@ -153,7 +184,7 @@ impl<'a> Finding<'a> {
         let id = found.access_key_id.as_ref();
         let account = report.account(found);
         Self {
-            fingerprint: found.fingerprint.to_string(),
+            fingerprint: report.fingerprint(&found.fingerprint).to_string(),
             rule: &found.rule,
             severity: report.severity(found).to_string(),
             access_key_id: id.map(|id| id.as_str()),
@@ -161,7 +192,11 @@ impl<'a> Finding<'a> {
             account: account.map(|(_, standing)| standing.name()),
             secrets: found.secrets.iter().map(|(kind, secret)| Secret::new(report, *kind, secret)).collect(),
             occurrences: found.occurrences.iter().map(Occurrence::new).collect(),
-            suppressed: (),
+            suppressed: found.suppressed().map(Suppressed::new),
+            suppression_expired: found
+                .lapsed
+                .as_ref()
+                .map(|lapsed| Lapsed { was: Suppressed::new(&lapsed.was), until: lapsed.until.to_string() }),
             verdict: (),
         }
     }
@@ -172,7 +207,7 @@ impl<'a> Secret<'a> {
         Self {
             kind: kind.name(),
             redacted: secret.redacted(),
-            sha256: Fingerprint::of(secret.expose()).to_string(),
+            sha256: report.fingerprint(&Fingerprint::of(secret.expose())).to_string(),
             value: report.value(secret),
         }
     }
@@ -210,15 +245,37 @@ impl<'a> Occurrence<'a> {
             version_id: (),
             etag: (),
             last_modified: (),
+            suppressed: place.suppressed.as_ref().map(Suppressed::new),
+        }
+    }
+}
+
+impl<'a> Suppressed<'a> {
+    pub(super) fn new(why: &'a Suppression) -> Self {
+        Self { by: why.by.name(), source: &why.source, reason: why.reason.as_deref() }
+    }
+}
+
+impl SuppressedBy {
+    fn new(findings: &[Found]) -> Self {
+        let count = |by| findings.iter().filter(|found| found.suppressed().is_some_and(|why| why.by == by)).count();
+        Self {
+            ignore_file: count(By::IgnoreFile),
+            baseline: count(By::Baseline),
+            imported: count(By::Imported),
+            comment: count(By::Comment),
         }
     }
 }
 
 impl<'a> Summary<'a> {
     fn new(report: &Report<'a>) -> Self {
+        let places = report.findings.iter().flat_map(|found| &found.occurrences);
         Self {
-            findings: report.findings.len(),
-            suppressed: 0,
+            findings: report.findings.iter().filter(|found| found.suppressed().is_none()).count(),
+            suppressed: report.findings.iter().filter(|found| found.suppressed().is_some()).count(),
+            suppressed_by: SuppressedBy::new(report.findings),
+            suppressed_occurrences: places.filter(|place| place.suppressed.is_some()).count(),
             blobs: report.tally.blobs,
             bytes: report.tally.bytes,
             known: report.tally.known,
@@ -251,11 +308,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::samples::{
-        ID, SECRET, Sample, canary, commit, file, finding, history, message, object, occurrence, tag, with_account,
-        written,
+        ID, SECRET, Sample, canary, commit, file, finding, history, message, object, occurrence, suppression, tag,
+        with_account, written,
     };
     use super::super::{Format, Report};
     use crate::engine::{Encoding, SecretKind};
+    use crate::finding::Fingerprint;
+    use crate::finding::keyed::FingerprintKey;
+    use crate::finding::suppression::By;
     use crate::key::AccountId;
 
     fn document(sample: &Sample) -> Value {
@@ -340,7 +400,7 @@ mod tests {
         let text = Sample::at(vec![history(&commit(1, 0), "a", Some(true), 3)]).written(Format::Jsonl);
         let first = text.lines().next().unwrap();
         let expected = format!(
-            r#"{{"schema":"keysweep/v1","type":"finding","fingerprint":"{}","rule":"aws-access-key","severity":"critical","access_key_id":"{ID}","account_id":null,"account":null,"secrets":[{{"kind":"secret_access_key","redacted":"wJal…","sha256":"{}"}}],"occurrences":[{{"source":"commit","path":"a","member":null,"line":3,"column":5,"snippet":"id = {ID}\n\tsecret = wJal…","encoding":[],"expires":null,"repository":".","commit":"{}","author":"Jane Doe <jane@example.com>","date":"2024-03-01T12:00:00+02:00","in_head":true,"reachable":true,"bucket":null,"key":null,"version_id":null,"etag":null,"last_modified":null}}],"suppressed":null,"verdict":null}}"#,
+            r#"{{"schema":"keysweep/v1","type":"finding","fingerprint":"{}","rule":"aws-access-key","severity":"critical","access_key_id":"{ID}","account_id":null,"account":null,"secrets":[{{"kind":"secret_access_key","redacted":"wJal…","sha256":"{}"}}],"occurrences":[{{"source":"commit","path":"a","member":null,"line":3,"column":5,"snippet":"id = {ID}\n\tsecret = wJal…","encoding":[],"expires":null,"repository":".","commit":"{}","author":"Jane Doe <jane@example.com>","date":"2024-03-01T12:00:00+02:00","in_head":true,"reachable":true,"bucket":null,"key":null,"version_id":null,"etag":null,"last_modified":null,"suppressed":null}}],"suppressed":null,"verdict":null}}"#,
             "1a5d44a2dca19669d72edf4c4f1c27c4c1ca4b4408fbb17f6ce4ad452d78ddb3",
             "78314b11be2e581549ac1c4f616563fad3fdf0c3b71678f6e2299182080e0598",
             "01".repeat(20),
@@ -352,11 +412,11 @@ mod tests {
     fn lines_end_with_the_summary_of_the_document() {
         let sample = Sample::everything();
         let (document, lines) = (document(&sample), lines(&sample));
-        assert_eq!(lines.len(), 4);
-        let (mut summary, findings) = (lines[3].clone(), &lines[..3]);
+        assert_eq!(lines.len(), 6);
+        let (mut summary, findings) = (lines[5].clone(), &lines[..5]);
         assert!(findings.iter().all(|line| line["type"] == "finding"));
         assert_eq!(summary["type"], "summary");
-        assert_eq!(summary["findings"], 3);
+        assert_eq!((&summary["findings"], &summary["suppressed"]), (&json!(4), &json!(1)));
         assert_eq!(summary["complete"], false);
         assert_eq!(summary["skipped"].as_array().unwrap().len(), 1);
         assert!(summary.get("seconds").is_none());
@@ -383,6 +443,42 @@ mod tests {
             let told = ["source", "path", "repository", "commit"].map(|key| value[key].clone());
             assert_eq!(json!(told), expected);
         }
+    }
+
+    #[test]
+    fn what_is_suppressed_is_listed_with_its_reason_and_counted_apart() {
+        let mut sample = Sample::at(vec![file("a", 1), file("b", 2)]);
+        let why = suppression(By::IgnoreFile, ".keysweepignore", Some("a test"));
+        sample.findings[0].occurrences[0].suppressed = Some(suppression(By::Comment, "ggignore", None));
+        let found = document(&sample);
+        assert_eq!((&found["findings"][0]["suppressed"], &found["summary"]["suppressed"]), (&json!(null), &json!(0)));
+        assert_eq!(found["summary"]["suppressed_occurrences"], 1);
+        let comment = json!({"by": "comment", "source": "ggignore", "reason": null});
+        assert_eq!(found["findings"][0]["occurrences"][0]["suppressed"], comment);
+        sample.findings[0].occurrences[1].suppressed = Some(why);
+        let found = document(&sample);
+        let expected = json!({"by": "ignore-file", "source": ".keysweepignore", "reason": "a test"});
+        assert_eq!(found["findings"][0]["suppressed"], expected);
+        assert_eq!((&found["summary"]["findings"], &found["summary"]["suppressed"]), (&json!(0), &json!(1)));
+        let by = json!({"ignore-file": 1, "baseline": 0, "imported": 0, "comment": 0});
+        assert_eq!(found["summary"]["suppressed_by"], by);
+    }
+
+    #[test]
+    fn with_a_key_no_plain_hash_gets_in() {
+        let key = FingerprintKey::new(&[7; 16]).unwrap();
+        let sample = Sample::at(vec![file("a", 1)]);
+        let (id, secret) = (Fingerprint::of(ID.as_bytes()), Fingerprint::of(SECRET.as_bytes()));
+        for format in Format::ALL {
+            let text = written(format, &Report { key: Some(&key), ..sample.report() });
+            for plain in [id, secret] {
+                assert!(!text.contains(&plain.to_string()[..12]), "{format}");
+            }
+            let told = if format == Format::Text { key.print(&id).short() } else { key.print(&id).to_string() };
+            assert!(text.contains(&told), "{format}");
+        }
+        let text = written(Format::Json, &Report { key: Some(&key), ..sample.report() });
+        assert!(text.contains(&format!(r#""sha256":"{}""#, key.print(&secret))), "{text}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::sanitize::visible;
 use super::units::plural;
 use super::words;
 use crate::finding::Finding;
+use crate::finding::suppression::Suppression;
 use crate::source::Skipped;
 
 /// Places told of one credential.
@@ -18,12 +19,15 @@ const PLACES: usize = 100;
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let findings: Vec<&Finding> = report.listed().collect();
     let skipped = &report.tally.skipped;
+    let suppressed: Vec<(&Finding, &Suppression)> =
+        report.findings.iter().filter_map(|finding| Some((finding, finding.suppressed()?))).collect();
     let passed = usize::from(findings.is_empty() && skipped.is_empty());
     let counts = format!(
-        r#"name="keysweep" tests="{}" failures="{}" errors="{}""#,
-        findings.len() + skipped.len() + passed,
+        r#"name="keysweep" tests="{}" failures="{}" errors="{}" skipped="{}""#,
+        findings.len() + skipped.len() + suppressed.len() + passed,
         findings.len(),
-        skipped.len()
+        skipped.len(),
+        suppressed.len()
     );
     let time = report.seconds.map_or_else(String::new, |seconds| format!(r#" time="{seconds:.3}""#));
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
@@ -34,6 +38,12 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     for finding in findings {
         failure(report, finding, out)?;
     }
+    for (finding, why) in suppressed {
+        let why = format!("suppressed by {}", why.called());
+        case(report, finding, "", out)?;
+        writeln!(out, r#"      <skipped message="{}"/>"#, escaped(&why))?;
+        writeln!(out, "    </testcase>")?;
+    }
     for skipped in skipped {
         error(skipped, out)?;
     }
@@ -41,14 +51,18 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
 }
 
 /// The name stays the same wherever the credential moves: by it CI systems follow a test from run to run.
+fn case(report: &Report<'_>, finding: &Finding, more: &str, out: &mut dyn Write) -> io::Result<()> {
+    let digits = report.fingerprint(&finding.fingerprint).digits().to_string();
+    let name = finding.access_key_id.map_or_else(|| digits[..16].to_owned(), |id| id.to_string());
+    let (rule, name) = (escaped(&finding.rule), escaped(&name));
+    writeln!(out, r#"    <testcase classname="keysweep.{rule}" name="{name}"{more}>"#)
+}
+
 fn failure(report: &Report<'_>, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
-    let fingerprint = finding.fingerprint.to_string();
-    let name = finding.access_key_id.map_or_else(|| fingerprint[..16].to_owned(), |id| id.to_string());
     let places = places::of(finding);
     let first = places.first().map(|place| (words::path(place.shown), place.shown.point.line));
     let file = first.map_or_else(String::new, |(path, line)| format!(r#" file="{}" line="{line}""#, escaped(&path)));
-    let rule = escaped(&finding.rule);
-    writeln!(out, r#"    <testcase classname="keysweep.{rule}" name="{}"{file}>"#, escaped(&name))?;
+    case(report, finding, &file, out)?;
     let what = words::what_leaked(report, finding);
     let severity = report.severity(finding);
     write!(out, r#"      <failure type="{severity}" message="{}">"#, escaped(&what))?;
@@ -59,8 +73,8 @@ fn failure(report: &Report<'_>, finding: &Finding, out: &mut dyn Write) -> io::R
     if told.len() > PLACES {
         writeln!(out, "and {}", plural((told.len() - PLACES) as u64, "more place"))?;
     }
-    let advice = words::remediation(report, finding);
-    writeln!(out, "{}</failure>\n    </testcase>", escaped(&advice))
+    let advice = [words::remediation(report, finding), words::fingerprint(report, finding)].join("\n");
+    writeln!(out, "{}</failure>\n    </testcase>", advice.lines().map(escaped).collect::<Vec<_>>().join("\n"))
 }
 
 fn error(skipped: &Skipped, out: &mut dyn Write) -> io::Result<()> {
@@ -94,8 +108,10 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::super::samples::{ID, Sample, canary, commit, file, finding, history};
+    use super::super::samples::{ID, Sample, canary, commit, file, finding, history, suppression};
     use super::*;
+    use crate::finding::Fingerprint;
+    use crate::finding::suppression::By;
     use crate::report::Format;
 
     /// Reads XML as Python's expat does, strictly, and tells elements as lists: name, attributes, text, children.
@@ -119,13 +135,13 @@ mod tests {
     #[test]
     fn a_credential_is_a_failure_with_its_places() {
         let suite = suite(&Sample::at(vec![history(&commit(1, 0), "old", Some(false), 2), file("a.env", 3)]));
-        assert_eq!(suite[1], json!({"name": "keysweep", "tests": "1", "failures": "1", "errors": "0"}));
+        assert_eq!(suite[1], json!({"name": "keysweep", "tests": "1", "failures": "1", "errors": "0", "skipped": "0"}));
         let case = &suite[3][0];
         let attributes = json!({"classname": "keysweep.aws-access-key", "name": ID, "file": "a.env", "line": "3"});
         assert_eq!(case[1], attributes);
         assert_eq!(case[3][0][1], json!({"type": "critical", "message": format!("AWS access key: {ID}")}));
-        let text = "a.env:3\nold:2 (commit 010101010101)\nDeactivate the key, then delete it.";
-        assert_eq!(case[3][0][2], text);
+        let text = "a.env:3\nold:2 (commit 010101010101)\nDeactivate the key, then delete it.\nFingerprint: ";
+        assert_eq!(case[3][0][2], format!("{text}{}", Fingerprint::of(ID.as_bytes())));
     }
 
     #[test]
@@ -141,6 +157,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_suppressed_is_a_test_that_was_skipped() {
+        let mut sample = Sample::at(vec![file("a", 1)]);
+        sample.findings[0].occurrences[0].suppressed = Some(suppression(By::IgnoreFile, ".keysweepignore", None));
+        let suite = suite(&sample);
+        assert_eq!(
+            (&suite[1]["tests"], &suite[1]["skipped"], &suite[1]["failures"]),
+            (&json!("2"), &json!("1"), &json!("0"))
+        );
+        let skipped = json!(["skipped", {"message": "suppressed by .keysweepignore"}, "", []]);
+        assert_eq!(
+            suite[3][1],
+            json!(["testcase", {"classname": "keysweep.aws-access-key", "name": ID}, "", [skipped]])
+        );
+    }
+
+    #[test]
     fn what_has_no_id_is_named_by_its_fingerprint() {
         let mut sample = Sample::at(vec![file("a", 1)]);
         sample.findings.push(finding(&canary(), vec![file("b", 1)]));
@@ -153,7 +185,7 @@ mod tests {
     #[test]
     fn hostile_names_are_well_formed() {
         let suite = suite(&Sample::everything());
-        assert_eq!(suite[1]["tests"], "4");
+        assert_eq!((&suite[1]["tests"], &suite[1]["skipped"]), (&json!("6"), &json!("1")));
     }
 
     #[test]

@@ -23,11 +23,11 @@ impl Place<'_> {
     }
 }
 
-/// Where the credential stands: places where it stands now come first, otherwise in the order of the occurrences.
+/// Where the credential stands and counts: places where it stands now come first, otherwise in the order of the occurrences.
 pub(super) fn of(finding: &Finding) -> Vec<Place<'_>> {
     let mut index = BTreeMap::new();
     let mut places: Vec<Place<'_>> = Vec::new();
-    for occurrence in &finding.occurrences {
+    for occurrence in finding.counting() {
         let at = &occurrence.provenance;
         let key = match &at.origin {
             Origin::Commit { commit, path, .. } => (Some((&commit.repository, path)), None),

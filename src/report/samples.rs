@@ -9,6 +9,7 @@ use crate::engine::SecretKind;
 use crate::engine::rule::Severity;
 use crate::finding::accounts::Accounts;
 use crate::finding::snippet::Snippet;
+use crate::finding::suppression::{By, Lapsed, Suppression};
 use crate::finding::{Finding, Fingerprint, Occurrence};
 use crate::key::{AccessKeyId, Secret};
 use crate::location::Point;
@@ -83,11 +84,21 @@ impl Sample {
         authored.author = bytes.clone().into();
         let mut alone = finding(ID, vec![archive]);
         alone.access_key_id = None;
+        messages[1].suppressed = Some(suppression(By::Imported, hostile, Some(hostile)));
+        let mut known = history(&authored.clone().into(), hostile, None, 7);
+        known.suppressed = Some(suppression(By::Comment, hostile, Some(hostile)));
+        let mut lapsed = finding(ID, vec![file("a", 1)]);
+        lapsed.lapsed = Some(Lapsed {
+            was: suppression(By::Baseline, hostile, Some(hostile)),
+            until: jiff::civil::date(2026, 1, 2),
+        });
         Self {
             findings: vec![
                 alone,
                 finding(&canary(), messages),
                 finding(&with_account(), vec![history(&authored.into(), hostile, None, 7)]),
+                finding(&with_account(), vec![known]),
+                lapsed,
             ],
             tally: Tally { blobs: 7, bytes: 999, known: 5, skipped: vec![Skipped::new(hostile, hostile)] },
             accounts: Accounts::default(),
@@ -118,6 +129,7 @@ impl Sample {
                     tags: &[],
                 },
             ],
+            key: None,
             show_secrets: false,
             colour: false,
             now: None,
@@ -145,6 +157,7 @@ pub(super) fn finding(id: &str, occurrences: Vec<Occurrence>) -> Finding {
         access_key_id: Some(AccessKeyId::parse(id.as_bytes()).unwrap()),
         secrets: vec![(SecretKind::SecretAccessKey, Secret::new(SECRET))],
         occurrences,
+        lapsed: None,
     }
 }
 
@@ -156,6 +169,8 @@ pub(super) fn occurrence(origin: Origin, line: u64) -> Occurrence {
         snippet: Snippet { first_line: line, lines: vec![format!("id = {ID}"), "\tsecret = wJal…".to_owned()] },
         encoding: Vec::new(),
         expires: None,
+        comment: None,
+        suppressed: None,
     }
 }
 
@@ -179,6 +194,11 @@ pub(super) fn tag(commit: &Arc<Commit>, name: &[u8]) -> Origin {
 
 pub(super) fn object(number: u8) -> Origin {
     Origin::Object { repository: "..".into(), id: ObjectId::from_bytes(&[number; 20]).unwrap() }
+}
+
+/// What says that a place does not count.
+pub(super) fn suppression(by: By, source: &str, reason: Option<&str>) -> Suppression {
+    Suppression { by, source: source.into(), reason: reason.map(Arc::from) }
 }
 
 /// A commit of the given number, `days` after 2024-03-01.

@@ -18,6 +18,7 @@ use super::units::plural;
 use super::words::{self, is_link, object_path};
 use super::{Report, RuleInfo};
 use crate::engine::rule::Severity;
+use crate::finding::suppression::{By, Suppression};
 use crate::finding::{Finding, Occurrence};
 use crate::provenance::Origin;
 use crate::source::Skipped;
@@ -36,10 +37,10 @@ const ROOT: &str = "%SRCROOT%";
 
 /// One log with one run.
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut findings: Vec<&Finding> = report.listed().collect();
+    let mut findings: Vec<&Finding> = report.findings.iter().collect();
     let left_out = findings.len().saturating_sub(RESULTS);
     if left_out > 0 {
-        findings.sort_by_key(|finding| Reverse(report.severity(finding)));
+        findings.sort_by_key(|finding| (finding.suppressed().is_some(), Reverse(report.severity(finding))));
         findings.truncate(RESULTS);
     }
     let most = (ALL_LOCATIONS / findings.len().max(1)).clamp(1, LOCATIONS);
@@ -139,14 +140,15 @@ fn invocation(report: &Report<'_>, left_out: usize) -> sarif::Invocation {
 
 fn result(report: &Report<'_>, finding: &Finding, most: usize) -> sarif::Result {
     // Services annotate the first location: one that is still there can be looked at.
-    let mut places: Vec<&Occurrence> = finding.occurrences.iter().collect();
+    let mut places: Vec<&Occurrence> = finding.counting().collect();
     places.sort_by_key(|place| !is_present(place));
     let locations: Vec<_> = places.into_iter().take(most).map(|place| location(finding, place)).collect();
-    let fingerprint = finding.fingerprint.to_string();
+    let fingerprint = report.fingerprint(&finding.fingerprint);
+    let digits = fingerprint.digits().to_string();
     // The only one that GitHub looks at is named after a line, and is the credential's all the same: an alert follows its credential
     // through a file, whatever is written around it.
     let fingerprints =
-        [("keysweep/v1", fingerprint.clone()), ("primaryLocationLineHash", format!("{}:1", &fingerprint[..16]))];
+        [("keysweep/v1", fingerprint.to_string()), ("primaryLocationLineHash", format!("{}:1", &digits[..16]))];
     let mut result = sarif::Result::builder()
         .rule_id(&*finding.rule)
         .level(level(report.severity(finding)))
@@ -160,17 +162,33 @@ fn result(report: &Report<'_>, finding: &Finding, most: usize) -> sarif::Result 
         let told = told.map(|(name, value)| (name.to_owned(), json!(value)));
         sarif::PropertyBag::builder().additional_properties(BTreeMap::from(told)).build()
     });
+    // All results of a run have this or none has (3.27.23): an empty list says that it counts.
+    result.suppressions = Some(finding.suppressed().map(suppression).into_iter().collect());
     result
+}
+
+fn suppression(why: &Suppression) -> sarif::Suppression {
+    let kind = if why.by == By::Comment { "inSource" } else { "external" };
+    let reason = why.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    let said = format!("{}{reason}", why.source);
+    sarif::Suppression::builder().kind(json!(kind)).status(json!("accepted")).justification(visible(&said)).build()
 }
 
 /// What leaked, whose it is and at how many places.
 fn said_of(report: &Report<'_>, finding: &Finding, most: usize) -> String {
     let what = words::what_leaked(report, finding);
-    match finding.occurrences.len() {
+    let counting = finding.counting().count();
+    let mut text = match counting {
         1 => format!("{what}, at one place."),
         all if all > most => format!("{what}, at {all} places; {most} of them are listed."),
         all => format!("{what}, at {all} places."),
+    };
+    match finding.occurrences.len() - counting {
+        0 => {}
+        1 => text += " One more is suppressed.",
+        more => text += &format!(" {more} more are suppressed."),
     }
+    text
 }
 
 /// Plain text, in which brackets make no links: whoever chose a path must not choose where it leads (SARIF 3.11.6).
@@ -248,7 +266,7 @@ mod tests {
     use serde_json::Value;
 
     use super::super::samples::{
-        ID, Sample, canary, commit, file, finding, history, message, object, occurrence, tag, written,
+        ID, Sample, canary, commit, file, finding, history, message, object, occurrence, suppression, tag, written,
     };
     use super::*;
     use crate::engine::Encoding;
@@ -422,6 +440,29 @@ mod tests {
         for (origin, uri) in told {
             assert_eq!(uri_of(&occurrence(origin, 1)), uri);
         }
+    }
+
+    #[test]
+    fn what_is_suppressed_says_so_and_the_rest_says_that_it_is_not() {
+        let mut sample = Sample::at(vec![file("a", 1), file("b", 2), file("c", 3)]);
+        let result = |sample: &Sample| run_of(&sample.report())["results"][0].clone();
+        assert_eq!(result(&sample)["suppressions"], json!([]));
+        sample.findings[0].occurrences[0].suppressed = Some(suppression(By::Comment, "ggignore", None));
+        let partly = result(&sample);
+        assert_eq!(partly["suppressions"], json!([]));
+        assert_eq!(partly["locations"].as_array().unwrap().len(), 2);
+        let text = partly["message"]["text"].as_str().unwrap();
+        assert!(text.ends_with(", at 2 places. One more is suppressed."), "{text}");
+        for place in &mut sample.findings[0].occurrences {
+            place.suppressed = Some(suppression(By::IgnoreFile, ".keysweepignore", Some("a test")));
+        }
+        let whole = result(&sample);
+        let expected = json!([{"kind": "external", "status": "accepted", "justification": ".keysweepignore: a test"}]);
+        assert_eq!(whole["suppressions"], expected);
+        assert_eq!(whole["locations"].as_array().unwrap().len(), 3);
+        sample.findings[0].occurrences.truncate(1);
+        sample.findings[0].occurrences[0].suppressed = Some(suppression(By::Comment, "ggignore", None));
+        assert_eq!(result(&sample)["suppressions"][0]["kind"], "inSource");
     }
 
     #[test]

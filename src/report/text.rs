@@ -2,6 +2,7 @@
 //! chose passes [`visible`] on its way here.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -16,6 +17,7 @@ use crate::engine::SecretKind;
 use crate::engine::rule::Severity;
 use crate::finding::accounts::Standing;
 use crate::finding::snippet::Snippet;
+use crate::finding::suppression::{By, Suppression};
 use crate::finding::{Finding, Occurrence};
 use crate::provenance::{Commit, Origin, Provenance};
 
@@ -37,11 +39,12 @@ const fn bold(colour: AnsiColor) -> Style {
 /// The whole report.
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page { report, out };
-    for finding in report.findings {
+    for finding in counting(report.findings) {
         page.finding(finding)?;
     }
     page.advice()?;
     page.count()?;
+    page.suppressed()?;
     page.completeness()
 }
 
@@ -62,8 +65,13 @@ impl Page<'_> {
             self.field("valid", &expiry)?;
         }
         self.secrets(finding)?;
+        self.field("fingerprint", &self.report.fingerprint(&finding.fingerprint).short())?;
+        if let Some(lapsed) = &finding.lapsed {
+            self.field("known", &visible(&super::lapse(lapsed)))?;
+        }
         let places = places::of(finding);
         self.places(finding, &places)?;
+        self.more_suppressed(finding)?;
         if let Some(place) = places.first() {
             self.snippet(&place.shown.snippet)?;
         }
@@ -128,6 +136,16 @@ impl Page<'_> {
         }
     }
 
+    /// Its places that don't count.
+    fn more_suppressed(&mut self, finding: &Finding) -> io::Result<()> {
+        let by = by_source(finding.occurrences.iter().filter_map(|place| place.suppressed.as_ref()));
+        let all: usize = by.values().sum();
+        if all == 0 {
+            return Ok(());
+        }
+        self.field("suppressed", &format!("{}, {}", plural(all as u64, "more place"), listed(&by)))
+    }
+
     fn snippet(&mut self, snippet: &Snippet) -> io::Result<()> {
         let last = snippet.first_line.saturating_add(snippet.lines.len() as u64);
         let width = last.to_string().len();
@@ -144,7 +162,7 @@ impl Page<'_> {
 
     /// What to do, once for each rule that found something.
     fn advice(&mut self) -> io::Result<()> {
-        let found = |rule: &&RuleInfo<'_>| self.report.findings.iter().any(|f| *f.rule == *rule.id);
+        let found = |rule: &&RuleInfo<'_>| counting(self.report.findings).any(|f| *f.rule == *rule.id);
         let rules: Vec<RuleInfo<'_>> = self.report.rules.iter().filter(found).copied().collect();
         if rules.is_empty() {
             return Ok(());
@@ -163,15 +181,16 @@ impl Page<'_> {
     }
 
     fn count(&mut self) -> io::Result<()> {
-        let findings = self.report.findings;
+        let findings: Vec<&Finding> = counting(self.report.findings).collect();
         if findings.is_empty() {
+            let known = if self.report.findings.is_empty() { "" } else { " but suppressed ones" };
             let end = if self.report.complete { "." } else { " in what was read." };
-            return writeln!(self.out, "No leaked credentials found{end}");
+            return writeln!(self.out, "No leaked credentials found{known}{end}");
         }
         let of_each: Vec<String> = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low]
             .into_iter()
             .map(|severity| {
-                let is_so = |finding: &&Finding| self.report.severity(finding) == severity;
+                let is_so = |finding: &&&Finding| self.report.severity(finding) == severity;
                 (findings.iter().filter(is_so).count(), severity)
             })
             .filter(|(count, _)| *count > 0)
@@ -179,6 +198,14 @@ impl Page<'_> {
             .collect();
         let all = plural(findings.len() as u64, "leaked credential");
         writeln!(self.out, "{all}: {}.", of_each.join(", "))
+    }
+
+    /// What does not count is not listed, and never passed over.
+    fn suppressed(&mut self) -> io::Result<()> {
+        match suppressed(self.report.findings) {
+            Some(all) => writeln!(self.out, "{all} (--no-ignore shows what is suppressed)."),
+            None => Ok(()),
+        }
     }
 
     fn completeness(&mut self) -> io::Result<()> {
@@ -219,6 +246,31 @@ impl Page<'_> {
     fn styled(&self, style: Style, text: impl Display) -> String {
         if self.report.colour { format!("{style}{text}{style:#}") } else { text.to_string() }
     }
+}
+
+/// The findings that are not suppressed.
+fn counting(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    findings.iter().filter(|finding| finding.suppressed().is_none())
+}
+
+/// How many findings are suppressed and by what, in words; `None` when none is.
+pub(super) fn suppressed(findings: &[Finding]) -> Option<String> {
+    let by = by_source(findings.iter().filter_map(Finding::suppressed));
+    let all: usize = by.values().sum();
+    (all > 0).then(|| format!("{} suppressed: {}", grouped(all as u64), listed(&by)))
+}
+
+/// How much is suppressed by what.
+fn by_source<'a>(all: impl Iterator<Item = &'a Suppression>) -> BTreeMap<(By, &'a str), usize> {
+    all.fold(BTreeMap::new(), |mut counts, why| {
+        *counts.entry((why.by, why.called())).or_default() += 1;
+        counts
+    })
+}
+
+fn listed(by: &BTreeMap<(By, &str), usize>) -> String {
+    let each = by.iter().map(|((_, source), count)| format!("{} by {}", grouped(*count as u64), visible(source)));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// What a finding is called by: its id or, if it has none and needs none, the start of it; what others issued, by its rule.
@@ -309,11 +361,12 @@ fn short(id: &ObjectId) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::samples::{
-        ID, RULE, SECRET, Sample, canary, commit, file, finding, history, message, object, occurrence, tag,
-        with_account, written,
+        ID, RULE, SECRET, Sample, canary, commit, file, finding, history, message, object, occurrence, suppression,
+        tag, with_account, written,
     };
     use super::*;
     use crate::engine::SecretKind;
+    use crate::finding::suppression::Lapsed;
     use crate::key::{AccountId, Secret};
     use crate::report::Format;
     use crate::source::Skipped;
@@ -326,7 +379,7 @@ mod tests {
     fn places_of(occurrences: Vec<Occurrence>) -> Vec<String> {
         text(&Sample::at(occurrences))
             .lines()
-            .skip_while(|line| !line.contains("secret access key"))
+            .skip_while(|line| !line.contains("fingerprint"))
             .skip(1)
             .take_while(|line| !line.is_empty())
             .map(|line| line.strip_prefix("    ").unwrap().to_owned())
@@ -346,6 +399,7 @@ mod tests {
 CRITICAL  {ID}  AWS access key
     account     not told by an id as old as this
     secret      wJal… (secret access key)
+    fingerprint 1a5d44a2dca1
     first seen  4b4b4b4b4b4b 2024-03-01T12:00:00+02:00 Jane Doe <jane@example.com>
                 deploy/prod.env:3
     still in    deploy/prod.env:3
@@ -377,6 +431,48 @@ Everything was read.
         assert_eq!(
             written(Format::Text, &unread),
             "No leaked credentials found in what was read.\nRead 1 blob, 0 B in 2.3 s.\nNOT EVERYTHING WAS READ.\n"
+        );
+    }
+
+    #[test]
+    fn what_is_suppressed_is_counted_and_not_listed() {
+        let by_file = suppression(By::IgnoreFile, ".keysweepignore", Some("a test"));
+        let mut sample = Sample::at(vec![file("a", 1), file("b", 2), file("c", 3)]);
+        sample.findings[0].occurrences[0].suppressed = Some(by_file.clone());
+        sample.findings[0].occurrences[2].suppressed = Some(suppression(By::Comment, "ggignore", None));
+        let partly = text(&sample);
+        assert!(
+            partly
+                .contains("    still in    b:2\n    suppressed  2 more places, 1 by .keysweepignore, 1 by comments\n"),
+            "{partly}"
+        );
+        assert!(!partly.contains("a:1") && !partly.contains("--no-ignore"), "{partly}");
+        let known = |id: &str, why: &Suppression| {
+            let mut known = finding(id, vec![file("a", 1)]);
+            known.occurrences[0].suppressed = Some(why.clone());
+            known
+        };
+        let others = ["ggignore", "gitleaks:allow"].map(|source| suppression(By::Comment, source, None));
+        sample.findings = vec![known(ID, &by_file), known(&canary(), &others[0]), known(&with_account(), &others[1])];
+        let told = text(&sample);
+        assert!(
+            told.starts_with(
+                "No leaked credentials found but suppressed ones.\n3 suppressed: 1 by .keysweepignore, 2 by comments (--no-ignore shows what \
+                 is suppressed).\nRead "
+            ),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn what_was_known_until_lately_says_so() {
+        let mut sample = Sample::at(vec![file("a", 1)]);
+        let was = suppression(By::IgnoreFile, ".keysweepignore", Some("a test"));
+        sample.findings[0].lapsed = Some(Lapsed { was, until: jiff::civil::date(2026, 1, 31) });
+        let told = text(&sample);
+        assert!(
+            told.contains("    known       its entry in .keysweepignore expired on 2026-01-31 (a test)\n"),
+            "{told}"
         );
     }
 

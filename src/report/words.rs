@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::Report;
 use super::places::{self, is_present};
 use super::sanitize::{lossless, one_line};
 use super::text::spot;
+use super::{Report, lapse};
 use crate::blob::ObjectId;
 use crate::finding::{Finding, Occurrence};
 use crate::provenance::Origin;
@@ -31,12 +31,20 @@ pub(super) fn what_leaked(report: &Report<'_>, finding: &Finding) -> String {
     if let Some(expiry) = report.expiry(finding) {
         let _ = write!(text, ", {expiry}");
     }
+    if let Some(lapsed) = &finding.lapsed {
+        let _ = write!(text, ", {}", one_line(&lapse(lapsed)));
+    }
     text
 }
 
 /// What to do about it, on one line.
 pub(super) fn remediation(report: &Report<'_>, finding: &Finding) -> String {
     one_line(report.rule(finding).map_or("", |rule| rule.remediation))
+}
+
+/// What `keysweep baseline add` knows it by.
+pub(super) fn fingerprint(report: &Report<'_>, finding: &Finding) -> String {
+    format!("Fingerprint: {}", report.fingerprint(&finding.fingerprint))
 }
 
 /// A link to what is known of this kind of credential, if the rule has one that others accept as such.

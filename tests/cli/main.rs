@@ -4,9 +4,11 @@
 
 mod asks;
 mod bad_input;
+mod baseline;
 mod cache;
 mod ci;
 mod exit;
+mod merges;
 mod range;
 mod reports;
 mod rules;

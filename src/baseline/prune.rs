@@ -1,0 +1,49 @@
+//! What of a `.keysweepignore` says nothing any more.
+
+use jiff::civil::Date;
+
+use super::entry::Entry;
+use super::{List, Terms};
+use crate::finding::Finding;
+use crate::finding::keyed::Print;
+
+/// Why an entry is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Useless {
+    /// Its last day has passed.
+    Expired(Date),
+    /// What it knows was not found, or not at its paths.
+    Unmatched,
+    /// Another knows the same at the same paths, for as long or longer.
+    Repeated,
+}
+
+/// The entries of no use, by number. `findings` is everything that was found; `None` when not everything was read, so that nobody can say
+/// what is gone. An entry that was made with a key that nobody has here stays.
+pub fn useless(list: &List, findings: Option<&[Finding]>, terms: Terms<'_>) -> Vec<(usize, Useless)> {
+    let judged = list.entries.iter().enumerate().map(|(number, entry)| {
+        let useless = match entry.until.filter(|_| entry.has_expired(terms.today)) {
+            Some(until) => Some(Useless::Expired(until)),
+            None if is_repeated(&list.entries, number) => Some(Useless::Repeated),
+            None => findings.filter(|found| is_unmatched(list, entry, found, terms)).map(|_| Useless::Unmatched),
+        };
+        Some((number, useless?))
+    });
+    judged.flatten().collect()
+}
+
+fn is_repeated(entries: &[Entry], number: usize) -> bool {
+    let entry = &entries[number];
+    let rank = |number: usize| (entries[number].until.unwrap_or(Date::MAX), std::cmp::Reverse(number));
+    let same = |other: &Entry| other.print == entry.print && other.paths == entry.paths;
+    entries.iter().enumerate().any(|(other, same_as)| other != number && same(same_as) && rank(other) > rank(number))
+}
+
+fn is_unmatched(list: &List, entry: &Entry, findings: &[Finding], terms: Terms<'_>) -> bool {
+    match entry.print {
+        Print::Keyed { key, .. } if terms.key.is_none_or(|own| own.id() != key) => return false,
+        _ => {}
+    }
+    let own = findings.iter().filter(|finding| terms.prints(finding).contains(&entry.print));
+    !own.flat_map(|finding| &finding.occurrences).any(|place| list.covers(entry, place))
+}

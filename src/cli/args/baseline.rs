@@ -1,0 +1,196 @@
+//! The flags by which findings are known, and those of `keysweep baseline`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
+
+use super::{Cli, Command, RuleFiles, ScanArgs, Shape, size};
+use crate::baseline::entry;
+
+/// What is known and not reported.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Known credentials")]
+pub(in crate::cli) struct KnownArgs {
+    /// Do not report what this file knows: a .keysweepignore, or an earlier report as JSON or JSONL, redacted or not; repeat it
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    pub(in crate::cli) baseline: Vec<PathBuf>,
+
+    /// Do not report what .gitleaksignore, .betterleaksignore and .secrets.baseline of the target ignore
+    #[arg(long)]
+    pub(in crate::cli) import_ignores: bool,
+
+    /// Report everything: heed no .keysweepignore, no --baseline, no --import-ignores and no comments
+    #[arg(long)]
+    pub(in crate::cli) no_ignore: bool,
+
+    /// Which credentials make the exit code: new ones, which nothing suppresses, or any
+    #[arg(long, value_name = "any|new", default_value = "new")]
+    pub(in crate::cli) fail_on: FailOn,
+}
+
+/// What makes a scan fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum FailOn {
+    /// Suppressed ones too
+    Any,
+    /// Only what is not suppressed
+    New,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BaselineArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) command: BaselineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum BaselineCommand {
+    /// Write credentials to .keysweepignore, so that they are not reported any more
+    ///
+    /// Without IDs, everything that a scan of the target reports is added. Access key ids and whole fingerprints need no scan. An
+    /// entry for the same credential and the same paths is replaced.
+    Add(Box<AddArgs>),
+    /// Drop the entries that have expired, that know nothing which is still there, or that repeat others
+    ///
+    /// All of the target is scanned for it. When something could not be read, nothing is dropped for not being found. Entries made
+    /// with a key that is not set stay.
+    Prune(Box<PruneArgs>),
+    /// Tell of each entry what it knows: fingerprint, reason, expiry, paths
+    Show(ShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AddArgs {
+    /// Which: access key ids, fingerprints, or at least the first eight digits of fingerprints
+    #[arg(value_name = "ID")]
+    pub(in crate::cli) which: Vec<String>,
+
+    /// Why they need not be reported
+    #[arg(long, value_name = "TEXT", required_unless_present = "import_ignores")]
+    pub(in crate::cli) reason: Option<String>,
+
+    /// The last day on which they are not reported, as 2027-01-31
+    #[arg(long, value_name = "DATE", value_parser = entry::date)]
+    pub(in crate::cli) until: Option<Date>,
+
+    /// Only where this pattern fits, written as in .gitignore and seen from the root of the target; repeat it
+    #[arg(long, value_name = "GLOB", action = ArgAction::Append)]
+    pub(in crate::cli) path: Vec<String>,
+
+    /// Take them from a report of keysweep, JSON or JSONL, redacted or not, instead of scanning; - is standard input; repeat it
+    #[arg(long, value_name = "REPORT", action = ArgAction::Append)]
+    pub(in crate::cli) from: Vec<PathBuf>,
+
+    /// Take those that .gitleaksignore, .betterleaksignore and .secrets.baseline of the target ignore, at the paths that they name
+    #[arg(long, conflicts_with_all = ["which", "from", "path"])]
+    pub(in crate::cli) import_ignores: bool,
+
+    #[command(flatten)]
+    pub(in crate::cli) place: PlaceArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) reading: ReadingArgs,
+
+    /// How much history of the target is scanned: all, none, or a range such as main..HEAD
+    #[cfg(feature = "git")]
+    #[arg(long, value_name = "all|none|RANGE")]
+    pub(in crate::cli) history: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PruneArgs {
+    /// Only tell what would be dropped
+    #[arg(short = 'n', long)]
+    pub(in crate::cli) dry_run: bool,
+
+    #[command(flatten)]
+    pub(in crate::cli) place: PlaceArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) reading: ReadingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ShowArgs {
+    #[command(flatten)]
+    pub(in crate::cli) place: PlaceArgs,
+
+    /// How to tell it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(in crate::cli) format: Shape,
+}
+
+/// Which `.keysweepignore`, and of what.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PlaceArgs {
+    /// A directory, file or repository; its .keysweepignore lies at the root of its working tree
+    #[arg(long, value_name = "TARGET", default_value = ".")]
+    pub(in crate::cli) target: PathBuf,
+
+    /// Another file than the .keysweepignore of the target
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) file: Option<PathBuf>,
+}
+
+/// How the target is read: as a scan reads it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "As in keysweep scan")]
+pub(in crate::cli) struct ReadingArgs {
+    #[command(flatten)]
+    rules: RuleFiles,
+
+    /// Leave out what .gitignore and its like ignore
+    #[arg(long)]
+    respect_gitignore: bool,
+
+    /// How deep archives within archives are opened; 0 opens none
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    archive_depth: u32,
+
+    /// Do not read files and objects larger than this, e.g. 500K, 20M, 1G
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_file_size: Option<u64>,
+
+    /// Remember here what has been scanned of whole histories
+    #[cfg(feature = "git")]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
+    /// Threads to scan with [default: one for each core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+}
+
+impl ReadingArgs {
+    /// A scan of the target with these flags.
+    pub(in crate::cli) fn scan(&self, target: &Path) -> ScanArgs {
+        let Command::Scan(plain) = Cli::parse_from(["keysweep", "scan"]).command else {
+            unreachable!("a scan is what was asked for");
+        };
+        ScanArgs {
+            targets: vec![target.to_owned()],
+            rules: self.rules.clone(),
+            respect_gitignore: self.respect_gitignore,
+            archive_depth: self.archive_depth,
+            max_file_size: self.max_file_size,
+            #[cfg(feature = "git")]
+            cache: self.cache.clone(),
+            jobs: self.jobs,
+            ..*plain
+        }
+    }
+}
+
+impl AddArgs {
+    /// The scan that finds what is to be added.
+    pub(in crate::cli) fn scan(&self) -> ScanArgs {
+        let mut scan = self.reading.scan(&self.place.target);
+        #[cfg(feature = "git")]
+        {
+            scan.history.clone_from(&self.history);
+        }
+        scan.known.import_ignores = self.import_ignores;
+        scan
+    }
+}

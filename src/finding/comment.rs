@@ -1,0 +1,220 @@
+//! Comments by which people tell scanners that what stands on a line may stand there: our own and those of others. Asked only of
+//! what was found, where its bytes are at hand. Whether a comment is obeyed is the baseline's business.
+
+use std::sync::{Arc, LazyLock};
+
+use bstr::ByteSlice;
+use regex::bytes::Regex;
+
+use super::snippet;
+use super::suppression::{By, Suppression};
+use crate::engine::Match;
+use crate::location::Span;
+
+/// How far from a find its line, and the one above, is looked at, in characters: lines may be endless.
+const REACH: usize = 1024;
+/// So much of a reason is kept, in characters.
+const REASON: usize = 200;
+
+/// What allows what stands on the same line, then what allows what stands on the next. A name is a whole word: `gitleaks:allowed`
+/// allows nothing.
+static MARKERS: LazyLock<[Regex; 2]> = LazyLock::new(|| {
+    let on_line = r"keysweep:allow | gitleaks:allow | betterleaks:allow | trufflehog:ignore | kingfisher:ignore | ggignore
+        | pragma:\x20?(?:allow|white)list[\x20-]secret";
+    let above = r"keysweep:allow-next-?line | pragma:\x20?(?:allow|white)list[\x20-]nextline[\x20-]secret";
+    [on_line, above].map(|names| {
+        Regex::new(&format!(r"(?x-u) (?:^|[^A-Za-z0-9_-]) (?P<name> {names} ) (?:$|[^A-Za-z0-9_-])"))
+            .expect("a constant pattern compiles")
+    })
+});
+
+/// The comment that allows a match, at its first part or at one of its secrets. What it says may hold secrets of the blob: they are
+/// masked as in a snippet.
+pub fn of(bytes: &[u8], found: &Match) -> Option<Suppression> {
+    let wide = found.encoding.first().is_some_and(|encoding| encoding.is_wide());
+    let secrets = found.secrets.iter().map(|secret| secret.span);
+    std::iter::once(found.span).chain(secrets).find_map(|span| at(bytes, span, wide))
+}
+
+/// The comment that allows what stands at a place.
+pub fn at(bytes: &[u8], span: Span, wide: bool) -> Option<Suppression> {
+    if span.start == span.end {
+        // A file that is found by its path stands on no line.
+        return None;
+    }
+    let reach = if wide { 2 * REACH } else { REACH };
+    // In a binary file a zero byte ends a text as a line feed does; in UTF-16 every other byte is one.
+    let ends: &[u8] = if wide { b"\n" } else { b"\n\0" };
+    let floor = span.start.saturating_sub(reach);
+    let start = bytes[floor..span.start].rfind_byteset(ends).map_or(floor, |end| floor + end + 1);
+    let ceiling = bytes.len().min(span.end + reach);
+    let end = bytes[span.end..ceiling].find_byteset(ends).map_or(ceiling, |end| span.end + end);
+    let text = |piece: &[u8]| -> Vec<u8> { piece.iter().copied().filter(|&c| !wide || c != 0).collect() };
+    let [on_line, above] = &*MARKERS;
+    let around = [&bytes[start..span.start], &bytes[span.end..end]];
+    around.iter().find_map(|piece| read(on_line, &text(piece))).or_else(|| {
+        // The line feed before this line ends the one above; in UTF-16 it may have a zero byte behind it.
+        let above_end = bytes[floor..start].rfind_byte(b'\n')? + floor;
+        let floor = above_end.saturating_sub(reach);
+        let above_start = bytes[floor..above_end].rfind_byteset(ends).map_or(floor, |end| floor + end + 1);
+        read(above, &text(&bytes[above_start..above_end]))
+    })
+}
+
+fn read(marker: &Regex, line: &[u8]) -> Option<Suppression> {
+    let name = marker.captures(line)?.name("name")?;
+    // Only ours are followed by a reason.
+    let is_ours = name.as_bytes().starts_with(b"keysweep:");
+    Some(Suppression {
+        by: By::Comment,
+        source: name.as_bytes().to_str_lossy().into(),
+        reason: reason(&line[name.end()..]).filter(|_| is_ours),
+    })
+}
+
+/// What stands behind the comment's name, without the signs that join the two and those that end a comment.
+fn reason(rest: &[u8]) -> Option<Arc<str>> {
+    let text = snippet::masked(rest);
+    let text = text.to_str_lossy();
+    let mut text = text.trim_start_matches(|c: char| c.is_whitespace() || ":,;-–—(".contains(c)).trim_end();
+    while let Some(shorter) =
+        ["*/", "-->", "--", "#}", "%>", "*)", "\"", "'", ",", ")"].iter().find_map(|end| text.strip_suffix(end))
+    {
+        text = shorter.trim_end();
+    }
+    let text: String = text.chars().take(REASON).collect();
+    (!text.is_empty()).then(|| text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUE: &str = "VALUE";
+
+    /// The name and the reason of the comment at the value.
+    fn comment(text: &str) -> Option<(String, Option<String>)> {
+        let start = text.find(VALUE).unwrap();
+        let found = at(text.as_bytes(), Span { start, end: start + VALUE.len() }, false)?;
+        assert_eq!(found.by, By::Comment);
+        Some((found.source.to_string(), found.reason.map(|reason| reason.to_string())))
+    }
+
+    fn name(text: &str) -> Option<String> {
+        comment(text).map(|(name, _)| name)
+    }
+
+    #[test]
+    fn every_scanner_s_comment_is_known_on_the_line_itself() {
+        for marker in [
+            "keysweep:allow",
+            "gitleaks:allow",
+            "betterleaks:allow",
+            "trufflehog:ignore",
+            "kingfisher:ignore",
+            "ggignore",
+            "pragma: allowlist secret",
+            "pragma:allowlist-secret",
+            "pragma: whitelist secret",
+        ] {
+            for text in [
+                format!("a\nid = VALUE # {marker}\nb"),
+                format!("id = VALUE //{marker}"),
+                format!("/* {marker} */ id = VALUE\r\n"),
+                format!("<a id=\"VALUE\"/> <!-- {marker} -->"),
+            ] {
+                assert_eq!(name(&text).as_deref(), Some(marker), "{text}");
+            }
+            for text in [
+                format!("id = VALUE\n# {marker}"),
+                format!("# {marker}\nid = VALUE"),
+                format!("id = VALUE # {marker}ed"),
+                format!("id = VALUE # x{marker}"),
+                format!("id = VALUE # {}", marker.to_uppercase()),
+                format!("VALUE\0{marker}"),
+            ] {
+                assert_eq!(name(&text), None, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_comment_for_the_next_line_holds_for_that_line_only() {
+        for marker in [
+            "keysweep:allow-next-line",
+            "keysweep:allow-nextline",
+            "pragma: allowlist nextline secret",
+            "pragma: whitelist-nextline-secret",
+        ] {
+            assert_eq!(name(&format!("x\n  # {marker}\nid = VALUE\n")).as_deref(), Some(marker));
+            assert_eq!(name(&format!("# {marker}\r\nVALUE")).as_deref(), Some(marker));
+            for text in [
+                format!("id = VALUE # {marker}"),
+                format!("# {marker}\n\nVALUE"),
+                format!("# {marker}\nx\nVALUE"),
+                format!("VALUE\n# {marker}"),
+            ] {
+                assert_eq!(name(&text), None, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_reason_behind_our_comment_is_kept_without_the_end_of_the_comment() {
+        for (text, reason) in [
+            ("VALUE # keysweep:allow", None),
+            ("VALUE /* keysweep:allow */", None),
+            ("VALUE # keysweep:allow key of the sandbox", Some("key of the sandbox")),
+            ("VALUE <!-- keysweep:allow: OPS-1, see wiki -->", Some("OPS-1, see wiki")),
+            ("\"VALUE\", // keysweep:allow - ours\",\r", Some("ours")),
+            ("{# keysweep:allow-next-line it is old #}\nVALUE", Some("it is old")),
+            ("VALUE # gitleaks:allow because", None),
+        ] {
+            assert_eq!(comment(text).unwrap().1.as_deref(), reason, "{text}");
+        }
+        let long = comment(&format!("VALUE # keysweep:allow {}", "ab ".repeat(500))).unwrap().1.unwrap();
+        assert_eq!(long.chars().count(), REASON);
+    }
+
+    #[test]
+    fn what_may_be_a_secret_in_a_reason_is_masked() {
+        let secret = ["Vq1fZ8pTnW3sLk0yRb6/", "cXuEo9GdJh2+MtAiQ5Nv"].concat();
+        for text in
+            [format!("VALUE # keysweep:allow {secret}"), "VALUE # keysweep:allow password=hunter2hunter2".into()]
+        {
+            let reason = comment(&text).unwrap().1.unwrap();
+            assert!(!reason.contains(&secret[..8]) && !reason.contains("hunter2h"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_comment_far_away_on_an_endless_line_is_not_looked_for() {
+        let gap = |len: usize| name(&format!("VALUE{} ggignore", " ".repeat(len)));
+        assert_eq!(gap(REACH - 10).as_deref(), Some("ggignore"));
+        assert_eq!(gap(REACH), None);
+        assert_eq!(name(&format!("ggignore{}VALUE", " ".repeat(REACH - 8))).as_deref(), Some("ggignore"));
+    }
+
+    #[test]
+    fn comments_in_utf16_are_read() {
+        for order in [u16::to_le_bytes, u16::to_be_bytes] {
+            let wide = |text: &str| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+            let found = |before: &str, after: &str| {
+                let bytes = wide(&format!("{before}VALUE{after}"));
+                let start = wide(before).len();
+                at(&bytes, Span { start, end: start + 2 * VALUE.len() }, true).map(|found| found.source.to_string())
+            };
+            assert_eq!(found("a\r\nid=", " # ggignore\r\nb").as_deref(), Some("ggignore"));
+            assert_eq!(found("# keysweep:allow-next-line\r\n", "").as_deref(), Some("keysweep:allow-next-line"));
+            assert_eq!(found("ggignore\r\nid=", "\r\nggignore"), None);
+        }
+    }
+
+    #[test]
+    fn a_value_of_several_lines_is_allowed_on_its_first_and_on_its_last() {
+        let text = b"key = BEGIN\nabc\nEND # ggignore\n# ggignore";
+        let span = |start, end| at(text, Span { start, end }, false).is_some();
+        assert!(span(6, 19));
+        assert!(!span(6, 15));
+    }
+}
