@@ -1,7 +1,7 @@
 //! Finds leaked AWS credentials in working trees and in all of git history.
 //!
 //! Data flows one way: `source` → `sweep` (through the `engine`) → `finding` → `report`. Arrows of `use` point the other way or
-//! down to the ground floor: `blob`, `provenance`, `location`, `key`. `place` says for the sweep what rules ask of paths and commits. The front door is `cli`, the only room that reads flags and
+//! down to the ground floor: `blob`, `provenance`, `location`, `key`. `baseline` says which findings are known. `place` says for the sweep what rules ask of paths and commits. The front door is `cli`, the only room that reads flags and
 //! the environment, prints and decides how the process exits.
 
 pub mod baseline;

@@ -1,5 +1,7 @@
 //! What of a `.keysweepignore` says nothing any more.
 
+use std::collections::HashMap;
+
 use jiff::civil::Date;
 
 use super::entry::Entry;
@@ -21,11 +23,12 @@ pub enum Useless {
 /// The entries of no use, by number. `findings` is everything that was found; `None` when not everything was read, so that nobody can say
 /// what is gone. An entry that was made with a key that nobody has here stays.
 pub fn useless(list: &List, findings: Option<&[Finding]>, terms: Terms<'_>) -> Vec<(usize, Useless)> {
+    let found = findings.map(|findings| index(findings, terms));
     let judged = list.entries.iter().enumerate().map(|(number, entry)| {
         let useless = match entry.until.filter(|_| entry.has_expired(terms.today)) {
             Some(until) => Some(Useless::Expired(until)),
             None if is_repeated(&list.entries, number) => Some(Useless::Repeated),
-            None => findings.filter(|found| is_unmatched(list, entry, found, terms)).map(|_| Useless::Unmatched),
+            None => found.as_ref().filter(|found| is_unmatched(list, entry, found, terms)).map(|_| Useless::Unmatched),
         };
         Some((number, useless?))
     });
@@ -39,11 +42,16 @@ fn is_repeated(entries: &[Entry], number: usize) -> bool {
     entries.iter().enumerate().any(|(other, same_as)| other != number && same(same_as) && rank(other) > rank(number))
 }
 
-fn is_unmatched(list: &List, entry: &Entry, findings: &[Finding], terms: Terms<'_>) -> bool {
+/// Findings by all that their fingerprints may have been written as.
+fn index<'a>(findings: &'a [Finding], terms: Terms<'_>) -> HashMap<Print, &'a Finding> {
+    findings.iter().flat_map(|finding| terms.prints(finding).into_iter().map(move |print| (print, finding))).collect()
+}
+
+fn is_unmatched(list: &List, entry: &Entry, found: &HashMap<Print, &Finding>, terms: Terms<'_>) -> bool {
     match entry.print {
         Print::Keyed { key, .. } if terms.key.is_none_or(|own| own.id() != key) => return false,
         _ => {}
     }
-    let own = findings.iter().filter(|finding| terms.prints(finding).contains(&entry.print));
-    !own.flat_map(|finding| &finding.occurrences).any(|place| list.covers(entry, place))
+    let own = found.get(&entry.print);
+    !own.is_some_and(|finding| finding.occurrences.iter().any(|place| list.covers(entry, place)))
 }

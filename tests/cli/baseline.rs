@@ -335,7 +335,13 @@ fn with_a_key_neither_file_nor_report_tells_what_is_known() {
     let short = keyed(&scan, "hunter2");
     assert_eq!(short.code, Some(2));
     assert!(!short.stderr.contains("hunter2") && short.stderr.contains("7 bytes"), "{short:?}");
-    // What was written without a key is known with one, and taken over by it.
+    // What was reported without a key is written down with one.
+    at.invocation(["scan", "a.env", "-q", "-o", "../r.json"]).run();
+    fs::remove_file(at.path(".keysweepignore")).unwrap();
+    let from = keyed(&["baseline", "add", "--from", "../r.json", "--reason", "r"], own);
+    assert_eq!(from.code, Some(0), "{from:?}");
+    assert_eq!(fs::read_to_string(at.path(".keysweepignore")).unwrap(), text);
+    // What was written without a key is known with one.
     at.write(".keysweepignore", format!("{plain} # r\n"));
     keyed(&scan, own).expect(0, &[&id]).expect_stderr(&["1 entry of .keysweepignore was made without a key"]);
 }

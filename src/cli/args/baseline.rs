@@ -10,7 +10,6 @@ use crate::baseline::entry;
 
 /// What is known and not reported.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Known credentials")]
 pub(in crate::cli) struct KnownArgs {
     /// Do not report what this file knows: a .keysweepignore, or an earlier report as JSON or JSONL, redacted or not; repeat it
     #[arg(long, value_name = "FILE", action = ArgAction::Append)]
