@@ -53,11 +53,7 @@ impl Encoded {
     /// The run that has `line` for its first line, if there is text in it.
     pub(super) fn at(text: &[u8], line: Range<usize>) -> Option<Self> {
         let letters = &text[line.clone()];
-        let (skipped, alphabet, content) = starts(letters).find_map(|start| {
-            let rest = &letters[start..];
-            let (alphabet, content) = content(rest)?;
-            Some((start, alphabet, content))
-        })?;
+        let (skipped, (alphabet, content)) = first_content(letters)?;
         let whole = |text: &[u8]| Self::starting_in(text, &line, skipped, alphabet, content);
         // So little of a header looks deflated by chance in too many runs to decode them all.
         if content == Content::Deflated {
@@ -166,42 +162,47 @@ impl Encoded {
 
 /// Whether [`Encoded::at`] may give something for a line that begins with these letters. More of them than [`JUDGED`] don't matter.
 pub(super) fn may_begin(letters: &[u8]) -> bool {
-    starts(letters).any(|start| content(&letters[start..]).is_some())
+    first_content(letters).is_some()
 }
 
-/// Where in a line the run may begin: at its start, at most three letters further, or behind a sign that joins it to a word.
-fn starts(letters: &[u8]) -> impl Iterator<Item = usize> {
-    let head = &letters[..letters.len().min(LONGEST_PREFIX)];
-    let behind_signs = head.iter().enumerate().filter(|(_, c)| !c.is_ascii_alphanumeric()).map(|(at, _)| at + 1);
-    (0..4)
-        .chain(behind_signs.filter(|&at| at > 3).take(PREFIXES))
-        .filter(|&start| letters.len() >= start + run::SHORTEST)
+/// What a line holds and how many letters before it don't belong to it. It begins where the line does, at most three letters further,
+/// or behind a sign that joins it to a word.
+fn first_content(letters: &[u8]) -> Option<(usize, (Alphabet, Content))> {
+    let last = letters.len().checked_sub(run::SHORTEST)?;
+    let from = |start: usize| Some((start, content(&letters[start..])?));
+    let found = (0..=last.min(3)).find_map(from);
+    found.or_else(|| {
+        let signs = (4..=last.min(LONGEST_PREFIX)).filter(|&start| !letters[start - 1].is_ascii_alphanumeric());
+        signs.take(PREFIXES).find_map(from)
+    })
 }
 
 /// What the letters hold, if it is anything that could have a credential in it.
+#[inline]
 fn content(letters: &[u8]) -> Option<(Alphabet, Content)> {
     [Alphabet::Hex, Alphabet::Base64].into_iter().find_map(|alphabet| {
         // Nearly all runs end here.
         if !alphabet.may_have(letters) || !may_begin_text(alphabet.start(letters)) {
             return None;
         }
-        let length = alphabet.length(&letters[..letters.len().min(HEAD)]);
-        if length < alphabet.shortest() || !may_begin_content(&alphabet.start(letters)) {
-            return None;
-        }
-        let length = length / alphabet.group().0 * alphabet.group().0;
-        let head = alphabet.decoded(&letters[..length]);
-        // What begins with an x and a space or the like is text and no header of zlib.
-        let content =
-            if head.len() >= SHORTEST_TEXT && (is_text(&head) && is_mostly_ascii(&head) || is_wide_text(&head)) {
-                Content::Text
-            } else if deflate::is_deflated(&head) {
-                Content::Deflated
-            } else {
-                return None;
-            };
-        Some((alphabet, content))
+        Some((alphabet, content_in(letters, alphabet)?))
     })
+}
+
+/// The same in one alphabet.
+fn content_in(letters: &[u8], alphabet: Alphabet) -> Option<Content> {
+    let length = alphabet.length(&letters[..letters.len().min(HEAD)]);
+    if length < alphabet.shortest() || !may_begin_content(&alphabet.start(letters)) {
+        return None;
+    }
+    let length = length / alphabet.group().0 * alphabet.group().0;
+    let head = alphabet.decoded(&letters[..length]);
+    // What begins with an x and a space or the like is text and no header of zlib.
+    if head.len() >= SHORTEST_TEXT && (is_text(&head) && is_mostly_ascii(&head) || is_wide_text(&head)) {
+        Some(Content::Text)
+    } else {
+        deflate::is_deflated(&head).then_some(Content::Deflated)
+    }
 }
 
 /// Whether [`may_begin_content`] may be true of what begins with these bytes: nearly all runs are told by them to hold nothing.
@@ -277,8 +278,9 @@ impl Alphabet {
     }
 
     /// Whether the first of some letters that are enough for a run may all be its own.
+    #[inline]
     fn may_have(self, letters: &[u8]) -> bool {
-        self == Self::Base64 || letters[..FIRST].iter().all(u8::is_ascii_hexdigit)
+        self == Self::Base64 || letters.iter().take(FIRST).all(u8::is_ascii_hexdigit)
     }
 
     /// How many of the letters are its own before another one comes.

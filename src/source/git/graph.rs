@@ -2,10 +2,11 @@
 //! are read in a pass of their own, and only where something is to be found out from them: see `trees`.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::cache::TreeTraces;
-use super::object::{self, Kind};
+use super::object::{self, Kind, TreeEntry};
 use super::odb::{Odb, Selection};
 use super::trees::{self, Link, Outline, Trees};
 use super::walk::{Found, Visitor};
@@ -166,7 +167,24 @@ struct Shard {
     trees: Trees,
     missing: HashSet<ObjectId>,
     failed: Vec<ObjectId>,
+    /// Entries that are still to be looked up.
+    waiting: Vec<Waiting>,
+    /// Their ids and names, one after the other.
+    ids_and_names: Vec<u8>,
 }
+
+/// An entry that is new in a tree.
+struct Waiting {
+    parent: u32,
+    at: Range<usize>,
+    is_tree: bool,
+    /// In [`Shard::ids_and_names`].
+    id: Range<usize>,
+    name: Range<usize>,
+}
+
+/// So many entries are looked up together.
+const TOGETHER: usize = 128;
 
 /// Reads every selected tree once, or only the loose ones, looks whether everything is there that they speak of, and keeps what may
 /// lead to the `wanted` blobs.
@@ -186,7 +204,9 @@ pub(super) fn read(
     }
     odb.visit_loose(selection, &gather);
     let mut all = Read { trees: Trees::default(), missing: HashSet::new(), failed: Vec::new() };
-    for shard in gather.shards.into_iter() {
+    let Gather { wanted, shards, .. } = gather;
+    for mut shard in shards.into_iter() {
+        shard.look_up(odb, &wanted);
         all.missing.extend(shard.missing);
         all.failed.extend(shard.failed);
         all.trees.absorb(shard.trees);
@@ -200,21 +220,45 @@ impl Gather<'_> {
         let mut new = Vec::new();
         let reading = trees::read(object.number, data, object.made_of, hash_len, &mut |entry| new.push(entry));
         self.shards.with(|shard| {
-            for entry in new.iter().filter(|entry| !entry.is_link) {
-                let Some(child) = self.odb.number(entry.raw_id) else {
-                    shard.missing.extend(ObjectId::from_bytes(entry.raw_id));
-                    continue;
-                };
-                let leads = self.wanted.get(child as usize).is_some_and(|is_wanted| *is_wanted || entry.is_tree);
-                if leads {
-                    shard.trees.add_new(object.number, child, &entry.at, entry.name);
-                }
+            new.iter().filter(|entry| !entry.is_link).for_each(|entry| shard.add(object.number, entry));
+            if shard.waiting.len() >= TOGETHER {
+                shard.look_up(self.odb, &self.wanted);
             }
             if !self.wanted.is_empty() {
                 shard.trees.add_derived(&reading);
             }
         });
         reading.outline
+    }
+}
+
+impl Shard {
+    fn add(&mut self, parent: u32, entry: &TreeEntry<'_>) {
+        let mut kept = |bytes: &[u8]| {
+            let start = self.ids_and_names.len();
+            self.ids_and_names.extend_from_slice(bytes);
+            start..self.ids_and_names.len()
+        };
+        let (id, name) = (kept(entry.raw_id), kept(entry.name));
+        self.waiting.push(Waiting { parent, at: entry.at.clone(), is_tree: entry.is_tree, id, name });
+    }
+
+    /// Looks up what waits for it, all together.
+    fn look_up(&mut self, odb: &Odb, wanted: &[bool]) {
+        let Self { trees, missing, waiting, ids_and_names, .. } = self;
+        odb.approach(waiting.iter().map(|entry| &ids_and_names[entry.id.clone()]));
+        for entry in waiting.drain(..) {
+            let raw_id = &ids_and_names[entry.id];
+            let Some(child) = odb.number(raw_id) else {
+                missing.extend(ObjectId::from_bytes(raw_id));
+                continue;
+            };
+            let leads = wanted.get(child as usize).is_some_and(|is_wanted| *is_wanted || entry.is_tree);
+            if leads {
+                trees.add_new(entry.parent, child, &entry.at, &ids_and_names[entry.name]);
+            }
+        }
+        ids_and_names.clear();
     }
 }
 

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use self::late::Late;
 pub(super) use self::read::Most;
+use super::families::{Families, Former};
 use super::index::Index;
 use super::known::Known;
 use super::limits::{Limits, PER_BYTE};
@@ -66,6 +67,8 @@ pub(super) struct Odb {
     hash_len: usize,
     directories: Vec<PathBuf>,
     packs: Vec<Pack>,
+    /// For each pack.
+    former: Vec<Former>,
     numbers: Numbers,
     /// Sorted, each once; none where they are not numbered or visited.
     loose: Vec<ObjectId>,
@@ -107,6 +110,7 @@ impl Odb {
             hash_len,
             directories: listing.directories,
             packs: Vec::new(),
+            former: Vec::new(),
             numbers: Numbers::default(),
             loose: listing.loose,
             late: Mutex::default(),
@@ -119,6 +123,7 @@ impl Odb {
         for path in listing.packs {
             odb.add_pack(&path, opened.remove(&path).unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())));
         }
+        odb.former = odb.packs.iter().map(|_| Former::default()).collect();
         odb.numbers = Numbers::of(&odb.packs);
         odb
     }
@@ -152,6 +157,11 @@ impl Odb {
     /// A number for each object that can be read. The same object in two packs has the first one's.
     pub(super) fn number(&self, raw_id: &[u8]) -> Option<u32> {
         self.numbers.number(&self.packs, raw_id).or_else(|| self.loose_number(raw_id))
+    }
+
+    /// Gets ready to be asked for the numbers of these.
+    pub(super) fn approach<'i>(&self, raw_ids: impl Iterator<Item = &'i [u8]> + Clone) {
+        self.numbers.approach(&self.packs, raw_ids);
     }
 
     /// The object of a number.
@@ -230,7 +240,13 @@ impl Odb {
             }
             // Where an entry ends can't be told of some.
             let check = check && positions.is_none();
-            Walk::new(self, pack, self.numbers.start(n), positions, check, visitor).run(&is_first);
+            let former = self.former[n].take().filter(|_| !check && positions.is_none());
+            let families = former.unwrap_or_else(|| Families::of(pack, positions, check));
+            let walk = Walk::new(self, pack, self.numbers.start(n), families, visitor);
+            walk.run(&is_first);
+            if check {
+                self.former[n].put(walk.into_families());
+            }
         }
     }
 

@@ -213,10 +213,10 @@ impl Pack {
             return Err(EntryError::Data);
         }
         let size = usize::try_from(header.size).map_err(|_| EntryError::Data)?;
-        out.clear();
         if out.capacity() < size {
             *out = Vec::with_capacity(size);
         }
+        // What was there before is overwritten.
         out.resize(size, 0);
         match inflater.zlib_decompress(deflated, out) {
             Ok(written) if written == size => Ok(()),

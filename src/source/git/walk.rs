@@ -100,19 +100,15 @@ const LARGE_PART: u32 = 256;
 const MOST_WAITING: usize = 2;
 
 impl<'a, V: Visitor> Walk<'a, V> {
-    /// `positions` are the places in the pack's index of the objects that are to be handed out: all, if there are none given. Whether
-    /// entries are what the index was made for is looked at when `check` says so.
-    pub(super) fn new(
-        odb: &'a Odb,
-        pack: &'a Pack,
-        first_number: u32,
-        positions: Option<&[u32]>,
-        check: bool,
-        visitor: &'a V,
-    ) -> Self {
-        let families = Families::of(pack, positions, check);
+    /// What is handed out is what is in `families` of this pack.
+    pub(super) fn new(odb: &'a Odb, pack: &'a Pack, first_number: u32, families: Families, visitor: &'a V) -> Self {
         let (held, failed, turn) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
         Self { odb, pack, first_number, visitor, families, held, failed, turn }
+    }
+
+    /// The families, to walk them again.
+    pub(super) fn into_families(self) -> Families {
+        self.families
     }
 
     /// Walks every family. Objects for which `is_first` says no were handed out from an earlier pack: they serve as bases only.
