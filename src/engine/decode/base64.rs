@@ -208,15 +208,35 @@ fn content_in(letters: &[u8], alphabet: Alphabet) -> Option<Content> {
 /// Whether [`may_begin_content`] may be true of what begins with these bytes: nearly all runs are told by them to hold nothing.
 #[inline]
 fn may_begin_text([a, b, c]: [u8; 3]) -> bool {
-    // UTF-16, its mark, gzip, zlib.
-    if matches!(a, 0 | 0xFE | 0xFF | 0x1F | 0x78) || b == 0 {
-        return true;
-    }
-    let goes_on = |c: u8| c & 0xC0 == 0x80;
+    let [x, y, z] = [a, b, c].map(|byte| BYTES[usize::from(byte)]);
     // What is in the middle of a character stands behind what begins one, and only there.
-    let fits = |before: u8, c: u8| goes_on(c) == (before >= 0xC0) || goes_on(before);
-    [a, b, c].into_iter().all(is_text_byte) && !goes_on(a) && fits(a, b) && fits(b, c)
+    let fits = |before: u8, after: u8| (after & MIDDLE != 0) == (before & FIRST_OF_MANY != 0) || before & MIDDLE != 0;
+    x & MAGIC != 0 || b == 0 || x & y & z & TEXT != 0 && x & MIDDLE == 0 && fits(x, y) && fits(y, z)
 }
+
+/// It may stand in text.
+const TEXT: u8 = 1;
+/// In UTF-8 it stands in the middle of a character.
+const MIDDLE: u8 = 2;
+/// In UTF-8 it begins a character of several bytes.
+const FIRST_OF_MANY: u8 = 4;
+/// UTF-16, its mark, gzip or zlib may begin with it.
+const MAGIC: u8 = 8;
+
+/// What each byte may be.
+static BYTES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut n = 0;
+    while n < table.len() {
+        let c = n as u8;
+        table[n] = (if is_text_byte(c) { TEXT } else { 0 })
+            | (if c & 0xC0 == 0x80 { MIDDLE } else { 0 })
+            | (if c >= 0xC0 { FIRST_OF_MANY } else { 0 })
+            | (if matches!(c, 0 | 0xFE | 0xFF | 0x1F | 0x78) { MAGIC } else { 0 });
+        n += 1;
+    }
+    table
+};
 
 /// Whether the first bytes of a run are those of something: most runs are not text from there on, which is told in no time.
 fn may_begin_content(start: &[u8; START]) -> bool {
@@ -226,7 +246,7 @@ fn may_begin_content(start: &[u8; START]) -> bool {
     is_marked || is_wide(start) || deflate::is_deflated(start) || is_text(start)
 }
 
-fn is_text_byte(c: u8) -> bool {
+const fn is_text_byte(c: u8) -> bool {
     matches!(c, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B | 0x20..=0x7E | 0x80..)
 }
 
