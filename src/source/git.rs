@@ -2,8 +2,9 @@
 //! is it worked out where they stand.
 //!
 //! `map`, `index`, `midx`, `delta`, `pack` and `loose` read the formats, `listing` says what there is, `odb` joins all that, `numbers`
-//! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, all within `limits`. `refs` and
-//! `stand_in` know names, `graph` and `attribution` know who brought what, of a part of history `range` does; `mirror` fetches what is elsewhere.
+//! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, all within `limits`; `told` knows
+//! what could not be read. `refs` and `stand_in` know names, `graph` and `attribution` know who brought what, of a part of history `range`
+//! does; `mirror` fetches what is elsewhere.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -51,6 +52,7 @@ mod pack;
 mod range;
 mod refs;
 mod stand_in;
+mod told;
 mod trace;
 mod trees;
 mod walk;
@@ -224,6 +226,24 @@ impl History {
         Scanned { links: Links::joined(scan.links), unclean, plan, cache }
     }
 
+    fn places(&self, opened: &Opened, ids: &HashSet<ObjectId>, sink: &dyn Sink) -> HashMap<ObjectId, Vec<Provenance>> {
+        let attribution =
+            |staged| Attribution { odb: &opened.odb, refs: &opened.refs, repository: self.name.clone(), staged };
+        match opened.range.as_ref().zip(opened.brought.as_ref()) {
+            Some(_) if ids.is_empty() => return HashMap::new(),
+            Some((commits, brought)) => {
+                return Range::new(&opened.odb, commits, sink).places(brought, ids, &attribution(&[]));
+            }
+            None => {}
+        }
+        let Some(graph) = self.graph(opened, ids, sink) else {
+            return HashMap::new();
+        };
+        // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
+        let staged = if opened.odb.hash_len() == 32 { Vec::new() } else { self.staged(sink) };
+        attribution(&staged).places(&graph, ids, sink)
+    }
+
     fn note_come(&self, come: usize, sink: &dyn Sink) {
         if come > 0 {
             let why = "they came while others were read; another scan reads them";
@@ -259,6 +279,7 @@ impl Source for History {
             }
         }
         opened.odb.halves().into_iter().for_each(|skipped| sink.skipped(skipped));
+        opened.odb.tell_others(sink);
         // Set only here, and a source is visited once.
         let _ = self.opened.set(opened);
         Ok(())
@@ -268,21 +289,9 @@ impl Source for History {
         let Some(opened) = self.opened.get() else {
             return HashMap::new();
         };
-        let attribution =
-            |staged| Attribution { odb: &opened.odb, refs: &opened.refs, repository: self.name.clone(), staged };
-        match opened.range.as_ref().zip(opened.brought.as_ref()) {
-            Some(_) if ids.is_empty() => return HashMap::new(),
-            Some((commits, brought)) => {
-                return Range::new(&opened.odb, commits, sink).places(brought, ids, &attribution(&[]));
-            }
-            None => {}
-        }
-        let Some(graph) = self.graph(opened, ids, sink) else {
-            return HashMap::new();
-        };
-        // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
-        let staged = if opened.odb.hash_len() == 32 { Vec::new() } else { self.staged(sink) };
-        attribution(&staged).places(&graph, ids, sink)
+        let places = self.places(opened, ids, sink);
+        opened.odb.tell_others(sink);
+        places
     }
 }
 
@@ -391,11 +400,7 @@ impl Visitor for Scan<'_> {
 
     fn failed(&self, id: ObjectId, why: &str) {
         self.note_unclean(id);
-        self.sink.skipped(Skipped::new(self.opened.odb.label(id), why));
-    }
-
-    fn unread(&self, id: ObjectId) {
-        self.note_unclean(id);
+        self.opened.odb.unread(id, why, self.sink);
     }
 }
 

@@ -196,6 +196,25 @@ fn what_could_not_be_read_is_read_again() {
     same(&bench, "repo/.git");
 }
 
+/// What vanishes makes what was known of commits useless: all are read a second time.
+#[test]
+fn a_damaged_commit_is_told_once_though_it_is_come_upon_twice() {
+    let bench = repository();
+    bench.write("repo/b", "b").commit("repo", "second").write("repo/c", "c").commit("repo", "third");
+    let loose = |name: &str| {
+        let id = bench.git("repo", ["rev-parse", name]);
+        (bench.path(format!("repo/.git/objects/{}/{}", &id[..2], &id[2..])), id)
+    };
+    let ((blob, _), (path, commit)) = (loose("HEAD:b"), loose("HEAD~1"));
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, b"damaged").unwrap();
+    cached(&bench, "repo/.git").expect_unread(&[&commit]);
+    fs::remove_file(blob).unwrap();
+    let skipped = cached(&bench, "repo/.git").summary()["skipped"].to_string();
+    assert_eq!(skipped.matches(&commit).count(), 1, "{skipped}");
+    same(&bench, "repo/.git");
+}
+
 /// The strongest test: one repository through all that happens to repositories, scanned with and without memory after each step.
 #[test]
 fn whatever_happens_to_a_repository_both_tell_the_same() {

@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex};
 use keysweep::blob::{Blob, Lineage, ObjectId};
 use keysweep::engine::rule::RuleSet;
 use keysweep::engine::{Scan, Scanner};
-use keysweep::source::git::{History, Limits, Revisions};
+use keysweep::source::git::{History, Limits, Revisions, cache};
 use keysweep::source::{Sink, Skipped, Source, Taken};
 
 use crate::piece;
@@ -24,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) objects: BTreeMap<ObjectId, Vec<u8>>,
     pub(crate) found: Found,
     pub(crate) skipped: Vec<Skipped>,
+    /// How many objects an earlier scan has found clean.
+    pub(crate) known: u64,
     /// How many objects were searched for what is new in them only.
     pub(crate) inherited: usize,
 }
@@ -61,9 +63,14 @@ impl Sink for Recorder {
         };
         let scan = marks.as_ref().map_or_else(|| SCANNER.scan(bytes), |marks| SCANNER.scan_marked(bytes, marks));
         let mut seen = self.0.lock().unwrap();
+        let is_clean = scan.matches.is_empty();
         collect(id, scan, &mut seen.found);
         seen.objects.entry(id).or_default().extend_from_slice(bytes);
-        Taken { marks, is_clean: false }
+        Taken { marks, is_clean }
+    }
+
+    fn known(&self, objects: u64) {
+        self.0.lock().unwrap().known += objects;
     }
 
     fn skipped(&self, skipped: Skipped) {
@@ -82,8 +89,21 @@ pub(crate) fn scan(git_dir: &Path) -> Seen {
 
 /// The same within other limits.
 pub(crate) fn scan_within(git_dir: &Path, limits: Limits) -> Seen {
+    seen_by(history(git_dir).within(limits))
+}
+
+/// The same with a memory.
+pub(crate) fn scan_remembered(git_dir: &Path, directory: &Path) -> Seen {
+    let settings = cache::Settings { directory: directory.into(), rules: [0; 32] };
+    seen_by(history(git_dir).remembered(settings, b"repository".to_vec()))
+}
+
+fn history(git_dir: &Path) -> History {
+    History::new("repository", git_dir.into(), git_dir.into(), Revisions::All)
+}
+
+fn seen_by(history: History) -> Seen {
     let recorder = Recorder::default();
-    let history = History::new("repository", git_dir.into(), git_dir.into(), Revisions::All).within(limits);
     history.visit(&recorder).unwrap();
     let wanted = recorder.0.lock().unwrap().found.iter().map(|found| found.0).collect();
     history.attribute(&wanted, &recorder);

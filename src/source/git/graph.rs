@@ -10,7 +10,7 @@ use super::odb::{Odb, Selection};
 use super::trees::{self, Link, Outline, Trees};
 use super::walk::{Found, Visitor};
 use crate::blob::{Content, ObjectId};
-use crate::source::{Sink, Skipped};
+use crate::source::Sink;
 
 /// A commit and what it links to.
 pub(super) struct CommitNode {
@@ -138,10 +138,8 @@ impl Visitor for LinkPass<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
-        self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
+        self.odb.unread(id, &without_place(why), self.sink);
     }
-
-    fn unread(&self, _id: ObjectId) {}
 }
 
 /// What a pass over the trees came to.
@@ -239,12 +237,8 @@ impl Visitor for Gather<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
-        self.unread(id);
-        self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
-    }
-
-    fn unread(&self, id: ObjectId) {
         self.shards.with(|shard| shard.failed.push(id));
+        self.odb.unread(id, &without_place(why), self.sink);
     }
 }
 

@@ -20,9 +20,10 @@ use super::midx::MultiPackIndex;
 use super::numbers::Numbers;
 use super::object::Kind;
 use super::pack::{EntryError, Pack};
+use super::told::Told;
 use super::walk::{Found, Visitor, Walk};
 use crate::blob::{Content, ObjectId};
-use crate::source::Skipped;
+use crate::source::{Sink, Skipped};
 
 mod late;
 mod read;
@@ -77,6 +78,7 @@ pub(super) struct Odb {
     pub(super) limits: Limits,
     /// Bytes that may still be decoded.
     work: AtomicU64,
+    told: Told,
     /// Some pack says that objects it refers to were left at the server.
     pub(super) is_partial: bool,
 }
@@ -114,6 +116,7 @@ impl Odb {
             skipped: listing.skipped,
             work: AtomicU64::new(limits.work),
             limits,
+            told: Told::default(),
             is_partial: listing.is_partial,
         };
         for path in listing.packs {
@@ -147,6 +150,22 @@ impl Odb {
     /// How an object is named to a person.
     pub(super) fn label(&self, id: ObjectId) -> String {
         format!("object {id} of {}", self.name)
+    }
+
+    /// Tells of an object that can't be read, unless it was told of before or there are too many.
+    pub(super) fn unread(&self, id: ObjectId, why: &str, sink: &dyn Sink) {
+        if self.told.is_next(id, self.limits.told) {
+            sink.skipped(Skipped::new(self.label(id), why));
+        }
+    }
+
+    /// Tells how many more objects can't be read than were told by their ids.
+    pub(super) fn tell_others(&self, sink: &dyn Sink) {
+        let others = self.told.others();
+        if others > 0 {
+            let why = "they can't be read either, and are too many to be told one by one; `git fsck` tells all";
+            sink.skipped(Skipped::new(format!("{others} more objects of {}", self.name), why));
+        }
     }
 
     /// A number for each object that can be read. The same object in two packs has the first one's.

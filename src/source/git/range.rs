@@ -199,7 +199,7 @@ impl<'a> Range<'a> {
     }
 
     fn unread(&self, id: ObjectId, why: &str) {
-        self.sink.skipped(Skipped::new(self.odb.label(id), why));
+        self.odb.unread(id, why, self.sink);
     }
 
     /// The content of an object that must be there; what is wrong with it is noted.

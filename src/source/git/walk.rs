@@ -59,9 +59,6 @@ pub(super) trait Visitor: Sync {
 
     /// An object that is there and could not be read.
     fn failed(&self, id: ObjectId, why: &str);
-
-    /// Another one, after so many that it is not told of.
-    fn unread(&self, id: ObjectId);
 }
 
 /// One pack on its way to a visitor. Entries are named by their rank in order of offset.
@@ -73,8 +70,6 @@ pub(super) struct Walk<'a, V> {
     families: Families,
     /// Bytes of bases that are kept at present, of those that count.
     held: AtomicUsize,
-    /// How many entries could not be read.
-    failed: AtomicUsize,
     /// Objects that are large by [`Limits::large`](super::limits::Limits) are in the memory of one thread at a time.
     turn: Mutex<()>,
 }
@@ -111,8 +106,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
         visitor: &'a V,
     ) -> Self {
         let families = Families::of(pack, positions, check);
-        let (held, failed, turn) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
-        Self { odb, pack, first_number, visitor, families, held, failed, turn }
+        Self { odb, pack, first_number, visitor, families, held: AtomicUsize::new(0), turn: Mutex::default() }
     }
 
     /// Walks every family. Objects for which `is_first` says no were handed out from an earlier pack: they serve as bases only.
@@ -370,17 +364,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
         else {
             return;
         };
-        let pack = self.pack.path().display();
-        match self.failed.fetch_add(1, Ordering::Relaxed).cmp(&self.odb.limits.told) {
-            std::cmp::Ordering::Less => self.visitor.failed(id, &format!("{error}, in {pack}; `git fsck` tells more")),
-            std::cmp::Ordering::Equal => {
-                let why = format!(
-                    "{error}, in {pack}, as others there that are not told of one by one; `git fsck` tells all"
-                );
-                self.visitor.failed(id, &why);
-            }
-            std::cmp::Ordering::Greater => self.visitor.unread(id),
-        }
+        self.visitor.failed(id, &format!("{error}, in {}; `git fsck` tells more", self.pack.path().display()));
     }
 }
 
