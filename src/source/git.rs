@@ -2,8 +2,8 @@
 //! is it worked out where they stand.
 //!
 //! `map`, `index`, `midx`, `delta`, `pack` and `loose` read the formats, `listing` says what there is, `odb` joins all that, `numbers`
-//! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, all within `limits`; `told` knows
-//! what could not be read. `refs` and `stand_in` know names, `graph` and `attribution` know who brought what, of a part of history `range`
+//! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, all within `limits`; `name` tells
+//! what is not what it should be, `told` knows what could not be read. `refs` and `stand_in` know names, `graph` and `attribution` know who brought what, of a part of history `range`
 //! does; `mirror` fetches what is elsewhere.
 
 use std::collections::{HashMap, HashSet};
@@ -45,6 +45,7 @@ mod loose;
 mod map;
 mod midx;
 pub mod mirror;
+mod name;
 mod numbers;
 mod object;
 mod odb;
@@ -356,6 +357,10 @@ impl Visitor for Scan<'_> {
 
     fn wants_kind(&self, kind: Kind) -> bool {
         kind != Kind::Tree
+    }
+
+    fn proves_others(&self) -> bool {
+        true
     }
 
     fn wants(&self, kind: Kind, size: u64, id: ObjectId) -> bool {

@@ -89,17 +89,22 @@ pub(crate) fn scan(git_dir: &Path) -> Seen {
 
 /// The same within other limits.
 pub(crate) fn scan_within(git_dir: &Path, limits: Limits) -> Seen {
-    seen_by(history(git_dir).within(limits))
+    seen_by(history(git_dir, Revisions::All).within(limits))
 }
 
 /// The same with a memory.
 pub(crate) fn scan_remembered(git_dir: &Path, directory: &Path) -> Seen {
     let settings = cache::Settings { directory: directory.into(), rules: [0; 32] };
-    seen_by(history(git_dir).remembered(settings, b"repository".to_vec()))
+    seen_by(history(git_dir, Revisions::All).remembered(settings, b"repository".to_vec()))
 }
 
-fn history(git_dir: &Path) -> History {
-    History::new("repository", git_dir.into(), git_dir.into(), Revisions::All)
+/// What the commits of a range brought.
+pub(crate) fn scan_range(git_dir: &Path, range: &str) -> Seen {
+    seen_by(history(git_dir, Revisions::Range(range.to_owned())))
+}
+
+fn history(git_dir: &Path, revisions: Revisions) -> History {
+    History::new("repository", git_dir.into(), git_dir.into(), revisions)
 }
 
 fn seen_by(history: History) -> Seen {

@@ -125,6 +125,10 @@ impl Visitor for LinkPass<'_> {
         matches!(kind, Kind::Commit | Kind::Tag)
     }
 
+    fn proves_others(&self) -> bool {
+        false
+    }
+
     fn wants(&self, kind: Kind, _size: u64, _id: ObjectId) -> bool {
         self.wants_kind(kind)
     }
@@ -221,6 +225,10 @@ impl Visitor for Gather<'_> {
 
     fn wants_kind(&self, kind: Kind) -> bool {
         kind == Kind::Tree
+    }
+
+    fn proves_others(&self) -> bool {
+        false
     }
 
     fn wants(&self, kind: Kind, _size: u64, _id: ObjectId) -> bool {

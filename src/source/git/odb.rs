@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use rayon::prelude::*;
 
 use self::late::Late;
 pub(super) use self::read::Most;
@@ -18,13 +16,13 @@ use super::listing::Listing;
 use super::loose;
 use super::midx::MultiPackIndex;
 use super::numbers::Numbers;
-use super::object::Kind;
 use super::pack::{EntryError, Pack};
 use super::told::Told;
-use super::walk::{Found, Visitor, Walk};
-use crate::blob::{Content, ObjectId};
+use super::walk::{Check, Visitor, Walk};
+use crate::blob::ObjectId;
 use crate::source::{Sink, Skipped};
 
+mod files;
 mod late;
 mod read;
 
@@ -247,23 +245,15 @@ impl Odb {
             if positions.is_none() {
                 pack.read_ahead();
             }
-            // Where an entry ends can't be told of some.
-            let check = check && positions.is_none();
+            let check = match positions {
+                // Where an entry ends can't be told of some.
+                Some(_) => Check::Names,
+                None if !check => Check::Nothing,
+                None if pack.index().has_checksums() => Check::Checksums,
+                None => Check::Names,
+            };
             Walk::new(self, pack, self.numbers.start(n), positions, check, visitor).run(&is_first);
         }
-    }
-
-    /// The selected objects that are loose and in no pack.
-    pub(super) fn visit_loose(&self, selection: &Selection, visitor: &impl Visitor) {
-        let ids = match selection {
-            Selection::All => &self.loose,
-            Selection::Some { loose, .. } => loose,
-        };
-        ids.par_iter().filter(|id| self.packed_at(**id).is_none()).for_each(|id| {
-            if let Err(error) = self.visit_one_loose(*id, visitor) {
-                visitor.failed(*id, &format!("reading the loose object failed: {error}; `git fsck` tells more"));
-            }
-        });
     }
 
     /// Exactly these objects, as far as they are here.
@@ -316,55 +306,6 @@ impl Odb {
     pub(super) fn len(&self) -> usize {
         self.numbers.len() as usize + self.loose.len()
     }
-
-    fn visit_one_loose(&self, id: ObjectId, visitor: &impl Visitor) -> io::Result<()> {
-        let number = self.loose_number(id.as_bytes()).unwrap_or(u32::MAX);
-        let mut problem = None;
-        let mut partly = None;
-        for objects in &self.directories {
-            let read = loose::open(objects, id).and_then(|mut object| {
-                let (kind, size) = (object.kind, object.size);
-                if !visitor.wants(kind, size, id) {
-                    return Ok(());
-                }
-                if size > self.limits.largest || kind == Kind::Blob && size > self.limits.large {
-                    visitor.found(Found::alone(id, number, kind, Content::Stream(&mut object)));
-                    return Ok(());
-                }
-                let (bytes, result) = read_out(&mut object);
-                match result {
-                    Ok(()) => drop(visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)))),
-                    Err(_) => partly = Some((kind, bytes)),
-                }
-                result
-            });
-            match read {
-                Ok(()) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => problem = Some(error),
-            }
-        }
-        // It may have gone into a pack since it was listed.
-        if let Some((kind, bytes)) = self.read_late(id) {
-            if visitor.wants(kind, bytes.len() as u64, id) {
-                visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)));
-            }
-            return Ok(());
-        }
-        if let Some((kind, bytes)) = partly {
-            // A truncated object is scanned as far as it goes.
-            visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)));
-        }
-        let gone = "it was removed after it was listed; scan again while nothing else works on the repository";
-        Err(problem.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, gone)))
-    }
-}
-
-/// Everything up to the first error.
-fn read_out(object: &mut loose::LooseObject) -> (Vec<u8>, io::Result<()>) {
-    let mut bytes = Vec::new();
-    let result = object.read_to_end(&mut bytes).map(drop);
-    (bytes, result)
 }
 
 /// Where a pack's own index can't be read, the one of all packs serves.

@@ -15,12 +15,14 @@ use rayon::prelude::*;
 use self::memory::{Base, Frame, Kept, Worker};
 use super::delta;
 use super::families::{self, Apart, Families};
+use super::name::{self, Named};
 use super::object::Kind;
 use super::odb::Odb;
 use super::pack::{EntryError, Header, Pack, Stored};
 use crate::blob::{Content, ObjectId};
 use crate::location::Copied;
 
+mod elsewhere;
 mod memory;
 
 /// An object as it is handed out.
@@ -51,6 +53,9 @@ pub(super) trait Visitor: Sync {
     /// Whether objects of this kind are looked for at all.
     fn wants_kind(&self, kind: Kind) -> bool;
 
+    /// Whether objects of other kinds have to be what their names stand for, too. They may be what is looked for and have been changed.
+    fn proves_others(&self) -> bool;
+
     /// Whether this object is to be handed out; where it is too large for the user's limit this is the place to say so.
     fn wants(&self, kind: Kind, size: u64, id: ObjectId) -> bool;
 
@@ -61,6 +66,16 @@ pub(super) trait Visitor: Sync {
     fn failed(&self, id: ObjectId, why: &str);
 }
 
+/// What is held against entries before they are handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    Nothing,
+    /// The checksums that the index has of entries as they stand in the pack.
+    Checksums,
+    /// The hashes of what comes out.
+    Names,
+}
+
 /// One pack on its way to a visitor. Entries are named by their rank in order of offset.
 pub(super) struct Walk<'a, V> {
     odb: &'a Odb,
@@ -68,6 +83,7 @@ pub(super) struct Walk<'a, V> {
     first_number: u32,
     visitor: &'a V,
     families: Families,
+    by_name: bool,
     /// Bytes of bases that are kept at present, of those that count.
     held: AtomicUsize,
     /// Objects that are large by [`Limits::large`](super::limits::Limits) are in the memory of one thread at a time.
@@ -95,18 +111,18 @@ const LARGE_PART: u32 = 256;
 const MOST_WAITING: usize = 2;
 
 impl<'a, V: Visitor> Walk<'a, V> {
-    /// `positions` are the places in the pack's index of the objects that are to be handed out: all, if there are none given. Whether
-    /// entries are what the index was made for is looked at when `check` says so.
+    /// `positions` are the places in the pack's index of the objects that are to be handed out: all, if there are none given.
     pub(super) fn new(
         odb: &'a Odb,
         pack: &'a Pack,
         first_number: u32,
         positions: Option<&[u32]>,
-        check: bool,
+        check: Check,
         visitor: &'a V,
     ) -> Self {
-        let families = Families::of(pack, positions, check);
-        Self { odb, pack, first_number, visitor, families, held: AtomicUsize::new(0), turn: Mutex::default() }
+        let families = Families::of(pack, positions, check == Check::Checksums);
+        let (by_name, held) = (check == Check::Names, AtomicUsize::new(0));
+        Self { odb, pack, first_number, visitor, families, by_name, held, turn: Mutex::default() }
     }
 
     /// Walks every family. Objects for which `is_first` says no were handed out from an earlier pack: they serve as bases only.
@@ -136,7 +152,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
         work: Work<'_, 'scope>,
     ) {
         let object = problem.map_or_else(|| self.root(root, worker, work.is_first), Err);
-        let object = object.unwrap_or_else(|error| self.found_elsewhere(root, &error, worker, work.is_first));
+        let object = object.unwrap_or_else(|error| self.found_elsewhere(root, error, worker, work.is_first));
         if let Some(base) = object {
             self.descend(self.frame(root, base), worker, work);
         }
@@ -170,7 +186,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
             if is_last {
                 self.drop_frame(frames.pop(), worker);
             }
-            let made = made.map_or_else(|error| self.found_elsewhere(child, &error, worker, work.is_first), Some);
+            let made = made.map_or_else(|error| self.found_elsewhere(child, error, worker, work.is_first), Some);
             let frame = made.map(|base| self.frame(child, base));
             if self.children(child).is_empty() {
                 self.drop_frame(frame, worker);
@@ -199,42 +215,10 @@ impl<'a, V: Visitor> Walk<'a, V> {
             return Err(EntryError::Base("further up its chain of deltas".to_owned()));
         };
         let bytes = self.rebuilt(rank, old, worker)?;
+        self.prove(rank, base.kind, &bytes, is_first)?;
         let made_of = base.memory.as_ref().map(|memory| (memory, worker.copies.as_slice()));
         let memory = self.hand_out(rank, base.kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), made_of);
         Ok(Base { kind: base.kind, bytes: Kept::Here(bytes), memory })
-    }
-
-    /// An object that can't be read where it is: from another pack or a file, or not at all, which is told. What was changed is read
-    /// here, too, if it stands nowhere else: it is told, but may still be what it was.
-    fn found_elsewhere<'w>(
-        &'w self,
-        rank: u32,
-        why: &EntryError,
-        worker: &mut Worker<'w>,
-        is_first: &dyn Fn(&[u8]) -> bool,
-    ) -> Option<Base<V::Memory>> {
-        let position = self.families.entries[rank as usize].position();
-        let mut read = position.and_then(|position| {
-            let id = self.pack.index().id(position);
-            self.slowly(worker, |most| self.odb.read_elsewhere(id, self.pack, most)).ok()
-        });
-        if read.is_none() {
-            self.failed(rank, why, is_first);
-            let is_here = matches!(why, EntryError::Changed);
-            let here = |most| self.odb.read_at(self.pack, self.offset(rank), most);
-            read = is_here.then(|| self.slowly(worker, here).ok()).flatten();
-            read = read.filter(|(kind, _)| self.visitor.wants_kind(*kind));
-        }
-        let Some((kind, bytes)) = read else {
-            // Nothing can be made of it, but what should be may stand elsewhere, too.
-            let never = Base { kind: Kind::Blob, bytes: Kept::Never, memory: None };
-            return (!self.children(rank).is_empty()).then_some(never);
-        };
-        if !self.visitor.wants_kind(kind) {
-            return None;
-        }
-        let memory = self.hand_out(rank, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), None);
-        Some(Base { kind, bytes: Kept::Here(bytes), memory })
     }
 
     /// Decodes and hands out the first of a family.
@@ -246,15 +230,16 @@ impl<'a, V: Visitor> Walk<'a, V> {
     ) -> Result<Root<V::Memory>, EntryError> {
         let header = self.pack.header(self.offset(root))?;
         match header.stored {
-            Stored::Whole(kind) if !self.visitor.wants_kind(kind) => Ok(None),
+            Stored::Whole(kind) if self.is_passed_over(kind) => Ok(None),
             Stored::Whole(kind) => self.whole(root, kind, &header, worker, is_first),
             Stored::OnObject(id) => {
                 let read = self.slowly(worker, |most| self.odb.read_up_to(id, most))?;
                 let (kind, base) = read.ok_or_else(|| EntryError::Base(id.to_string()))?;
-                if !self.visitor.wants_kind(kind) {
+                if self.is_passed_over(kind) {
                     return Ok(None);
                 }
                 let bytes = self.rebuilt(root, &base, worker)?;
+                self.prove(root, kind, &bytes, is_first)?;
                 let memory = self.hand_out(root, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), None);
                 Ok(Some(Base { kind, bytes: Kept::Here(bytes), memory }))
             }
@@ -277,13 +262,13 @@ impl<'a, V: Visitor> Walk<'a, V> {
         // What else than a blob has to be read as a whole.
         let is_content = kind == Kind::Blob && !is_base;
         if header.size > limits.largest || is_content && header.size > limits.large {
-            let mut stream = self.pack.stream(header)?;
-            self.hand_out(root, kind, header.size, is_first, Content::Stream(&mut stream), None);
+            self.hand_out_stream(root, kind, header, is_first)?;
             return Ok(is_base.then_some(Base { kind, bytes: Kept::Never, memory: None }));
         }
         self.take_turn(header.size, worker);
         let mut bytes = worker.spare.pop().unwrap_or_default();
         self.inflate(root, header, &mut worker.inflater, &mut bytes)?;
+        self.prove(root, kind, &bytes, is_first)?;
         let memory = self.hand_out(root, kind, header.size, is_first, Content::Bytes(&bytes), None);
         Ok(Some(Base { kind, bytes: Kept::Here(bytes), memory }))
     }
@@ -326,6 +311,39 @@ impl<'a, V: Visitor> Walk<'a, V> {
         self.pack.inflate(header, end, inflater, out)
     }
 
+    /// Whether neither what a family of this kind comes to nor its names are of any interest.
+    fn is_passed_over(&self, kind: Kind) -> bool {
+        !(self.visitor.wants_kind(kind) || self.by_name && self.visitor.proves_others())
+    }
+
+    /// Holds an object against its name, if that is what it is held against.
+    fn prove(&self, rank: u32, kind: Kind, bytes: &[u8], is_first: &dyn Fn(&[u8]) -> bool) -> Result<(), EntryError> {
+        let id = self.id(rank).filter(|id| self.by_name && is_first(id.as_bytes()));
+        let is_other = id.is_some_and(|id| !name::is_of(id, kind, bytes));
+        if is_other { Err(EntryError::Changed) } else { Ok(()) }
+    }
+
+    /// Hands out what is too large for memory.
+    fn hand_out_stream(
+        &self,
+        rank: u32,
+        kind: Kind,
+        header: &Header,
+        is_first: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<(), EntryError> {
+        let mut stream = self.pack.stream(header)?;
+        let Some(id) = self.id(rank).filter(|_| self.by_name) else {
+            self.hand_out(rank, kind, header.size, is_first, Content::Stream(&mut stream), None);
+            return Ok(());
+        };
+        let mut named = Named::new(stream, id, kind, header.size);
+        if self.visitor.wants_kind(kind) {
+            self.hand_out(rank, kind, header.size, is_first, Content::Stream(&mut named), None);
+            return Ok(());
+        }
+        named.prove().map_err(|_| EntryError::Changed)
+    }
+
     fn hand_out<'o>(
         &self,
         rank: u32,
@@ -348,23 +366,17 @@ impl<'a, V: Visitor> Walk<'a, V> {
         self.families.children(rank)
     }
 
+    /// The object that an entry is, unless it is read as a base only.
+    fn id(&self, rank: u32) -> Option<ObjectId> {
+        self.families.entries[rank as usize].position().map(|position| self.pack.index().id(position))
+    }
+
     fn offset(&self, rank: u32) -> u64 {
         self.families.entries[rank as usize].offset
     }
 
     fn until(&self, rank: u32) -> u64 {
         families::until(self.pack, &self.families.entries, rank)
-    }
-
-    /// Tells of an object that can't be read. One that an earlier pack holds, too, was read or told of there; an entry that nobody
-    /// asked for is a base, and what is made of it is told of.
-    fn failed(&self, rank: u32, error: &EntryError, is_first: &dyn Fn(&[u8]) -> bool) {
-        let position = self.families.entries[rank as usize].position();
-        let Some(id) = position.map(|position| self.pack.index().id(position)).filter(|id| is_first(id.as_bytes()))
-        else {
-            return;
-        };
-        self.visitor.failed(id, &format!("{error}, in {}; `git fsck` tells more", self.pack.path().display()));
     }
 }
 
