@@ -52,12 +52,13 @@ pub(super) struct ScanArgs {
     /// anywhere in the commits that these follow on is not told of again. REV is no date, as it is for git log.
     #[cfg(feature = "git")]
     #[arg(long, value_name = "REV", value_parser = since, conflicts_with = "history")]
-    since: Option<String>,
+    pub(super) since: Option<String>,
 
     /// Remember here what has been scanned of whole histories, and read only what is new the next time
     ///
     /// The directory gets one file for each repository. No secret is written to it: objects in which something was found are read
-    /// again each time. A cache made with other rules, other options or another version is made anew.
+    /// again each time. A cache made with other rules, other options or another version is made anew. Parts of histories (--since,
+    /// a range) need none.
     #[cfg(feature = "git")]
     #[arg(long, value_name = "DIR")]
     pub(super) cache: Option<PathBuf>,

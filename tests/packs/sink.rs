@@ -94,7 +94,7 @@ pub(crate) fn scan_within(git_dir: &Path, limits: Limits) -> Seen {
 
 /// The same with a memory.
 pub(crate) fn scan_remembered(git_dir: &Path, directory: &Path) -> Seen {
-    let settings = cache::Settings { directory: directory.into(), rules: [0; 32] };
+    let settings = cache::Settings::new(directory.into(), [0; 32]).unwrap().0;
     seen_by(history(git_dir, Revisions::All).remembered(settings, b"repository".to_vec()))
 }
 

@@ -22,16 +22,53 @@ mod file;
 /// Where caches are kept, and what decides what a scan finds.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// A directory; it is made when something is written to it.
-    pub directory: PathBuf,
-    /// A digest of the program, its rules and all options that change what is found.
-    pub rules: [u8; 32],
+    directory: PathBuf,
+    rules: [u8; 32],
+    is_writable: bool,
+}
+
+/// A directory in which no cache can be kept.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "keeping a cache in {directory} failed: {source}; name a directory that can be written, or one that can be made"
+)]
+pub struct DirectoryError {
+    directory: String,
+    source: io::Error,
+}
+
+impl Settings {
+    /// Makes the directory if it is not there. `rules` is a digest of the program, its rules and all options that change what is found.
+    /// The second value says that what is in the directory can be used and not brought up to date.
+    ///
+    /// # Errors
+    /// When it can't be made, and when it can be neither written nor read.
+    pub fn new(directory: PathBuf, rules: [u8; 32]) -> Result<(Self, Option<String>), DirectoryError> {
+        let name = directory.display().to_string();
+        let written = fs::create_dir_all(&directory).and_then(|()| tempfile::NamedTempFile::new_in(&directory));
+        let (is_writable, note) = match written {
+            Ok(_) => (true, None),
+            Err(error) if is_closed(&error) && fs::read_dir(&directory).is_ok() => {
+                let note =
+                    format!("the cache in {name} can't be written: {error}; it is used and not brought up to date");
+                (false, Some(note))
+            }
+            Err(source) => return Err(DirectoryError { directory: name, source }),
+        };
+        Ok((Self { directory, rules, is_writable }, note))
+    }
+}
+
+/// Whether something is there and only not to be changed.
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// The cache of one repository.
 pub(super) struct Cache {
     path: PathBuf,
     rules: [u8; 32],
+    is_writable: bool,
     hash_len: usize,
     /// Where the repository is cut off, as a digest.
     cuts: [u8; 32],
@@ -99,11 +136,14 @@ impl Cache {
         let digest = Sha256::digest(name);
         let stem: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         let path = settings.directory.join(format!("{stem}.keysweep"));
-        let (former, note) = match former(&path, settings.rules, hash_len) {
+        let Settings { rules, is_writable, .. } = *settings;
+        let (former, problem) = match former(&path, rules, hash_len) {
             Ok(former) => (former, None),
-            Err(error) => (None, Some(not_used(&path, &error))),
+            Err(error) => (None, Some(error)),
         };
-        (Self { path, rules: settings.rules, hash_len, cuts: digest_of(cuts), former }, note)
+        let cache = Self { path, rules, is_writable, hash_len, cuts: digest_of(cuts), former };
+        let note = problem.map(|error| cache.not_used(&error));
+        (cache, note)
     }
 
     /// What is left to read. The second value says why what was there is of no use.
@@ -125,7 +165,7 @@ impl Cache {
             }
             Err(error) => {
                 self.former = None;
-                (Plan::default(), Some(not_used(&self.path, &error)))
+                (Plan::default(), Some(self.not_used(&error)))
             }
         }
     }
@@ -149,11 +189,19 @@ impl Cache {
         Traces::read(&mut input, self.hash_len).filter(|_| input.0.is_empty())
     }
 
-    /// Writes down what is known now.
+    fn not_used(&self, why: &io::Error) -> String {
+        let then = if self.is_writable { "; it is made anew" } else { "" };
+        format!("the cache {} is not used: {why}{then}", self.path.display())
+    }
+
+    /// Writes down what is known now, if it can be written.
     ///
     /// # Errors
     /// What writing gives.
     pub(super) fn save(&self, odb: &Odb, unclean: &[ObjectId], traces: &Traces) -> io::Result<()> {
+        if !self.is_writable {
+            return Ok(());
+        }
         let mut head = Output::default();
         head.0.extend(self.rules);
         head.u32(self.hash_len as u32);
@@ -164,19 +212,12 @@ impl Cache {
         let known = odb.sorted_ids(|id| !unclean.contains(id));
         let mut last = Output(self.cuts.to_vec());
         traces.write(&mut last);
-        if let Some(directory) = self.path.parent() {
-            fs::create_dir_all(directory)?;
-        }
         file::write(&self.path, [&head.0, &known, &last.0])
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
-}
-
-fn not_used(path: &Path, why: &io::Error) -> String {
-    format!("the cache {} is not used: {why}; it is made anew", path.display())
 }
 
 /// Reads what was left behind; `None` if there is nothing, or nothing for these rules.
