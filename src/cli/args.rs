@@ -56,9 +56,9 @@ pub(super) struct ScanArgs {
 
     /// Remember here what has been scanned of whole histories, and read only what is new the next time
     ///
-    /// The directory gets one file for each repository. No secret is written to it: objects in which something was found are read
-    /// again each time. A cache made with other rules, other options or another version is made anew. Parts of histories (--since,
-    /// a range) need none.
+    /// The directory gets a file for each repository, and more for other rules, options and versions, of which the last four are
+    /// kept. No secret is written to it: objects in which something was found are read again each time. Parts of histories (--since, a
+    /// range) need none.
     #[cfg(feature = "git")]
     #[arg(long, value_name = "DIR")]
     pub(super) cache: Option<PathBuf>,

@@ -139,6 +139,28 @@ fn other_rules_and_options_have_no_use_for_it() {
 }
 
 #[test]
+fn options_that_alternate_have_a_cache_each_and_the_last_four_are_kept() {
+    let bench = repository();
+    let known = |target: &str, depth: u32| {
+        let output = bench.scan([target, "--cache", "cache", "--archive-depth", &depth.to_string()]);
+        output.expect(0, &[]).summary()["known"].as_u64().unwrap_or(0)
+    };
+    let files = || fs::read_dir(bench.path("cache")).unwrap().count();
+    assert_eq!([1, 2, 1, 2].map(|depth| known("repo/.git", depth)), [0, 0, 3, 3]);
+    bench.git("repo", ["clone", "-q", "--bare", ".", "../bare.git"]);
+    known("bare.git", 1);
+    assert_eq!(files(), 3);
+    bench.write("cache/notes.txt", "somebody's");
+    for depth in 3..9 {
+        assert_eq!(known("repo/.git", depth), 0);
+        assert!(files() <= 2 + 4, "{depth}: {}", files());
+    }
+    assert_eq!([8, 7, 6, 5].map(|depth| known("repo/.git", depth)), [3; 4]);
+    assert_eq!((known("repo/.git", 1), known("bare.git", 1)), (0, 3));
+    assert!(bench.path("cache/notes.txt").exists());
+}
+
+#[test]
 fn a_directory_that_can_t_be_made_is_an_error_before_anything_is_read() {
     let bench = repository();
     bench.write("file", "a file, not a directory");

@@ -1,8 +1,8 @@
 //! What earlier scans of a repository have left behind: which objects have nothing in them and need not be read again, and how
 //! commits and trees lead to what was found. What was found is not written down: the objects that hit are scanned each time.
 //!
-//! A cache is good for exactly the rules and options that it was made with; anything else about it that is not as it should be makes it
-//! useless as a whole, and the user is told.
+//! A cache is good for exactly the rules and options that it was made with, and has a name by them, so that those of other rules stay
+//! beside it. Anything about it that is not as it should be makes it useless as a whole, and the user is told.
 
 use std::collections::HashSet;
 use std::fs;
@@ -64,9 +64,16 @@ fn is_closed(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
+/// What the names of caches end with.
+const ENDING: &str = ".keysweep";
+/// So many caches of a repository are kept beside the one that was written last.
+const MOST_OTHERS: usize = 3;
+
 /// The cache of one repository.
 pub(super) struct Cache {
     path: PathBuf,
+    /// What the names of all caches of the repository begin with.
+    stem: String,
     rules: [u8; 32],
     is_writable: bool,
     hash_len: usize,
@@ -133,15 +140,14 @@ impl Cache {
         hash_len: usize,
         cuts: &HashSet<ObjectId>,
     ) -> (Self, Option<String>) {
-        let digest = Sha256::digest(name);
-        let stem: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = settings.directory.join(format!("{stem}.keysweep"));
         let Settings { rules, is_writable, .. } = *settings;
+        let stem = hex(&Sha256::digest(name)[..16]);
+        let path = settings.directory.join(format!("{stem}-{}{ENDING}", hex(&rules[..8])));
         let (former, problem) = match former(&path, rules, hash_len) {
             Ok(former) => (former, None),
             Err(error) => (None, Some(error)),
         };
-        let cache = Self { path, rules, is_writable, hash_len, cuts: digest_of(cuts), former };
+        let cache = Self { path, stem, rules, is_writable, hash_len, cuts: digest_of(cuts), former };
         let note = problem.map(|error| cache.not_used(&error));
         (cache, note)
     }
@@ -212,12 +218,34 @@ impl Cache {
         let known = odb.sorted_ids(|id| !unclean.contains(id));
         let mut last = Output(self.cuts.to_vec());
         traces.write(&mut last);
-        file::write(&self.path, [&head.0, &known, &last.0])
+        file::write(&self.path, [&head.0, &known, &last.0])?;
+        self.remove_older();
+        Ok(())
+    }
+
+    /// Removes caches of the repository for other rules that were written longest ago, so that a directory doesn't grow with every
+    /// change of rules. One that is still there the next time is removed then.
+    fn remove_older(&self) {
+        let is_other = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with(&self.stem) && name.ends_with(ENDING) && *path != self.path
+        };
+        let entries = self.path.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
+        let others = entries.flatten().map(|entry| entry.path()).filter(is_other);
+        let mut others: Vec<_> =
+            others.filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path))).collect();
+        others.sort_unstable();
+        let old = others.len().saturating_sub(MOST_OTHERS);
+        others[..old].iter().for_each(|(_, path)| drop(fs::remove_file(path)));
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads what was left behind; `None` if there is nothing, or nothing for these rules.
