@@ -291,6 +291,7 @@ impl Source for History {
         };
         let places = self.places(opened, ids, sink);
         opened.odb.tell_others(sink);
+        opened.odb.tell_copies(sink);
         places
     }
 }

@@ -86,6 +86,7 @@ fn what_is_damaged_in_one_pack_is_read_from_another_or_a_file() {
             });
             let seen = scan(git_dir);
             assert!(seen.objects == whole.objects && seen.found == whole.found && seen.skipped.is_empty());
+            assert!(seen.notes.len() == 1 && seen.notes[0].contains("were read from another"), "{:?}", seen.notes);
             damage(&path, |bytes| bytes.clone_from(&original));
         }
     }
@@ -135,6 +136,8 @@ fn a_loose_object_that_is_damaged_is_read_from_another_directory() {
     damage(&root.path().join("a/objects").join(&id[..2]).join(&id[2..]), |bytes| bytes[9] ^= 0xff);
     let seen = scan(&root.path().join("a"));
     assert!(seen.skipped.is_empty() && content(&seen, &id).unwrap() == b"some content", "{:?}", seen.skipped);
+    assert!(seen.notes.len() == 1 && seen.notes[0].contains("1 objects of repository can't be read"));
+    assert!(seen.notes[0].contains(&id) && scan(&root.path().join("b")).notes.is_empty());
 }
 
 /// Writes a pack of the given entries (id, how it is stored, its data), with what its index says of where they begin.

@@ -24,6 +24,7 @@ pub(crate) struct Seen {
     pub(crate) objects: BTreeMap<ObjectId, Vec<u8>>,
     pub(crate) found: Found,
     pub(crate) skipped: Vec<Skipped>,
+    pub(crate) notes: Vec<String>,
     /// How many objects an earlier scan has found clean.
     pub(crate) known: u64,
     /// How many objects were searched for what is new in them only.
@@ -71,6 +72,10 @@ impl Sink for Recorder {
 
     fn known(&self, objects: u64) {
         self.0.lock().unwrap().known += objects;
+    }
+
+    fn note(&self, note: String) {
+        self.0.lock().unwrap().notes.push(note);
     }
 
     fn skipped(&self, skipped: Skipped) {

@@ -157,6 +157,18 @@ impl Odb {
         }
     }
 
+    /// Tells how many objects can't be read in one place and were read from another.
+    pub(super) fn tell_copies(&self, sink: &dyn Sink) {
+        let copies = self.told.copies();
+        if let Some(first) = copies.first() {
+            let (count, name) = (copies.len(), &self.name);
+            sink.note(format!(
+                "{count} objects of {name} can't be read in one place and were read from another, {first} among them; \
+                 `git fsck` tells more"
+            ));
+        }
+    }
+
     /// Tells how many more objects can't be read than were told by their ids.
     pub(super) fn tell_others(&self, sink: &dyn Sink) {
         let others = self.told.others();

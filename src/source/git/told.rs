@@ -1,7 +1,7 @@
 //! What was told to be unread: each object once, however many passes come upon it, and so many by their ids; of the others, how many
-//! there are.
+//! there are. And what was read, but not from where it was to be.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::blob::ObjectId;
@@ -10,6 +10,7 @@ use crate::blob::ObjectId;
 #[derive(Default)]
 pub(super) struct Told {
     ids: Mutex<Ids>,
+    copies: Mutex<BTreeSet<ObjectId>>,
 }
 
 #[derive(Default)]
@@ -28,6 +29,16 @@ impl Told {
         let is_next = ids.all.insert(id) && ids.by_id < most;
         ids.by_id += usize::from(is_next);
         is_next
+    }
+
+    /// Keeps in mind that an object was read from another place than the first that has it.
+    pub(super) fn copy(&self, id: ObjectId) {
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    /// Those of which nobody has asked yet.
+    pub(super) fn copies(&self) -> BTreeSet<ObjectId> {
+        std::mem::take(&mut *self.copies.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How many were not told one by one, and not yet as a number.

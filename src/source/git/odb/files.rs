@@ -32,7 +32,10 @@ impl Odb {
         for objects in &self.directories {
             let read = loose::open(objects, id);
             match read.and_then(|object| self.visit_opened(id, number, object, visitor, &mut partly)) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    problem.is_some().then(|| self.told.copy(id));
+                    return Ok(());
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => problem = Some(error),
             }

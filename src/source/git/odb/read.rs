@@ -157,7 +157,10 @@ impl Odb {
             match self.read_named(id, pack, offset, reading, depth + 1) {
                 Err(error @ EntryError::TooLarge(_)) => problem = error,
                 Err(_) => {}
-                read => return read,
+                Ok(object) => {
+                    self.told.copy(id);
+                    return Ok(object);
+                }
             }
         }
         let loose = match self.read_loose(id, reading) {
@@ -165,7 +168,10 @@ impl Odb {
             loose => loose,
         };
         match loose {
-            Ok(Some(object)) => Ok(object),
+            Ok(Some(object)) => {
+                self.told.copy(id);
+                Ok(object)
+            }
             Err(error @ EntryError::TooLarge(_)) => Err(error),
             _ => Err(problem),
         }
