@@ -774,6 +774,7 @@ mod tests {
         assert!(!whole.is_empty() && skipped.len() == 1, "{skipped:?}");
         assert_eq!(scan_after(&repository, || drop(std::fs::copy(&away, &index))), (whole.clone(), vec![]));
         std::fs::remove_file(&index).unwrap();
+        std::fs::copy(&pack, pack.with_file_name(".tmp-1-pack-1.pack")).unwrap();
         assert_eq!(scan_after(&repository, || std::fs::remove_file(&pack).unwrap()), (whole, vec![]));
     }
 
