@@ -71,6 +71,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("serde", "src/engine src/report src/cli"),
     ("serde_json", "src/report src/cli"),
     ("serde_sarif", "src/report"),
+    ("sha1", "src/source/git"),
     ("tar", "src/source/archive"),
     ("tempfile", "src/source/git src/cli"),
     ("toml", "src/engine src/cli"),

@@ -11,7 +11,7 @@ use super::odb::{Odb, Selection};
 use super::trees::{self, Link, Outline, Trees};
 use super::walk::{Found, Visitor};
 use crate::blob::{Content, ObjectId};
-use crate::source::{Sink, Skipped};
+use crate::source::Sink;
 
 /// A commit and what it links to.
 pub(super) struct CommitNode {
@@ -97,11 +97,13 @@ impl Links {
 
     /// Trees and parents that are not there, but for the parents of the commits at which a shallow clone was cut off.
     pub(super) fn missing(&self, odb: &Odb, cuts: &HashSet<ObjectId>) -> HashSet<ObjectId> {
-        let linked = self.commits.iter().flat_map(|(id, links)| {
-            let parents = links.parents.iter().filter(|_| !cuts.contains(id));
-            parents.chain([&links.tree])
-        });
-        linked.filter(|id| !odb.contains(**id)).copied().collect()
+        let trees = self.commits.iter().map(|(_, links)| &links.tree);
+        self.parents(cuts).chain(trees).filter(|id| !odb.contains(**id)).copied().collect()
+    }
+
+    /// Parents of commits, but for those of the commits at which a shallow clone was cut off.
+    pub(super) fn parents(&self, cuts: &HashSet<ObjectId>) -> impl Iterator<Item = &ObjectId> {
+        self.commits.iter().filter(|(id, _)| !cuts.contains(id)).flat_map(|(_, links)| &links.parents)
     }
 }
 
@@ -126,6 +128,10 @@ impl Visitor for LinkPass<'_> {
         matches!(kind, Kind::Commit | Kind::Tag)
     }
 
+    fn proves_others(&self) -> bool {
+        false
+    }
+
     fn wants(&self, kind: Kind, _size: u64, _id: ObjectId) -> bool {
         self.wants_kind(kind)
     }
@@ -139,10 +145,8 @@ impl Visitor for LinkPass<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
-        self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
+        self.odb.unread(id, &without_place(why), self.sink);
     }
-
-    fn unread(&self, _id: ObjectId) {}
 }
 
 /// What a pass over the trees came to.
@@ -269,6 +273,10 @@ impl Visitor for Gather<'_> {
         kind == Kind::Tree
     }
 
+    fn proves_others(&self) -> bool {
+        false
+    }
+
     fn wants(&self, kind: Kind, _size: u64, _id: ObjectId) -> bool {
         kind == Kind::Tree
     }
@@ -283,12 +291,8 @@ impl Visitor for Gather<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
-        self.unread(id);
-        self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
-    }
-
-    fn unread(&self, id: ObjectId) {
         self.shards.with(|shard| shard.failed.push(id));
+        self.odb.unread(id, &without_place(why), self.sink);
     }
 }
 

@@ -133,10 +133,15 @@ impl Index {
         matches!(self.data, Bytes::Mapped(_)).then(|| &self.data[end - self.hash_len..end])
     }
 
+    /// Whether the index tells of entries as they stand in the pack.
+    pub(super) fn has_checksums(&self) -> bool {
+        matches!(self.layout, Layout::V2 { .. }) && matches!(self.data, Bytes::Mapped(_))
+    }
+
     /// The CRC-32 of an entry as it stands in the pack, if the index tells.
     pub(super) fn crc(&self, position: usize) -> Option<u32> {
         match self.layout {
-            Layout::V2 { ids, .. } if matches!(self.data, Bytes::Mapped(_)) => {
+            Layout::V2 { ids, .. } if self.has_checksums() => {
                 u32_at(&self.data, ids + self.count * self.hash_len + position * 4)
             }
             _ => None,

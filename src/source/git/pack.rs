@@ -59,7 +59,7 @@ pub(super) enum EntryError {
     Delta(#[from] delta::DeltaError),
     #[error("it is larger than {0} bytes and stored as a delta")]
     TooLarge(u64),
-    #[error("it is not what its pack was written with")]
+    #[error("{}", super::name::OTHER)]
     Changed,
     #[error("its chain of deltas is a circle")]
     Circle,
