@@ -49,7 +49,7 @@ pub(super) struct ScanArgs {
     /// Only what is new in HEAD since a revision: a commit, branch, tag, @{u}, HEAD~3; the same as --history REV..HEAD
     ///
     /// What it costs follows what is new and not the size of the repository: for hooks and for every push. A blob that stood
-    /// anywhere in the commits that these follow on is not told of again. REV is no date, as it is for git log.
+    /// anywhere in REV or in the commits that these follow on is not told of again. REV is no date, as it is for git log.
     #[cfg(feature = "git")]
     #[arg(long, value_name = "REV", value_parser = since, conflicts_with = "history")]
     pub(super) since: Option<String>,

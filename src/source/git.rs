@@ -22,7 +22,7 @@ use self::odb::Odb;
 use self::range::{Brought, Range};
 use self::refs::Refs;
 use self::scan::Scan;
-use self::stand_in::Original;
+use self::stand_in::{Original, Part};
 use self::trace::{Scanned, Tracing};
 use super::tree::read_small;
 use super::{Sink, Skipped, Source, SourceError};
@@ -84,8 +84,7 @@ struct Opened {
     refs: Refs,
     /// Commits at which history was cut off when it was cloned.
     cuts: HashSet<ObjectId>,
-    /// The commits of a range, parents before children.
-    range: Option<Vec<ObjectId>>,
+    range: Option<Part>,
     brought: Option<Brought>,
     /// What was scanned of a whole history, until somebody asks.
     scanned: Mutex<Option<Scanned>>,
@@ -129,11 +128,11 @@ impl History {
             Revisions::Range(spec) => {
                 let (git_dir, common_dir) = (&self.git_dir, &self.common_dir);
                 let original = Original { git_dir, common_dir, hash_len, refs: &refs };
-                let commits = stand_in::commits(spec, &original).map_err(failed)?;
-                if commits.is_empty() {
+                let part = stand_in::part(spec, &original).map_err(failed)?;
+                if part.commits.is_empty() {
                     return Err(failed(format!("the range `{spec}` has no commits in it: nothing was scanned")));
                 }
-                Some(commits)
+                Some(part)
             }
         };
         Ok(Opened { odb, refs, cuts: self.cuts(), range, brought: None, scanned: Mutex::default() })
@@ -182,13 +181,18 @@ impl History {
         staged
     }
 
-    fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) -> Brought {
-        if commits.iter().any(|commit| opened.cuts.contains(commit)) {
+    fn visit_range(&self, opened: &Opened, part: &Part, sink: &dyn Sink) -> Brought {
+        if part.commits.iter().any(|commit| opened.cuts.contains(commit)) {
             self.note_shallow(opened, sink);
         }
         let mut scan = Scan::new(&self.name, &opened.odb, sink);
-        scan.some(commits);
-        let brought = Range::new(&opened.odb, commits, sink).brought(&Links::joined(scan.links));
+        scan.some(&part.commits);
+        let links = Links::joined(scan.links);
+        for id in links.parents(&opened.cuts).filter(|id| !opened.odb.is_here(**id)) {
+            let why = "it is missing: what it and the commits before it brought was not read; `git fsck` tells more";
+            opened.odb.unread(*id, why, sink);
+        }
+        let brought = Range::new(&opened.odb, part, sink).brought(&links);
         Scan::new(&self.name, &opened.odb, sink).some(&brought.blobs());
         brought
     }
@@ -231,8 +235,8 @@ impl History {
             |staged| Attribution { odb: &opened.odb, refs: &opened.refs, repository: self.name.clone(), staged };
         match opened.range.as_ref().zip(opened.brought.as_ref()) {
             Some(_) if ids.is_empty() => return HashMap::new(),
-            Some((commits, brought)) => {
-                return Range::new(&opened.odb, commits, sink).places(brought, ids, &attribution(&[]));
+            Some((part, brought)) => {
+                return Range::new(&opened.odb, part, sink).places(brought, ids, &attribution(&[]));
             }
             None => {}
         }
@@ -271,7 +275,7 @@ impl Source for History {
             sink.skipped(skipped.clone());
         }
         match &opened.range {
-            Some(commits) => opened.brought = Some(self.visit_range(&opened, commits, sink)),
+            Some(part) => opened.brought = Some(self.visit_range(&opened, part, sink)),
             None => {
                 self.note_shallow(&opened, sink);
                 let scanned = self.visit_all(&opened, sink);
@@ -620,7 +624,8 @@ mod tests {
             let wanted = ids.iter().copied().collect();
             history.attribute(&wanted, &recorder);
             let opened = history.open().unwrap();
-            let range = Range::new(&opened.odb, &ids, &recorder);
+            let part = Part { commits: ids.clone(), without: ids.clone() };
+            let range = Range::new(&opened.odb, &part, &recorder);
             let mut scan = Scan::new(&history.name, &opened.odb, &recorder);
             scan.some(&ids);
             let brought = range.brought(&Links::joined(scan.links));

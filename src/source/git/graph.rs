@@ -96,11 +96,13 @@ impl Links {
 
     /// Trees and parents that are not there, but for the parents of the commits at which a shallow clone was cut off.
     pub(super) fn missing(&self, odb: &Odb, cuts: &HashSet<ObjectId>) -> HashSet<ObjectId> {
-        let linked = self.commits.iter().flat_map(|(id, links)| {
-            let parents = links.parents.iter().filter(|_| !cuts.contains(id));
-            parents.chain([&links.tree])
-        });
-        linked.filter(|id| !odb.contains(**id)).copied().collect()
+        let trees = self.commits.iter().map(|(_, links)| &links.tree);
+        self.parents(cuts).chain(trees).filter(|id| !odb.contains(**id)).copied().collect()
+    }
+
+    /// Parents of commits, but for those of the commits at which a shallow clone was cut off.
+    pub(super) fn parents(&self, cuts: &HashSet<ObjectId>) -> impl Iterator<Item = &ObjectId> {
+        self.commits.iter().filter(|(id, _)| !cuts.contains(id)).flat_map(|(_, links)| &links.parents)
     }
 }
 
