@@ -126,6 +126,33 @@ fn what_is_too_large_for_memory_is_held_against_its_name_as_it_goes_by() {
     assert!(ids.iter().all(|id| seen.is_told(&store::hex(id))));
 }
 
+/// The delta is as it was written, and what it makes is not.
+#[test]
+fn what_is_made_of_a_changed_base_is_told_too_and_never_known() {
+    let (repository, cache) = (empty(), tempfile::tempdir().unwrap());
+    let written = |base: &[u8]| {
+        let mut pack = store::Pack::new(Hash::Sha1);
+        pack.add(&Stored::Whole(3), base);
+        let at = pack.len();
+        pack.add(&Stored::OnOffset(at - 12), &[13, 6, 0x90, 6]);
+        (at, pack.finish())
+    };
+    let ((at, good), (_, bad)) = (written(b"a base of two"), written(b"A BASE OF TWO"));
+    let crcs = [12..at as usize, at as usize..good.len() - 20].map(|range| store::crc(&good[range]));
+    assert_eq!(good[at as usize..good.len() - 20], bad[at as usize..bad.len() - 20], "the delta stands where it was");
+    let names = [&b"a base of two"[..], b"a base"].map(|content| Hash::Sha1.name(3, content));
+    let objects = vec![(names[0].clone(), 12, crcs[0]), (names[1].clone(), at, crcs[1])];
+    let path = repository.path().join("objects/pack/pack-a.pack");
+    let index = store::index_of(objects, &bad[bad.len() - 20..], 2, Hash::Sha1);
+    fs::write(path.with_extension("idx"), index).unwrap();
+    fs::write(path, bad).unwrap();
+    for _ in 0..3 {
+        let seen = scan_remembered(repository.path(), cache.path());
+        assert!(names.iter().all(|name| seen.is_told(&store::hex(name))), "{:?}", seen.skipped);
+        assert_eq!((seen.known, seen.objects.len()), (0, 2));
+    }
+}
+
 /// What comes out is what counts, as it does for git.
 #[test]
 fn an_entry_that_is_compressed_otherwise_is_not_damaged() {

@@ -15,7 +15,6 @@ use rayon::prelude::*;
 use self::memory::{Base, Frame, Kept, Worker};
 use super::delta;
 use super::families::{self, Apart, Families};
-use super::name::{self, Named};
 use super::object::Kind;
 use super::odb::Odb;
 use super::pack::{EntryError, Header, Pack, Stored};
@@ -24,6 +23,7 @@ use crate::location::Copied;
 
 mod elsewhere;
 mod memory;
+mod proof;
 
 /// An object as it is handed out.
 pub(super) struct Found<'a, M> {
@@ -215,10 +215,12 @@ impl<'a, V: Visitor> Walk<'a, V> {
             return Err(EntryError::Base("further up its chain of deltas".to_owned()));
         };
         let bytes = self.rebuilt(rank, old, worker)?;
-        self.prove(rank, base.kind, &bytes, is_first)?;
+        if base.is_doubtful || self.by_name {
+            self.prove(rank, base.kind, &bytes, is_first)?;
+        }
         let made_of = base.memory.as_ref().map(|memory| (memory, worker.copies.as_slice()));
         let memory = self.hand_out(rank, base.kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), made_of);
-        Ok(Base { kind: base.kind, bytes: Kept::Here(bytes), memory })
+        Ok(self.base(rank, base.kind, Kept::Here(bytes), memory))
     }
 
     /// Decodes and hands out the first of a family.
@@ -239,9 +241,11 @@ impl<'a, V: Visitor> Walk<'a, V> {
                     return Ok(None);
                 }
                 let bytes = self.rebuilt(root, &base, worker)?;
-                self.prove(root, kind, &bytes, is_first)?;
+                if self.by_name {
+                    self.prove(root, kind, &bytes, is_first)?;
+                }
                 let memory = self.hand_out(root, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), None);
-                Ok(Some(Base { kind, bytes: Kept::Here(bytes), memory }))
+                Ok(Some(self.base(root, kind, Kept::Here(bytes), memory)))
             }
             Stored::OnOffset(offset) => Err(EntryError::Base(format!("at offset {offset} of the pack"))),
         }
@@ -263,14 +267,16 @@ impl<'a, V: Visitor> Walk<'a, V> {
         let is_content = kind == Kind::Blob && !is_base;
         if header.size > limits.largest || is_content && header.size > limits.large {
             self.hand_out_stream(root, kind, header, is_first)?;
-            return Ok(is_base.then_some(Base { kind, bytes: Kept::Never, memory: None }));
+            return Ok(is_base.then(|| self.base(root, kind, Kept::Never, None)));
         }
         self.take_turn(header.size, worker);
         let mut bytes = worker.spare.pop().unwrap_or_default();
         self.inflate(root, header, &mut worker.inflater, &mut bytes)?;
-        self.prove(root, kind, &bytes, is_first)?;
+        if self.by_name {
+            self.prove(root, kind, &bytes, is_first)?;
+        }
         let memory = self.hand_out(root, kind, header.size, is_first, Content::Bytes(&bytes), None);
-        Ok(Some(Base { kind, bytes: Kept::Here(bytes), memory }))
+        Ok(Some(self.base(root, kind, Kept::Here(bytes), memory)))
     }
 
     /// Makes an object out of its base.
@@ -311,37 +317,9 @@ impl<'a, V: Visitor> Walk<'a, V> {
         self.pack.inflate(header, end, inflater, out)
     }
 
-    /// Whether neither what a family of this kind comes to nor its names are of any interest.
-    fn is_passed_over(&self, kind: Kind) -> bool {
-        !(self.visitor.wants_kind(kind) || self.by_name && self.visitor.proves_others())
-    }
-
-    /// Holds an object against its name, if that is what it is held against.
-    fn prove(&self, rank: u32, kind: Kind, bytes: &[u8], is_first: &dyn Fn(&[u8]) -> bool) -> Result<(), EntryError> {
-        let id = self.id(rank).filter(|id| self.by_name && is_first(id.as_bytes()));
-        let is_other = id.is_some_and(|id| !name::is_of(id, kind, bytes));
-        if is_other { Err(EntryError::Changed) } else { Ok(()) }
-    }
-
-    /// Hands out what is too large for memory.
-    fn hand_out_stream(
-        &self,
-        rank: u32,
-        kind: Kind,
-        header: &Header,
-        is_first: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<(), EntryError> {
-        let mut stream = self.pack.stream(header)?;
-        let Some(id) = self.id(rank).filter(|_| self.by_name) else {
-            self.hand_out(rank, kind, header.size, is_first, Content::Stream(&mut stream), None);
-            return Ok(());
-        };
-        let mut named = Named::new(stream, id, kind, header.size);
-        if self.visitor.wants_kind(kind) {
-            self.hand_out(rank, kind, header.size, is_first, Content::Stream(&mut named), None);
-            return Ok(());
-        }
-        named.prove().map_err(|_| EntryError::Changed)
+    /// What others are made of; one of which the index does not know has nothing to be held against.
+    fn base(&self, rank: u32, kind: Kind, bytes: Kept, memory: Option<V::Memory>) -> Base<V::Memory> {
+        Base { kind, bytes, memory, is_doubtful: self.id(rank).is_none() }
     }
 
     fn hand_out<'o>(

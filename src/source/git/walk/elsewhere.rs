@@ -29,6 +29,7 @@ impl<V: Visitor> Walk<'_, V> {
             let copy = |most| self.odb.read_elsewhere(self.id(rank).ok_or(EntryError::Header)?, self.pack, most);
             self.slowly(worker, copy).map_err(|_| why)
         });
+        let is_doubtful = read.is_err();
         let read = read.or_else(|why| {
             self.failed(rank, &why, is_first);
             let here = |most| self.odb.read_at(self.pack, self.offset(rank), most);
@@ -37,14 +38,14 @@ impl<V: Visitor> Walk<'_, V> {
         });
         let Ok((kind, bytes)) = read else {
             // Nothing can be made of it, but what should be may stand elsewhere, too.
-            let never = Base { kind: Kind::Blob, bytes: Kept::Never, memory: None };
+            let never = Base { kind: Kind::Blob, bytes: Kept::Never, memory: None, is_doubtful };
             return (!self.children(rank).is_empty()).then_some(never);
         };
         if self.is_passed_over(kind) {
             return None;
         }
         let memory = self.hand_out(rank, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), None);
-        Some(Base { kind, bytes: Kept::Here(bytes), memory })
+        Some(Base { kind, bytes: Kept::Here(bytes), memory, is_doubtful })
     }
 
     /// An object whose entry has been changed, when what comes out of that is all the same what its name stands for.
