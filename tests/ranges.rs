@@ -123,9 +123,13 @@ impl Repository {
     ) -> Option<Outcome> {
         let commits = self.ids(&["rev-list", "--date-order", "--reverse", range, "--"]);
         let is_in = |id: &ObjectId| commits.contains(id);
+        let ends = self.git(&["rev-parse", "--revs-only", range], b"");
+        let ends = ends.lines().filter_map(|line| ObjectId::from_hex(line.strip_prefix('^')?.as_bytes()));
+        let ends: Vec<ObjectId> = ends.collect();
         let stood: BTreeSet<ObjectId> = commits
             .iter()
             .flat_map(|id| all[id].0.iter().filter(|parent| !is_in(parent)))
+            .chain(&ends)
             .flat_map(|before| all[before].1.values().copied())
             .collect();
         let (mut blobs, mut places, mut told) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

@@ -58,10 +58,10 @@ pub(super) struct ScanArgs {
     /// Only what is new in HEAD since a revision: a commit, branch, tag, @{u}, HEAD~3; the same as --history REV..HEAD
     ///
     /// What it costs follows what is new and not the size of the repository: for hooks and for every push. A blob that stood
-    /// anywhere in the commits that these follow on is not told of again. REV is no date, as it is for git log.
+    /// anywhere in REV or in the commits that these follow on is not told of again. REV is no date, as it is for git log.
     #[cfg(feature = "git")]
     #[arg(long, value_name = "REV", value_parser = since, conflicts_with = "history")]
-    since: Option<String>,
+    pub(super) since: Option<String>,
 
     /// In a job of a CI system: only what is new to it, such as the commits of a push or of a pull request
     ///
@@ -78,8 +78,9 @@ pub(super) struct ScanArgs {
 
     /// Remember here what has been scanned of whole histories, and read only what is new the next time
     ///
-    /// The directory gets one file for each repository. No secret is written to it: objects in which something was found are read
-    /// again each time. A cache made with other rules, other options or another version is made anew.
+    /// The directory gets a file for each repository, and more for other rules, options and versions, of which the last four are
+    /// kept. No secret is written to it: objects in which something was found are read again each time. Parts of histories (--since, a
+    /// range) need none.
     #[cfg(feature = "git")]
     #[arg(long, value_name = "DIR")]
     pub(super) cache: Option<PathBuf>,

@@ -1,5 +1,7 @@
 //! `keysweep scan`: targets through the sweep, the outcome to the reports, and what of it decides the exit code.
 
+#[cfg(feature = "git")]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,6 +26,8 @@ use crate::sweep::{self, Options, Outcome, Progress};
 pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let started = Instant::now();
     check_stdin(args)?;
+    #[cfg(feature = "git")]
+    check_cache(args)?;
     let files = output::open_files(&args.output)?;
     let accounts = accounts::load(&args.account)?;
     let known = known::load(args)?;
@@ -79,6 +83,32 @@ pub(super) fn sweep(args: &ScanArgs) -> Result<Swept> {
 fn check_stdin(args: &ScanArgs) -> Result<()> {
     match args.readers_of_stdin()[..] {
         [first, second, ..] => bail!("standard input is both {first} and {second}; write one of them to a file"),
+        _ => Ok(()),
+    }
+}
+
+/// A cache is of whole histories: who asks for one where it is of no use is mistaken about what will be scanned.
+#[cfg(feature = "git")]
+fn check_cache(args: &ScanArgs) -> Result<()> {
+    // What --ci comes to is one range today and all history tomorrow: that is nobody's mistake.
+    if args.cache.is_none() || args.ci_plan.range.is_some() {
+        return Ok(());
+    }
+    match args.history() {
+        _ if args.since.is_some() => {
+            bail!("--cache remembers whole histories and --since reads what is new in one; leave one of the two out")
+        }
+        Some("none") => {
+            bail!("--cache remembers histories and --history none leaves them out; leave one of the two out")
+        }
+        Some(range) if range != "all" => {
+            bail!(
+                "--cache remembers whole histories and --history {range} reads a part of one; leave one of the two out"
+            )
+        }
+        _ if args.targets.iter().all(|target| target == Path::new("-")) => {
+            bail!("--cache remembers histories of git and standard input has none; leave --cache out")
+        }
         _ => Ok(()),
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Targets {
     mirrors: Vec<tempfile::TempDir>,
     #[cfg(feature = "git")]
     cache: Option<cache::Settings>,
+    #[cfg(feature = "git")]
+    has_history: bool,
 }
 
 /// Opens every target; one that can't be opened is noted and the others go on.
@@ -37,7 +39,7 @@ pub(super) fn open(args: &ScanArgs, rules: [u8; 32]) -> Result<Targets> {
     let mut targets = Targets::default();
     #[cfg(feature = "git")]
     {
-        targets.cache = args.cache.clone().map(|directory| cache::Settings { directory, rules });
+        targets.cache = args.cache.as_ref().map(|directory| open_cache(directory, rules)).transpose()?;
     }
     #[cfg(not(feature = "git"))]
     let _ = rules;
@@ -54,7 +56,18 @@ pub(super) fn open(args: &ScanArgs, rules: [u8; 32]) -> Result<Targets> {
             targets.skipped.push(Skipped::new(safe(error.what), error.why));
         }
     }
+    #[cfg(feature = "git")]
+    if targets.cache.is_some() && !targets.has_history && targets.skipped.is_empty() {
+        output::note("--cache has nothing to remember: no target is a git repository");
+    }
     Ok(targets)
+}
+
+#[cfg(feature = "git")]
+fn open_cache(directory: &Path, rules: [u8; 32]) -> Result<cache::Settings> {
+    let (settings, note) = cache::Settings::new(directory.to_owned(), rules)?;
+    note.iter().for_each(|note| output::note(note));
+    Ok(settings)
 }
 
 impl Targets {
@@ -162,6 +175,7 @@ impl Targets {
 
     #[cfg(feature = "git")]
     fn push_history(&mut self, history: History, name: Vec<u8>) {
+        self.has_history = true;
         self.sources.push(Box::new(match &self.cache {
             Some(settings) => history.remembered(settings.clone(), name),
             None => history,

@@ -2,9 +2,10 @@
 //! is it worked out where they stand.
 //!
 //! `map`, `index`, `midx`, `delta`, `pack` and `loose` read the formats, `listing` says what there is, `odb` joins all that, `numbers`
-//! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, all within `limits`. `refs` and
-//! `stand_in` know names, `graph` and `attribution` know who brought what, of a part of history `range` does, and `asked` tells
-//! of one before it is read; `mirror` fetches what is elsewhere.
+//! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, all within `limits`; `name` tells
+//! what is not what it should be, `scan` hands out, `told` knows what could not be read. `refs` and `stand_in` know names, `graph` and
+//! `attribution` know who brought what, of a part of history `range` does, and `asked` tells of one before it is read; `mirror` fetches
+//! what is elsewhere.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -16,20 +17,18 @@ use bstr::{BString, ByteSlice};
 
 use self::attribution::Attribution;
 use self::cache::{Cache, Plan};
-use self::graph::{Graph, Links, Shards};
+use self::graph::{Graph, Links};
 pub use self::limits::Limits;
-use self::object::Kind;
 use self::odb::Odb;
 use self::range::{Brought, Range};
 use self::refs::Refs;
-use self::stand_in::Original;
+use self::scan::Scan;
+use self::stand_in::{Original, Part};
 use self::trace::{Scanned, Tracing};
-use self::walk::{Found, Visitor};
 use super::tree::read_small;
 use super::{Sink, Skipped, Source, SourceError};
-use crate::blob::{Blob, Content, Lineage, ObjectId};
-use crate::location::Mark;
-use crate::provenance::{Origin, Provenance};
+use crate::blob::ObjectId;
+use crate::provenance::Provenance;
 
 pub mod asked;
 mod attribution;
@@ -46,13 +45,16 @@ mod loose;
 mod map;
 mod midx;
 pub mod mirror;
+mod name;
 mod numbers;
 mod object;
 mod odb;
 mod pack;
 mod range;
 mod refs;
+mod scan;
 mod stand_in;
+mod told;
 mod trace;
 mod trees;
 mod walk;
@@ -84,8 +86,7 @@ struct Opened {
     refs: Refs,
     /// Commits at which history was cut off when it was cloned.
     cuts: HashSet<ObjectId>,
-    /// The commits of a range, parents before children.
-    range: Option<Vec<ObjectId>>,
+    range: Option<Part>,
     brought: Option<Brought>,
     /// What was scanned of a whole history, until somebody asks.
     scanned: Mutex<Option<Scanned>>,
@@ -129,11 +130,11 @@ impl History {
             Revisions::Range(spec) => {
                 let (git_dir, common_dir) = (&self.git_dir, &self.common_dir);
                 let original = Original { git_dir, common_dir, hash_len, refs: &refs };
-                let commits = stand_in::commits(spec, &original).map_err(failed)?;
-                if commits.is_empty() {
+                let part = stand_in::part(spec, &original).map_err(failed)?;
+                if part.commits.is_empty() {
                     return Err(failed(format!("the range `{spec}` has no commits in it: nothing was scanned")));
                 }
-                Some(commits)
+                Some(part)
             }
         };
         Ok(Opened { odb, refs, cuts: self.cuts(), range, brought: None, scanned: Mutex::default() })
@@ -182,14 +183,19 @@ impl History {
         staged
     }
 
-    fn visit_range(&self, opened: &Opened, commits: &[ObjectId], sink: &dyn Sink) -> Brought {
-        if commits.iter().any(|commit| opened.cuts.contains(commit)) {
+    fn visit_range(&self, opened: &Opened, part: &Part, sink: &dyn Sink) -> Brought {
+        if part.commits.iter().any(|commit| opened.cuts.contains(commit)) {
             self.note_shallow(opened, sink);
         }
-        let mut scan = Scan::new(self, opened, sink);
-        scan.some(commits);
-        let brought = Range::new(&opened.odb, commits, sink).brought(&Links::joined(scan.links));
-        Scan::new(self, opened, sink).some(&brought.blobs());
+        let mut scan = Scan::new(&self.name, &opened.odb, sink);
+        scan.some(&part.commits);
+        let links = Links::joined(scan.links);
+        for id in links.parents(&opened.cuts).filter(|id| !opened.odb.is_here(**id)) {
+            let why = "it is missing: what it and the commits before it brought was not read; `git fsck` tells more";
+            opened.odb.unread(*id, why, sink);
+        }
+        let brought = Range::new(&opened.odb, part, sink).brought(&links);
+        Scan::new(&self.name, &opened.odb, sink).some(&brought.blobs());
         brought
     }
 
@@ -220,10 +226,28 @@ impl History {
         }
         notes.into_iter().flatten().for_each(|note| sink.note(note));
         sink.known(plan.known);
-        let scan = Scan::new(self, opened, sink);
+        let scan = Scan::new(&self.name, &opened.odb, sink);
         odb.visit(&plan.selection, &scan);
         let unclean = scan.unclean.into_iter().flatten().collect();
         Scanned { links: Links::joined(scan.links), unclean, plan, cache }
+    }
+
+    fn places(&self, opened: &Opened, ids: &HashSet<ObjectId>, sink: &dyn Sink) -> HashMap<ObjectId, Vec<Provenance>> {
+        let attribution =
+            |staged| Attribution { odb: &opened.odb, refs: &opened.refs, repository: self.name.clone(), staged };
+        match opened.range.as_ref().zip(opened.brought.as_ref()) {
+            Some(_) if ids.is_empty() => return HashMap::new(),
+            Some((part, brought)) => {
+                return Range::new(&opened.odb, part, sink).places(brought, ids, &attribution(&[]));
+            }
+            None => {}
+        }
+        let Some(graph) = self.graph(opened, ids, sink) else {
+            return HashMap::new();
+        };
+        // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
+        let staged = if opened.odb.hash_len() == 32 { Vec::new() } else { self.staged(sink) };
+        attribution(&staged).places(&graph, ids, sink)
     }
 
     fn note_come(&self, come: usize, sink: &dyn Sink) {
@@ -253,7 +277,7 @@ impl Source for History {
             sink.skipped(skipped.clone());
         }
         match &opened.range {
-            Some(commits) => opened.brought = Some(self.visit_range(&opened, commits, sink)),
+            Some(part) => opened.brought = Some(self.visit_range(&opened, part, sink)),
             None => {
                 self.note_shallow(&opened, sink);
                 let scanned = self.visit_all(&opened, sink);
@@ -261,6 +285,7 @@ impl Source for History {
             }
         }
         opened.odb.halves().into_iter().for_each(|skipped| sink.skipped(skipped));
+        opened.odb.tell_others(sink);
         // Set only here, and a source is visited once.
         let _ = self.opened.set(opened);
         Ok(())
@@ -270,134 +295,10 @@ impl Source for History {
         let Some(opened) = self.opened.get() else {
             return HashMap::new();
         };
-        let attribution =
-            |staged| Attribution { odb: &opened.odb, refs: &opened.refs, repository: self.name.clone(), staged };
-        match opened.range.as_ref().zip(opened.brought.as_ref()) {
-            Some(_) if ids.is_empty() => return HashMap::new(),
-            Some((commits, brought)) => {
-                return Range::new(&opened.odb, commits, sink).places(brought, ids, &attribution(&[]));
-            }
-            None => {}
-        }
-        let Some(graph) = self.graph(opened, ids, sink) else {
-            return HashMap::new();
-        };
-        // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
-        let staged = if opened.odb.hash_len() == 32 { Vec::new() } else { self.staged(sink) };
-        attribution(&staged).places(&graph, ids, sink)
-    }
-}
-
-/// So many bytes of marks are kept however small the object is.
-const MARKED: usize = 16 << 10;
-
-/// Passes the objects of a repository on to the sink.
-struct Scan<'a> {
-    history: &'a History,
-    opened: &'a Opened,
-    sink: &'a dyn Sink,
-    links: Shards<Links>,
-    unclean: Shards<Vec<ObjectId>>,
-    /// What was dealt with of objects that were asked for one by one.
-    dealt_with: Option<Mutex<HashSet<ObjectId>>>,
-}
-
-impl<'a> Scan<'a> {
-    fn new(history: &'a History, opened: &'a Opened, sink: &'a dyn Sink) -> Self {
-        Self { history, opened, sink, links: Shards::new(), unclean: Shards::new(), dealt_with: None }
-    }
-
-    fn hand_out<'o>(&self, id: ObjectId, content: Content<'o>, lineage: Lineage<'o>) -> Option<Vec<Mark>> {
-        let provenance = Provenance::new(Origin::Object { repository: self.history.name.clone(), id });
-        self.note_dealt_with(id);
-        let taken = self.sink.blob(Blob { provenance, content, lineage });
-        if !taken.is_clean {
-            self.note_unclean(id);
-        }
-        taken.marks
-    }
-
-    /// Takes exactly these objects; one that is not here is told of.
-    fn some(&mut self, ids: &[ObjectId]) {
-        let odb = &self.opened.odb;
-        self.dealt_with = Some(Mutex::default());
-        for id in ids.iter().filter(|id| !odb.is_here(**id)) {
-            self.failed(*id, "it is missing; in a partial clone `git fetch --refetch` brings it");
-        }
-        odb.visit(&odb.selection(ids), &*self);
-        let dealt_with = self.dealt_with.take().unwrap_or_default();
-        let dealt_with = dealt_with.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for id in ids.iter().filter(|id| !dealt_with.contains(*id)) {
-            self.failed(*id, "it is not the commit or file that others take it for; `git fsck` tells more");
-        }
-    }
-
-    fn note_dealt_with(&self, id: ObjectId) {
-        if let Some(ids) = &self.dealt_with {
-            ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        }
-    }
-
-    fn note_unclean(&self, id: ObjectId) {
-        self.note_dealt_with(id);
-        self.unclean.with(|ids| ids.push(id));
-    }
-}
-
-impl Visitor for Scan<'_> {
-    type Memory = Vec<Mark>;
-
-    fn wants_kind(&self, kind: Kind) -> bool {
-        kind != Kind::Tree
-    }
-
-    fn wants(&self, kind: Kind, size: u64, id: ObjectId) -> bool {
-        match self.sink.max_size() {
-            Some(limit) if kind == Kind::Blob && size > limit => {
-                self.sink.skipped(Skipped::too_large(self.opened.odb.label(id), size, limit));
-                self.note_unclean(id);
-                false
-            }
-            _ => self.wants_kind(kind),
-        }
-    }
-
-    /// Headers and message of a commit or tag go out apart, so that lines of a message count from its own first.
-    fn found(&self, object: Found<'_, Vec<Mark>>) -> Option<Vec<Mark>> {
-        match object.content {
-            Content::Bytes(bytes) if object.kind != Kind::Blob => {
-                let added = self.links.with(|links| links.add(object.id, object.kind, bytes));
-                added.unwrap_or_else(|why| self.failed(object.id, &graph::without_place(why)));
-                let (headers, message) = bytes.split_at(object::message_start(bytes));
-                self.hand_out(object.id, Content::Bytes(headers), Lineage::Alone);
-                self.hand_out(object.id, Content::Bytes(message), Lineage::Alone)
-            }
-            content => {
-                // What is remembered of an object must not take much more memory than it does.
-                let most = match content {
-                    Content::Bytes(bytes) => bytes.len().max(MARKED) / size_of::<Mark>(),
-                    _ => 0,
-                };
-                if object.kind != Kind::Blob {
-                    self.failed(object.id, &graph::without_place("it is larger than any commit or tag should be"));
-                }
-                let lineage = match object.made_of {
-                    Some((marks, copies)) => Lineage::Made { marks, copies },
-                    None if object.is_base => Lineage::First,
-                    None => Lineage::Alone,
-                };
-                self.hand_out(object.id, content, lineage).filter(|marks| marks.len() <= most)
-            }
-        }
-    }
-
-    fn failed(&self, id: ObjectId, why: &str) {
-        self.note_unclean(id);
-        self.sink.skipped(Skipped::new(self.opened.odb.label(id), why));
-    }
-
-    fn unread(&self, id: ObjectId) {
-        self.note_unclean(id);
+        let places = self.places(opened, ids, sink);
+        opened.odb.tell_others(sink);
+        opened.odb.tell_copies(sink);
+        places
     }
 }
 
@@ -439,6 +340,8 @@ mod tests {
 
     use super::odb::Selection;
     use super::*;
+    use crate::blob::{Blob, Content};
+    use crate::provenance::Origin;
     use crate::source::Taken;
 
     /// Remembers everything that it is handed.
@@ -620,7 +523,7 @@ mod tests {
             let mut opened = history.open().unwrap();
             opened.odb.limits.held = most_held;
             let recorder = Recorder::default();
-            opened.odb.visit(&Selection::All, &Scan::new(&history, &opened, &recorder));
+            opened.odb.visit(&Selection::All, &Scan::new(&history.name, &opened.odb, &recorder));
             assert_eq!(*recorder.skipped.lock().unwrap(), []);
             recorder.pieces.into_inner().unwrap()
         };
@@ -723,8 +626,9 @@ mod tests {
             let wanted = ids.iter().copied().collect();
             history.attribute(&wanted, &recorder);
             let opened = history.open().unwrap();
-            let range = Range::new(&opened.odb, &ids, &recorder);
-            let mut scan = Scan::new(&history, &opened, &recorder);
+            let part = Part { commits: ids.clone(), without: ids.clone() };
+            let range = Range::new(&opened.odb, &part, &recorder);
+            let mut scan = Scan::new(&history.name, &opened.odb, &recorder);
             scan.some(&ids);
             let brought = range.brought(&Links::joined(scan.links));
             let (refs, repository) = (&opened.refs, "repo".into());
@@ -820,7 +724,7 @@ mod tests {
         let (history, recorder) = (repository.history(Revisions::All), Recorder::default());
         let opened = history.open().unwrap();
         work();
-        opened.odb.visit(&Selection::All, &Scan::new(&history, &opened, &recorder));
+        opened.odb.visit(&Selection::All, &Scan::new(&history.name, &opened.odb, &recorder));
         opened.odb.halves().into_iter().for_each(|skipped| recorder.skipped(skipped));
         (recorder.pieces.into_inner().unwrap(), recorder.skipped.into_inner().unwrap())
     }
@@ -877,6 +781,7 @@ mod tests {
         assert!(!whole.is_empty() && skipped.len() == 1, "{skipped:?}");
         assert_eq!(scan_after(&repository, || drop(std::fs::copy(&away, &index))), (whole.clone(), vec![]));
         std::fs::remove_file(&index).unwrap();
+        std::fs::copy(&pack, pack.with_file_name(".tmp-1-pack-1.pack")).unwrap();
         assert_eq!(scan_after(&repository, || std::fs::remove_file(&pack).unwrap()), (whole, vec![]));
     }
 

@@ -139,11 +139,88 @@ fn other_rules_and_options_have_no_use_for_it() {
 }
 
 #[test]
-fn a_cache_that_can_t_be_written_is_told_of() {
+fn options_that_alternate_have_a_cache_each_and_the_last_four_are_kept() {
     let bench = repository();
-    bench.write("cache", "a file, not a directory");
-    let output = cached(&bench, "repo/.git");
-    output.expect(0, &[]).expect_stderr(&["writing the cache", "failed"]);
+    let known = |target: &str, depth: u32| {
+        let output = bench.scan([target, "--cache", "cache", "--archive-depth", &depth.to_string()]);
+        output.expect(0, &[]).summary()["known"].as_u64().unwrap_or(0)
+    };
+    let files = || fs::read_dir(bench.path("cache")).unwrap().count();
+    assert_eq!([1, 2, 1, 2].map(|depth| known("repo/.git", depth)), [0, 0, 3, 3]);
+    bench.git("repo", ["clone", "-q", "--bare", ".", "../bare.git"]);
+    known("bare.git", 1);
+    assert_eq!(files(), 3);
+    bench.write("cache/notes.txt", "somebody's");
+    for depth in 3..9 {
+        assert_eq!(known("repo/.git", depth), 0);
+        assert!(files() <= 2 + 4, "{depth}: {}", files());
+    }
+    assert_eq!([8, 7, 6, 5].map(|depth| known("repo/.git", depth)), [3; 4]);
+    assert_eq!((known("repo/.git", 1), known("bare.git", 1)), (0, 3));
+    assert!(bench.path("cache/notes.txt").exists());
+}
+
+#[test]
+fn a_directory_that_can_t_be_made_is_an_error_before_anything_is_read() {
+    let bench = repository();
+    bench.write("file", "a file, not a directory");
+    for directory in ["file", "file/below"] {
+        let output = bench.scan(["repo/.git", "--cache", directory]);
+        assert!(output.code == Some(2) && output.stdout.is_empty(), "{output:?}");
+        output.expect_stderr(&["keeping a cache in", directory, "name a directory"]);
+    }
+}
+
+/// File permissions hold for others than root only.
+#[cfg(unix)]
+#[test]
+fn a_directory_that_can_t_be_written_is_used_and_not_brought_up_to_date() {
+    use std::os::unix::fs::PermissionsExt;
+    let (bench, open) = (repository(), |path: PathBuf, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    });
+    fs::create_dir(bench.path("cache")).unwrap();
+    open(bench.path("cache"), 0o777);
+    let Some(first) = bench.scanning(["repo/.git", "--cache", "cache"]).unprivileged() else {
+        return;
+    };
+    first.run().expect(0, &[]);
+    let before = fs::read(cache_file(&bench)).unwrap();
+    open(bench.path("cache"), 0o555);
+    let id = bench.plant("repo/env", 1);
+    bench.commit("repo", "a key");
+    for _ in 0..2 {
+        let output = bench.scanning(["repo/.git", "--cache", "cache"]).unprivileged().unwrap().run();
+        output.expect(1, &[&id]).expect_stderr(&["can't be written", "not brought up to date"]);
+        assert_eq!(output.summary()["known"], 3, "{output:?}");
+        assert!(!output.stderr.contains("another user") && !output.stderr.contains("writing the cache"), "{output:?}");
+    }
+    assert_eq!(fs::read(cache_file(&bench)).unwrap(), before);
+    // One that can't be read either.
+    open(bench.path("cache"), 0o000);
+    let output = bench.scanning(["repo/.git", "--cache", "cache"]).unprivileged().unwrap().run();
+    assert_eq!(output.code, Some(2), "{output:?}");
+    open(bench.path("cache"), 0o755);
+}
+
+#[test]
+fn a_cache_where_no_whole_history_is_read_is_refused_and_says_why() {
+    let bench = repository();
+    for (arguments, words) in [
+        (&["repo", "--since", "HEAD~1"][..], ["--cache", "--since"]),
+        (&["repo", "--history", "HEAD^!"], ["--cache", "--history HEAD^!"]),
+        (&["repo", "--history", "none"], ["--cache", "--history none"]),
+        (&["-"], ["--cache", "standard input"]),
+    ] {
+        let output = bench.scan([arguments, &["--cache", "cache"]].concat());
+        assert!(output.code == Some(2) && output.stdout.is_empty(), "{output:?}");
+        output.expect_stderr(&words).expect_stderr(&["leave"]);
+        assert!(!bench.path("cache").exists());
+    }
+    bench.write("plain/file", "nothing");
+    bench.scan(["plain", "--cache", "cache"]).expect(0, &[]).expect_stderr(&["nothing to remember"]);
+    bench.scanning(["-", "repo/.git", "--cache", "cache"]).stdin("x").run().expect(0, &[]);
+    assert!(same(&bench, "repo/.git") > 0);
 }
 
 #[test]
@@ -193,6 +270,25 @@ fn what_could_not_be_read_is_read_again() {
     }
     fs::write(&path, good).unwrap();
     cached(&bench, "repo/.git").expect(1, &[&id]);
+    same(&bench, "repo/.git");
+}
+
+/// What vanishes makes what was known of commits useless: all are read a second time.
+#[test]
+fn a_damaged_commit_is_told_once_though_it_is_come_upon_twice() {
+    let bench = repository();
+    bench.write("repo/b", "b").commit("repo", "second").write("repo/c", "c").commit("repo", "third");
+    let loose = |name: &str| {
+        let id = bench.git("repo", ["rev-parse", name]);
+        (bench.path(format!("repo/.git/objects/{}/{}", &id[..2], &id[2..])), id)
+    };
+    let ((blob, _), (path, commit)) = (loose("HEAD:b"), loose("HEAD~1"));
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, b"damaged").unwrap();
+    cached(&bench, "repo/.git").expect_unread(&[&commit]);
+    fs::remove_file(blob).unwrap();
+    let skipped = cached(&bench, "repo/.git").summary()["skipped"].to_string();
+    assert_eq!(skipped.matches(&commit).count(), 1, "{skipped}");
     same(&bench, "repo/.git");
 }
 

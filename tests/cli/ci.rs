@@ -235,6 +235,7 @@ fn flags_win() {
     flagged(&["--since", "HEAD~1"]).expect(0, &[]).expect_stderr(&["the job is not asked"]);
     flagged(&["--history", "HEAD~9..HEAD"]).expect(2, &[]);
     flagged(&["--history", "all"]).expect(1, &[&old(), &new()]);
+    flagged(&["--cache", "../cache"]).expect(1, &[&new()]);
     let quiet = flagged(&["--quiet"]);
     assert!(quiet.stderr.is_empty() && quiet.code == Some(1), "{quiet:?}");
     // Nor need there be a job then.

@@ -133,6 +133,45 @@ fn branches_that_follow_others_and_both_sides_of_a_fork() {
     at.scan(["clone", "--since", "origin"]).expect(1, &[&pushed]);
 }
 
+/// What both sides of a fork have is not new in either, though it came into them by commits of their own.
+#[test]
+fn what_stands_where_a_range_starts_is_not_new_though_both_brought_it() {
+    let at = Keysweep::new();
+    at.init("repo").write("repo/readme", "x").commit("repo", "base");
+    at.git("repo", ["checkout", "-q", "-b", "side"]);
+    let (both, mine) = (at.plant("repo/both.env", 1), at.plant("repo/mine.env", 2));
+    at.commit("repo", "side");
+    at.git("repo", ["checkout", "-q", "main"]);
+    at.plant("repo/picked/both.env", 1);
+    at.commit("repo", "main has it, too");
+    at.git("repo", ["tag", "-a", "-m", "annotated", "v1"]);
+    at.git("repo", ["checkout", "-q", "side"]);
+    for revision in ["main", "v1"] {
+        since(&at, revision).expect(1, &[&mine]);
+    }
+    since(&at, "main~1").expect(1, &[&both, &mine]);
+    range(&at, "main...side").expect(1, &[&both, &mine]);
+}
+
+/// Git has to be new enough not to stop there, too.
+#[test]
+fn a_commit_that_is_missing_within_a_range_is_told_and_the_others_are_read() {
+    let at = Keysweep::new();
+    let [one, _, three] = three(&at);
+    let missing = at.git("repo", ["rev-parse", "HEAD~1"]);
+    let [first, last] = ["HEAD~2", "HEAD"].map(|name| at.git("repo", ["rev-parse", name]));
+    remove(&at, &format!("repo/.git/objects/{}/{}", &missing[..2], &missing[2..]));
+    let found = range(&at, &format!("{first}..{last}"));
+    if found.ids().is_empty() {
+        found.expect(2, &[]).expect_unread(&[&missing]);
+        return;
+    }
+    // What comes after it is compared with nothing.
+    assert!(found.code == Some(2) && found.ids().contains(&three), "{found:?}");
+    found.expect_unread(&[&missing]);
+    assert!(!found.ids().contains(&one), "it stands where the range starts");
+}
+
 #[test]
 fn a_linked_worktree_has_its_own_head_and_log() {
     let at = Keysweep::new();

@@ -86,6 +86,7 @@ fn what_is_damaged_in_one_pack_is_read_from_another_or_a_file() {
             });
             let seen = scan(git_dir);
             assert!(seen.objects == whole.objects && seen.found == whole.found && seen.skipped.is_empty());
+            assert!(seen.notes.len() == 1 && seen.notes[0].contains("were read from another"), "{:?}", seen.notes);
             damage(&path, |bytes| bytes.clone_from(&original));
         }
     }
@@ -135,6 +136,8 @@ fn a_loose_object_that_is_damaged_is_read_from_another_directory() {
     damage(&root.path().join("a/objects").join(&id[..2]).join(&id[2..]), |bytes| bytes[9] ^= 0xff);
     let seen = scan(&root.path().join("a"));
     assert!(seen.skipped.is_empty() && content(&seen, &id).unwrap() == b"some content", "{:?}", seen.skipped);
+    assert!(seen.notes.len() == 1 && seen.notes[0].contains("1 objects of repository can't be read"));
+    assert!(seen.notes[0].contains(&id) && scan(&root.path().join("b")).notes.is_empty());
 }
 
 /// Writes a pack of the given entries (id, how it is stored, its data), with what its index says of where they begin.
@@ -197,33 +200,42 @@ fn a_blob_that_damage_turned_into_a_tree_is_told() {
     assert_eq!(seen.objects.len(), 1);
 }
 
-/// Each of `ids` made of the next, which is in the next pack.
-fn circle(git_dir: &Path, ids: &[Vec<u8>]) {
-    for (n, id) in ids.iter().enumerate() {
-        let base = ids[(n + 1) % ids.len()].clone();
-        write_pack(git_dir, &n.to_string(), &[(id.clone(), Stored::OnObject(base), vec![3, 3, 0x90, 3])], |_, at| at);
-    }
+/// The object that is called `n`: two letters that it shares with others, and its number.
+fn numbered(n: u8) -> [u8; 3] {
+    let [first, second] = if n < 5 { *b"ab" } else { *b"xy" };
+    [first, second, b'0' + n]
+}
+
+fn name(n: u8) -> Vec<u8> {
+    Hash::Sha1.name(3, &numbered(n))
+}
+
+/// One made of another by its last byte.
+fn made_of(n: u8, base: u8) -> (Vec<u8>, Stored, Vec<u8>) {
+    (name(n), Stored::OnObject(name(base)), vec![3, 3, 0x90, 2, 1, b'0' + n])
 }
 
 #[test]
 fn bases_that_form_a_circle_are_told_and_what_breaks_it_is_read() {
     let repository = empty();
-    let ids: Vec<Vec<u8>> = (1..=3u8).map(|n| vec![n; 20]).collect();
-    circle(repository.path(), &ids);
-    let seen = scan(repository.path());
-    assert!(seen.objects.is_empty() && ids.iter().all(|id| seen.is_told(&store::hex(id))), "{:?}", seen.skipped);
-    let own = |n: u8, base: u8| (vec![n; 20], Stored::OnObject(vec![base; 20]), vec![3, 3, 0x90, 3]);
-    write_pack(repository.path(), "within", &[own(5, 6), own(6, 5), own(7, 6), own(8, 8)], |_, at| at);
-    let seen = scan(repository.path());
-    assert!((5..9u8).all(|n| seen.is_told(&store::hex(&[n; 20]))), "{:?}", seen.skipped);
-    // The same object whole somewhere else: all that is made of it can be made.
-    write_pack(repository.path(), "z", &[(vec![2; 20], Stored::Whole(3), b"abc".to_vec())], |_, at| at);
-    write_pack(repository.path(), "zz", &[(vec![5; 20], Stored::Whole(3), b"xyz".to_vec())], |_, at| at);
-    let seen = scan(repository.path());
-    for (n, made) in [(1, b"abc"), (2, b"abc"), (3, b"abc"), (5, b"xyz"), (6, b"xyz"), (7, b"xyz")] {
-        assert_eq!(content(&seen, &store::hex(&[n; 20])).map(Vec::as_slice), Some(&made[..]), "{n}");
+    // Each is made of the next, which is in the next pack.
+    for (n, base) in [(1, 2), (2, 3), (3, 1)] {
+        write_pack(repository.path(), &n.to_string(), &[made_of(n, base)], |_, at| at);
     }
-    assert!(seen.skipped.len() == 1 && seen.is_told(&store::hex(&[8; 20])), "{:?}", seen.skipped);
+    let seen = scan(repository.path());
+    assert!(seen.objects.is_empty() && (1..4).all(|n| seen.is_told(&store::hex(&name(n)))), "{:?}", seen.skipped);
+    let within = [made_of(5, 6), made_of(6, 5), made_of(7, 6), made_of(8, 8)];
+    write_pack(repository.path(), "within", &within, |_, at| at);
+    let seen = scan(repository.path());
+    assert!((5..9).all(|n| seen.is_told(&store::hex(&name(n)))), "{:?}", seen.skipped);
+    // The same object whole somewhere else: all that is made of it can be made.
+    write_pack(repository.path(), "z", &[blob(&numbered(2))], |_, at| at);
+    write_pack(repository.path(), "zz", &[blob(&numbered(5))], |_, at| at);
+    let seen = scan(repository.path());
+    for n in [1, 2, 3, 5, 6, 7] {
+        assert_eq!(content(&seen, &store::hex(&name(n))).map(Vec::as_slice), Some(&numbered(n)[..]), "{n}");
+    }
+    assert!(seen.skipped.len() == 1 && seen.is_told(&store::hex(&name(8))), "{:?}", seen.skipped);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod concurrent;
 mod damage;
 mod git;
 mod many;
+mod names;
 mod oracle;
 mod piece;
 mod sink;

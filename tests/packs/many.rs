@@ -160,16 +160,15 @@ fn packs_beyond_four_gigabytes_are_read() {
     let objects = objects.map(|((content, at), crc)| (Hash::Sha1.name(3, content), *at, crc)).collect();
     let index = store::index_of(objects, &far[far.len() - 20..], 2, Hash::Sha1);
     fs::write(path.with_extension("idx"), index).unwrap();
-    let read = |is_told| {
+    let read = || {
         let seen = scan(repository.path());
-        // There is no telling what stands in the hole.
-        assert_eq!(seen.skipped.len(), usize::from(is_told), "{:?}", seen.skipped);
-        assert_eq!(seen.is_told(&store::hex(&Hash::Sha1.name(3, &base))), is_told);
+        // The entry before the hole goes on to its end by the index; what counts is what comes out of it.
+        assert_eq!(seen.skipped, []);
         assert!(seen.objects.len() == 4 && seen.found.len() == 2, "{:?}", seen.found);
         assert!(seen.objects.iter().all(|(id, content)| id.as_bytes() == Hash::Sha1.name(3, content)));
     };
-    read(true);
+    read();
     git(repository.path(), &["multi-pack-index", "write"]);
     fs::remove_file(path.with_extension("idx")).unwrap();
-    read(false);
+    read();
 }

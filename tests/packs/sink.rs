@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex};
 use keysweep::blob::{Blob, Lineage, ObjectId};
 use keysweep::engine::rule::RuleSet;
 use keysweep::engine::{Scan, Scanner};
-use keysweep::source::git::{History, Limits, Revisions};
+use keysweep::source::git::{History, Limits, Revisions, cache};
 use keysweep::source::{Sink, Skipped, Source, Taken};
 
 use crate::piece;
@@ -24,6 +24,9 @@ pub(crate) struct Seen {
     pub(crate) objects: BTreeMap<ObjectId, Vec<u8>>,
     pub(crate) found: Found,
     pub(crate) skipped: Vec<Skipped>,
+    pub(crate) notes: Vec<String>,
+    /// How many objects an earlier scan has found clean.
+    pub(crate) known: u64,
     /// How many objects were searched for what is new in them only.
     pub(crate) inherited: usize,
 }
@@ -61,9 +64,18 @@ impl Sink for Recorder {
         };
         let scan = marks.as_ref().map_or_else(|| SCANNER.scan(bytes), |marks| SCANNER.scan_marked(bytes, marks));
         let mut seen = self.0.lock().unwrap();
+        let is_clean = scan.matches.is_empty();
         collect(id, scan, &mut seen.found);
         seen.objects.entry(id).or_default().extend_from_slice(bytes);
-        Taken { marks, is_clean: false }
+        Taken { marks, is_clean }
+    }
+
+    fn known(&self, objects: u64) {
+        self.0.lock().unwrap().known += objects;
+    }
+
+    fn note(&self, note: String) {
+        self.0.lock().unwrap().notes.push(note);
     }
 
     fn skipped(&self, skipped: Skipped) {
@@ -82,8 +94,26 @@ pub(crate) fn scan(git_dir: &Path) -> Seen {
 
 /// The same within other limits.
 pub(crate) fn scan_within(git_dir: &Path, limits: Limits) -> Seen {
+    seen_by(history(git_dir, Revisions::All).within(limits))
+}
+
+/// The same with a memory.
+pub(crate) fn scan_remembered(git_dir: &Path, directory: &Path) -> Seen {
+    let settings = cache::Settings::new(directory.into(), [0; 32]).unwrap().0;
+    seen_by(history(git_dir, Revisions::All).remembered(settings, b"repository".to_vec()))
+}
+
+/// What the commits of a range brought.
+pub(crate) fn scan_range(git_dir: &Path, range: &str) -> Seen {
+    seen_by(history(git_dir, Revisions::Range(range.to_owned())))
+}
+
+fn history(git_dir: &Path, revisions: Revisions) -> History {
+    History::new("repository", git_dir.into(), git_dir.into(), revisions)
+}
+
+fn seen_by(history: History) -> Seen {
     let recorder = Recorder::default();
-    let history = History::new("repository", git_dir.into(), git_dir.into(), Revisions::All).within(limits);
     history.visit(&recorder).unwrap();
     let wanted = recorder.0.lock().unwrap().found.iter().map(|found| found.0).collect();
     history.attribute(&wanted, &recorder);

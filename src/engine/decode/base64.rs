@@ -53,11 +53,7 @@ impl Encoded {
     /// The run that has `line` for its first line, if there is text in it.
     pub(super) fn at(text: &[u8], line: Range<usize>) -> Option<Self> {
         let letters = &text[line.clone()];
-        let (skipped, alphabet, content) = starts(letters).find_map(|start| {
-            let rest = &letters[start..];
-            let (alphabet, content) = content(rest)?;
-            Some((start, alphabet, content))
-        })?;
+        let (skipped, (alphabet, content)) = first_content(letters)?;
         let whole = |text: &[u8]| Self::starting_in(text, &line, skipped, alphabet, content);
         // So little of a header looks deflated by chance in too many runs to decode them all.
         if content == Content::Deflated {
@@ -166,56 +162,81 @@ impl Encoded {
 
 /// Whether [`Encoded::at`] may give something for a line that begins with these letters. More of them than [`JUDGED`] don't matter.
 pub(super) fn may_begin(letters: &[u8]) -> bool {
-    starts(letters).any(|start| content(&letters[start..]).is_some())
+    first_content(letters).is_some()
 }
 
-/// Where in a line the run may begin: at its start, at most three letters further, or behind a sign that joins it to a word.
-fn starts(letters: &[u8]) -> impl Iterator<Item = usize> {
-    let head = &letters[..letters.len().min(LONGEST_PREFIX)];
-    let behind_signs = head.iter().enumerate().filter(|(_, c)| !c.is_ascii_alphanumeric()).map(|(at, _)| at + 1);
-    (0..4)
-        .chain(behind_signs.filter(|&at| at > 3).take(PREFIXES))
-        .filter(|&start| letters.len() >= start + run::SHORTEST)
+/// What a line holds and how many letters before it don't belong to it. It begins where the line does, at most three letters further,
+/// or behind a sign that joins it to a word.
+fn first_content(letters: &[u8]) -> Option<(usize, (Alphabet, Content))> {
+    let last = letters.len().checked_sub(run::SHORTEST)?;
+    let from = |start: usize| Some((start, content(&letters[start..])?));
+    let found = (0..=last.min(3)).find_map(from);
+    found.or_else(|| {
+        let signs = (4..=last.min(LONGEST_PREFIX)).filter(|&start| !letters[start - 1].is_ascii_alphanumeric());
+        signs.take(PREFIXES).find_map(from)
+    })
 }
 
 /// What the letters hold, if it is anything that could have a credential in it.
+#[inline]
 fn content(letters: &[u8]) -> Option<(Alphabet, Content)> {
     [Alphabet::Hex, Alphabet::Base64].into_iter().find_map(|alphabet| {
         // Nearly all runs end here.
         if !alphabet.may_have(letters) || !may_begin_text(alphabet.start(letters)) {
             return None;
         }
-        let length = alphabet.length(&letters[..letters.len().min(HEAD)]);
-        if length < alphabet.shortest() || !may_begin_content(&alphabet.start(letters)) {
-            return None;
-        }
-        let length = length / alphabet.group().0 * alphabet.group().0;
-        let head = alphabet.decoded(&letters[..length]);
-        // What begins with an x and a space or the like is text and no header of zlib.
-        let content =
-            if head.len() >= SHORTEST_TEXT && (is_text(&head) && is_mostly_ascii(&head) || is_wide_text(&head)) {
-                Content::Text
-            } else if deflate::is_deflated(&head) {
-                Content::Deflated
-            } else {
-                return None;
-            };
-        Some((alphabet, content))
+        Some((alphabet, content_in(letters, alphabet)?))
     })
+}
+
+/// The same in one alphabet.
+fn content_in(letters: &[u8], alphabet: Alphabet) -> Option<Content> {
+    let length = alphabet.length(&letters[..letters.len().min(HEAD)]);
+    if length < alphabet.shortest() || !may_begin_content(&alphabet.start(letters)) {
+        return None;
+    }
+    let length = length / alphabet.group().0 * alphabet.group().0;
+    let head = alphabet.decoded(&letters[..length]);
+    // What begins with an x and a space or the like is text and no header of zlib.
+    if head.len() >= SHORTEST_TEXT && (is_text(&head) && is_mostly_ascii(&head) || is_wide_text(&head)) {
+        Some(Content::Text)
+    } else {
+        deflate::is_deflated(&head).then_some(Content::Deflated)
+    }
 }
 
 /// Whether [`may_begin_content`] may be true of what begins with these bytes: nearly all runs are told by them to hold nothing.
 #[inline]
 fn may_begin_text([a, b, c]: [u8; 3]) -> bool {
-    // UTF-16, its mark, gzip, zlib.
-    if matches!(a, 0 | 0xFE | 0xFF | 0x1F | 0x78) || b == 0 {
-        return true;
-    }
-    let goes_on = |c: u8| c & 0xC0 == 0x80;
+    let [x, y, z] = [a, b, c].map(|byte| BYTES[usize::from(byte)]);
     // What is in the middle of a character stands behind what begins one, and only there.
-    let fits = |before: u8, c: u8| goes_on(c) == (before >= 0xC0) || goes_on(before);
-    [a, b, c].into_iter().all(is_text_byte) && !goes_on(a) && fits(a, b) && fits(b, c)
+    let fits = |before: u8, after: u8| (after & MIDDLE != 0) == (before & FIRST_OF_MANY != 0) || before & MIDDLE != 0;
+    x & MAGIC != 0 || b == 0 || x & y & z & TEXT != 0 && x & MIDDLE == 0 && fits(x, y) && fits(y, z)
 }
+
+/// It may stand in text.
+const TEXT: u8 = 1;
+/// In UTF-8 it stands in the middle of a character.
+const MIDDLE: u8 = 2;
+/// In UTF-8 it begins a character of several bytes.
+const FIRST_OF_MANY: u8 = 4;
+/// UTF-16, its mark, gzip or zlib may begin with it.
+const MAGIC: u8 = 8;
+
+/// What each byte may be.
+static BYTES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut n = 0;
+    while n < table.len() {
+        let c = n as u8;
+        table[n] = (if is_text_byte(c) { TEXT } else { 0 })
+            | (if c & 0xC0 == 0x80 { MIDDLE } else { 0 })
+            | (if c >= 0xC0 { FIRST_OF_MANY } else { 0 })
+            | (if matches!(c, 0 | 0xFE | 0xFF | 0x1F | 0x78) { MAGIC } else { 0 });
+        n += 1;
+    }
+    table
+};
 
 /// Whether the first bytes of a run are those of something: most runs are not text from there on, which is told in no time.
 fn may_begin_content(start: &[u8; START]) -> bool {
@@ -225,7 +246,7 @@ fn may_begin_content(start: &[u8; START]) -> bool {
     is_marked || is_wide(start) || deflate::is_deflated(start) || is_text(start)
 }
 
-fn is_text_byte(c: u8) -> bool {
+const fn is_text_byte(c: u8) -> bool {
     matches!(c, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B | 0x20..=0x7E | 0x80..)
 }
 
@@ -277,8 +298,9 @@ impl Alphabet {
     }
 
     /// Whether the first of some letters that are enough for a run may all be its own.
+    #[inline]
     fn may_have(self, letters: &[u8]) -> bool {
-        self == Self::Base64 || letters[..FIRST].iter().all(u8::is_ascii_hexdigit)
+        self == Self::Base64 || letters.iter().take(FIRST).all(u8::is_ascii_hexdigit)
     }
 
     /// How many of the letters are its own before another one comes.

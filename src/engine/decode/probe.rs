@@ -8,7 +8,7 @@ use super::map::Builder;
 use super::{Budget, escapes, run, utf16};
 use crate::engine::Encoding;
 use crate::engine::class::Class;
-use crate::location::Span;
+use crate::location::{Mark, Span};
 
 /// A run of letters covers such a block if it has twice as many, less one.
 const BLOCK: usize = 32;
@@ -45,17 +45,31 @@ pub(in crate::engine) struct Probe<'a> {
     at: usize,
     /// What is spelled out before this was looked at.
     spelled: usize,
+    /// All places at which there may be something and that are still ahead, if they are known.
+    places: Option<&'a [Mark]>,
 }
 
 impl<'a> Probe<'a> {
     pub(in crate::engine) fn new(text: &'a [u8], slowly: bool) -> Self {
-        Self { text, marked: utf16::mark(text), slowly, at: 0, spelled: 0 }
+        Self { text, marked: utf16::mark(text), slowly, at: 0, spelled: 0, places: None }
+    }
+
+    /// One that looks around marks only, and gives the same, of a text that has no other ones.
+    pub(in crate::engine) fn at_marks(text: &'a [u8], marks: &'a [Mark]) -> Self {
+        let is_wide = |mark: &Mark| mark.encoded && memchr::memchr(0, mark.span.of(text)).is_some();
+        // Where UTF-16 begins is seen from far off.
+        let places = (!marks.iter().any(is_wide)).then_some(marks);
+        Self { places, ..Self::new(text, false) }
     }
 
     /// The next stretch. Its text is left empty when the budget does not allow for it.
     pub(in crate::engine) fn next(&mut self, budget: &mut Budget) -> Option<Stretch> {
         loop {
-            let (at, block) = if self.slowly { self.block_slowly() } else { self.block() }?;
+            let (at, block) = match self.places {
+                Some(_) => self.block_near(),
+                None if self.slowly => self.block_slowly(),
+                None => self.block(self.text),
+            }?;
             let floor = self.at;
             match block {
                 Block::Wide(first) => {
@@ -117,8 +131,26 @@ impl<'a> Probe<'a> {
         (builder.done > 0).then(|| Stretch { range: start..end, text: builder.into_text() })
     }
 
-    /// The next block of a run, from where the probe has come to.
-    fn block(&self) -> Option<(usize, Block)> {
+    /// The next block of a run that some mark is in.
+    fn block_near(&mut self) -> Option<(usize, Block)> {
+        while let Some((first, others)) = self.places.and_then(<[Mark]>::split_first) {
+            let place = first.span;
+            if first.encoded && place.end > self.at {
+                // A run is judged by the first of its lines, which may have no mark.
+                self.at = RUNS.start(self.text, place.start.max(self.at), self.at);
+                let end = RUNS.end(self.text, place.end);
+                if let Some(found) = self.block(&self.text[..end]) {
+                    return Some(found);
+                }
+                self.at = end;
+            }
+            self.places = Some(others);
+        }
+        None
+    }
+
+    /// The next block of a run, from where the probe has come to, in the first part of the text.
+    fn block(&self, text: &[u8]) -> Option<(usize, Block)> {
         let first = self.at.next_multiple_of(WIDE_BLOCK);
         let mut at = first;
         // Down to the larger of the two sizes.
@@ -128,7 +160,7 @@ impl<'a> Probe<'a> {
             }
             at += WIDE_BLOCK;
         }
-        let (blocks, rest) = self.text.get(at..)?.as_chunks::<BLOCK>();
+        let (blocks, rest) = text.get(at..)?.as_chunks::<BLOCK>();
         for block in blocks {
             let found = if !has_any_up_to(b' ', block) {
                 block.iter().all(|&c| may_be_letter(c)).then_some((at, Block::Letters))
@@ -238,6 +270,8 @@ fn may_be_letter(c: u8) -> bool {
 }
 
 static OF_RUN: Class = Class::EMPTY.with_words(b"+/-_%");
+/// Runs with what stands between the lines of one.
+static RUNS: Class = Class::EMPTY.with_words(b"+/-_%\r\n");
 
 /// A letter, a sign of padding or a character of a line end that is spelled out at the start of `text`.
 fn letter(text: &[u8]) -> Option<u8> {

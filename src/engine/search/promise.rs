@@ -38,9 +38,11 @@ impl Search<'_> {
     fn places(&mut self, hits: &[Hit<'_>]) -> Vec<Span> {
         let mut places = Regions::of(self.bytes.len());
         hits.iter().for_each(|hit| places.add(hit.at..hit.at + 1, self.scanner.margin(hit.literal)));
-        let may_be_encoded = self.marks.is_none_or(|marks| marks.iter().any(|mark| mark.encoded));
-        let mut probe = Probe::new(self.bytes, self.slowly);
-        while may_be_encoded && let Some(stretch) = self.next_of_interest(&mut probe, decode::DEPTH) {
+        let mut probe = match self.marks {
+            Some(marks) => Probe::at_marks(self.bytes, marks),
+            None => Probe::new(self.bytes, self.slowly),
+        };
+        while let Some(stretch) = self.next_of_interest(&mut probe, decode::DEPTH) {
             places.add(stretch, NEAR);
         }
         places.merged()

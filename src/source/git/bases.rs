@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::object::Kind;
+use crate::blob::ObjectId;
 
 /// An object as it comes out of a pack.
 pub(super) type Decoded = (Kind, Arc<Vec<u8>>);
@@ -24,6 +25,8 @@ pub(super) struct Bases {
 struct Kept {
     decoded: Decoded,
     was_used: bool,
+    /// The name that it was held against and has.
+    name: Option<ObjectId>,
 }
 
 /// So many bytes of objects are kept by a thread.
@@ -50,6 +53,18 @@ impl Bases {
         Some(kept.decoded.clone())
     }
 
+    /// Whether what is kept of a place was found to be the object of this name.
+    pub(super) fn is_proven(&self, place: Place, id: ObjectId) -> bool {
+        self.kept.get(&place).is_some_and(|kept| kept.name == Some(id))
+    }
+
+    /// Keeps in mind that it was.
+    pub(super) fn prove(&mut self, place: Place, id: ObjectId) {
+        if let Some(kept) = self.kept.get_mut(&place) {
+            kept.name = Some(id);
+        }
+    }
+
     /// Keeps an object, and lets others go that were not used for long.
     pub(super) fn keep(&mut self, place: Place, decoded: &Decoded) {
         let len = decoded.1.len();
@@ -58,7 +73,7 @@ impl Bases {
         }
         self.bytes += len;
         self.order.push_back(place);
-        self.kept.insert(place, Kept { decoded: decoded.clone(), was_used: false });
+        self.kept.insert(place, Kept { decoded: decoded.clone(), was_used: false, name: None });
         while self.bytes > self.most_bytes
             && let Some(place) = self.order.pop_front()
         {

@@ -1,8 +1,8 @@
 //! What earlier scans of a repository have left behind: which objects have nothing in them and need not be read again, and how
 //! commits and trees lead to what was found. What was found is not written down: the objects that hit are scanned each time.
 //!
-//! A cache is good for exactly the rules and options that it was made with; anything else about it that is not as it should be makes it
-//! useless as a whole, and the user is told.
+//! A cache is good for exactly the rules and options that it was made with, and has a name by them, so that those of other rules stay
+//! beside it. Anything about it that is not as it should be makes it useless as a whole, and the user is told.
 
 use std::collections::HashSet;
 use std::fs;
@@ -22,16 +22,60 @@ mod file;
 /// Where caches are kept, and what decides what a scan finds.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// A directory; it is made when something is written to it.
-    pub directory: PathBuf,
-    /// A digest of the program, its rules and all options that change what is found.
-    pub rules: [u8; 32],
+    directory: PathBuf,
+    rules: [u8; 32],
+    is_writable: bool,
 }
+
+/// A directory in which no cache can be kept.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "keeping a cache in {directory} failed: {source}; name a directory that can be written, or one that can be made"
+)]
+pub struct DirectoryError {
+    directory: String,
+    source: io::Error,
+}
+
+impl Settings {
+    /// Makes the directory if it is not there. `rules` is a digest of the program, its rules and all options that change what is found.
+    /// The second value says that what is in the directory can be used and not brought up to date.
+    ///
+    /// # Errors
+    /// When it can't be made, and when it can be neither written nor read.
+    pub fn new(directory: PathBuf, rules: [u8; 32]) -> Result<(Self, Option<String>), DirectoryError> {
+        let name = directory.display().to_string();
+        let written = fs::create_dir_all(&directory).and_then(|()| tempfile::NamedTempFile::new_in(&directory));
+        let (is_writable, note) = match written {
+            Ok(_) => (true, None),
+            Err(error) if is_closed(&error) && fs::read_dir(&directory).is_ok() => {
+                let note =
+                    format!("the cache in {name} can't be written: {error}; it is used and not brought up to date");
+                (false, Some(note))
+            }
+            Err(source) => return Err(DirectoryError { directory: name, source }),
+        };
+        Ok((Self { directory, rules, is_writable }, note))
+    }
+}
+
+/// Whether something is there and only not to be changed.
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// What the names of caches end with.
+const ENDING: &str = ".keysweep";
+/// So many caches of a repository are kept beside the one that was written last.
+const MOST_OTHERS: usize = 3;
 
 /// The cache of one repository.
 pub(super) struct Cache {
     path: PathBuf,
+    /// What the names of all caches of the repository begin with.
+    stem: String,
     rules: [u8; 32],
+    is_writable: bool,
     hash_len: usize,
     /// Where the repository is cut off, as a digest.
     cuts: [u8; 32],
@@ -96,14 +140,16 @@ impl Cache {
         hash_len: usize,
         cuts: &HashSet<ObjectId>,
     ) -> (Self, Option<String>) {
-        let digest = Sha256::digest(name);
-        let stem: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = settings.directory.join(format!("{stem}.keysweep"));
-        let (former, note) = match former(&path, settings.rules, hash_len) {
+        let Settings { rules, is_writable, .. } = *settings;
+        let stem = hex(&Sha256::digest(name)[..16]);
+        let path = settings.directory.join(format!("{stem}-{}{ENDING}", hex(&rules[..8])));
+        let (former, problem) = match former(&path, rules, hash_len) {
             Ok(former) => (former, None),
-            Err(error) => (None, Some(not_used(&path, &error))),
+            Err(error) => (None, Some(error)),
         };
-        (Self { path, rules: settings.rules, hash_len, cuts: digest_of(cuts), former }, note)
+        let cache = Self { path, stem, rules, is_writable, hash_len, cuts: digest_of(cuts), former };
+        let note = problem.map(|error| cache.not_used(&error));
+        (cache, note)
     }
 
     /// What is left to read. The second value says why what was there is of no use.
@@ -125,7 +171,7 @@ impl Cache {
             }
             Err(error) => {
                 self.former = None;
-                (Plan::default(), Some(not_used(&self.path, &error)))
+                (Plan::default(), Some(self.not_used(&error)))
             }
         }
     }
@@ -149,11 +195,19 @@ impl Cache {
         Traces::read(&mut input, self.hash_len).filter(|_| input.0.is_empty())
     }
 
-    /// Writes down what is known now.
+    fn not_used(&self, why: &io::Error) -> String {
+        let then = if self.is_writable { "; it is made anew" } else { "" };
+        format!("the cache {} is not used: {why}{then}", self.path.display())
+    }
+
+    /// Writes down what is known now, if it can be written.
     ///
     /// # Errors
     /// What writing gives.
     pub(super) fn save(&self, odb: &Odb, unclean: &[ObjectId], traces: &Traces) -> io::Result<()> {
+        if !self.is_writable {
+            return Ok(());
+        }
         let mut head = Output::default();
         head.0.extend(self.rules);
         head.u32(self.hash_len as u32);
@@ -164,10 +218,25 @@ impl Cache {
         let known = odb.sorted_ids(|id| !unclean.contains(id));
         let mut last = Output(self.cuts.to_vec());
         traces.write(&mut last);
-        if let Some(directory) = self.path.parent() {
-            fs::create_dir_all(directory)?;
-        }
-        file::write(&self.path, [&head.0, &known, &last.0])
+        file::write(&self.path, [&head.0, &known, &last.0])?;
+        self.remove_older();
+        Ok(())
+    }
+
+    /// Removes caches of the repository for other rules that were written longest ago, so that a directory doesn't grow with every
+    /// change of rules. One that is still there the next time is removed then.
+    fn remove_older(&self) {
+        let is_other = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with(&self.stem) && name.ends_with(ENDING) && *path != self.path
+        };
+        let entries = self.path.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
+        let others = entries.flatten().map(|entry| entry.path()).filter(is_other);
+        let mut others: Vec<_> =
+            others.filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path))).collect();
+        others.sort_unstable();
+        let old = others.len().saturating_sub(MOST_OTHERS);
+        others[..old].iter().for_each(|(_, path)| drop(fs::remove_file(path)));
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -175,8 +244,8 @@ impl Cache {
     }
 }
 
-fn not_used(path: &Path, why: &io::Error) -> String {
-    format!("the cache {} is not used: {why}; it is made anew", path.display())
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads what was left behind; `None` if there is nothing, or nothing for these rules.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -45,6 +46,23 @@ pub(super) enum Apart {
     Circle,
     /// It is not what the index was made for. Kind, size and base may be wrong.
     Changed,
+}
+
+/// The families of all of a pack, from one walk to the next.
+#[derive(Default)]
+pub(super) struct Former(Mutex<Option<Families>>);
+
+impl Former {
+    pub(super) fn take(&self) -> Option<Families> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Keeps families that were held against their checksums, unless some were wrong: that is told once.
+    pub(super) fn put(&self, families: Families) {
+        if !families.apart.iter().any(|(_, why)| *why == Apart::Changed) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(families);
+        }
+    }
 }
 
 /// Stands for a base in this pack or a position where there is none.
@@ -196,9 +214,40 @@ fn changed(pack: &Pack, entries: &[Entry]) -> Vec<u32> {
 
 /// The rank of each entry's base, [`NONE`] or [`UNKNOWN`].
 fn bases(pack: &Pack, entries: &[Entry]) -> Vec<u32> {
-    let rank =
-        |offset| entries.binary_search_by_key(&offset, |entry: &Entry| entry.offset).map_or(UNKNOWN, |n| n as u32);
+    let ranks = Ranks::of(entries);
+    let rank = |offset| ranks.find(entries, offset).unwrap_or(UNKNOWN);
     entries.par_iter().map(|entry| base(pack, entry.offset).map_or(NONE, rank)).collect()
+}
+
+/// Finds entries by their offset with a look at a few of them.
+struct Ranks {
+    /// Entries whose offsets have all but so many last bits in common have one place in `starts`.
+    shift: u32,
+    starts: Vec<u32>,
+}
+
+impl Ranks {
+    fn of(entries: &[Entry]) -> Self {
+        // Behind the end of any pack, where the index is damaged.
+        let known = &entries[..entries.partition_point(|entry| entry.offset < u64::MAX)];
+        let end = known.last().map_or(0, |entry| entry.offset);
+        let shift = (end / (known.len() as u64 + 1)).saturating_mul(4).max(1).ilog2();
+        let mut starts = vec![0; (end >> shift) as usize + 2];
+        known.iter().for_each(|entry| starts[(entry.offset >> shift) as usize + 1] += 1);
+        let mut before = 0;
+        for start in &mut starts {
+            before += *start;
+            *start = before;
+        }
+        Self { shift, starts }
+    }
+
+    fn find(&self, entries: &[Entry], offset: u64) -> Option<u32> {
+        let group = usize::try_from(offset >> self.shift).ok()?;
+        let (start, end) = (*self.starts.get(group)?, *self.starts.get(group + 1)?);
+        let found = entries[start as usize..end as usize].binary_search_by_key(&offset, |entry| entry.offset);
+        found.ok().map(|n| start + n as u32)
+    }
 }
 
 /// Adds all that the entries are made of, as far as it is not among them and there is room for it in the pack.

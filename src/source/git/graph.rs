@@ -2,15 +2,16 @@
 //! are read in a pass of their own, and only where something is to be found out from them: see `trees`.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::cache::TreeTraces;
-use super::object::{self, Kind};
+use super::object::{self, Kind, TreeEntry};
 use super::odb::{Odb, Selection};
 use super::trees::{self, Link, Outline, Trees};
 use super::walk::{Found, Visitor};
 use crate::blob::{Content, ObjectId};
-use crate::source::{Sink, Skipped};
+use crate::source::Sink;
 
 /// A commit and what it links to.
 pub(super) struct CommitNode {
@@ -96,11 +97,13 @@ impl Links {
 
     /// Trees and parents that are not there, but for the parents of the commits at which a shallow clone was cut off.
     pub(super) fn missing(&self, odb: &Odb, cuts: &HashSet<ObjectId>) -> HashSet<ObjectId> {
-        let linked = self.commits.iter().flat_map(|(id, links)| {
-            let parents = links.parents.iter().filter(|_| !cuts.contains(id));
-            parents.chain([&links.tree])
-        });
-        linked.filter(|id| !odb.contains(**id)).copied().collect()
+        let trees = self.commits.iter().map(|(_, links)| &links.tree);
+        self.parents(cuts).chain(trees).filter(|id| !odb.contains(**id)).copied().collect()
+    }
+
+    /// Parents of commits, but for those of the commits at which a shallow clone was cut off.
+    pub(super) fn parents(&self, cuts: &HashSet<ObjectId>) -> impl Iterator<Item = &ObjectId> {
+        self.commits.iter().filter(|(id, _)| !cuts.contains(id)).flat_map(|(_, links)| &links.parents)
     }
 }
 
@@ -125,6 +128,10 @@ impl Visitor for LinkPass<'_> {
         matches!(kind, Kind::Commit | Kind::Tag)
     }
 
+    fn proves_others(&self) -> bool {
+        false
+    }
+
     fn wants(&self, kind: Kind, _size: u64, _id: ObjectId) -> bool {
         self.wants_kind(kind)
     }
@@ -138,10 +145,8 @@ impl Visitor for LinkPass<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
-        self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
+        self.odb.unread(id, &without_place(why), self.sink);
     }
-
-    fn unread(&self, _id: ObjectId) {}
 }
 
 /// What a pass over the trees came to.
@@ -166,7 +171,24 @@ struct Shard {
     trees: Trees,
     missing: HashSet<ObjectId>,
     failed: Vec<ObjectId>,
+    /// Entries that are still to be looked up.
+    waiting: Vec<Waiting>,
+    /// Their ids and names, one after the other.
+    ids_and_names: Vec<u8>,
 }
+
+/// An entry that is new in a tree.
+struct Waiting {
+    parent: u32,
+    at: Range<usize>,
+    is_tree: bool,
+    /// In [`Shard::ids_and_names`].
+    id: Range<usize>,
+    name: Range<usize>,
+}
+
+/// So many entries are looked up together.
+const TOGETHER: usize = 128;
 
 /// Reads every selected tree once, or only the loose ones, looks whether everything is there that they speak of, and keeps what may
 /// lead to the `wanted` blobs.
@@ -186,7 +208,9 @@ pub(super) fn read(
     }
     odb.visit_loose(selection, &gather);
     let mut all = Read { trees: Trees::default(), missing: HashSet::new(), failed: Vec::new() };
-    for shard in gather.shards.into_iter() {
+    let Gather { wanted, shards, .. } = gather;
+    for mut shard in shards.into_iter() {
+        shard.look_up(odb, &wanted);
         all.missing.extend(shard.missing);
         all.failed.extend(shard.failed);
         all.trees.absorb(shard.trees);
@@ -200,15 +224,9 @@ impl Gather<'_> {
         let mut new = Vec::new();
         let reading = trees::read(object.number, data, object.made_of, hash_len, &mut |entry| new.push(entry));
         self.shards.with(|shard| {
-            for entry in new.iter().filter(|entry| !entry.is_link) {
-                let Some(child) = self.odb.number(entry.raw_id) else {
-                    shard.missing.extend(ObjectId::from_bytes(entry.raw_id));
-                    continue;
-                };
-                let leads = self.wanted.get(child as usize).is_some_and(|is_wanted| *is_wanted || entry.is_tree);
-                if leads {
-                    shard.trees.add_new(object.number, child, &entry.at, entry.name);
-                }
+            new.iter().filter(|entry| !entry.is_link).for_each(|entry| shard.add(object.number, entry));
+            if shard.waiting.len() >= TOGETHER {
+                shard.look_up(self.odb, &self.wanted);
             }
             if !self.wanted.is_empty() {
                 shard.trees.add_derived(&reading);
@@ -218,11 +236,45 @@ impl Gather<'_> {
     }
 }
 
+impl Shard {
+    fn add(&mut self, parent: u32, entry: &TreeEntry<'_>) {
+        let mut kept = |bytes: &[u8]| {
+            let start = self.ids_and_names.len();
+            self.ids_and_names.extend_from_slice(bytes);
+            start..self.ids_and_names.len()
+        };
+        let (id, name) = (kept(entry.raw_id), kept(entry.name));
+        self.waiting.push(Waiting { parent, at: entry.at.clone(), is_tree: entry.is_tree, id, name });
+    }
+
+    /// Looks up what waits for it, all together.
+    fn look_up(&mut self, odb: &Odb, wanted: &[bool]) {
+        let Self { trees, missing, waiting, ids_and_names, .. } = self;
+        odb.approach(waiting.iter().map(|entry| &ids_and_names[entry.id.clone()]));
+        for entry in waiting.drain(..) {
+            let raw_id = &ids_and_names[entry.id];
+            let Some(child) = odb.number(raw_id) else {
+                missing.extend(ObjectId::from_bytes(raw_id));
+                continue;
+            };
+            let leads = wanted.get(child as usize).is_some_and(|is_wanted| *is_wanted || entry.is_tree);
+            if leads {
+                trees.add_new(entry.parent, child, &entry.at, &ids_and_names[entry.name]);
+            }
+        }
+        ids_and_names.clear();
+    }
+}
+
 impl Visitor for Gather<'_> {
     type Memory = Outline;
 
     fn wants_kind(&self, kind: Kind) -> bool {
         kind == Kind::Tree
+    }
+
+    fn proves_others(&self) -> bool {
+        false
     }
 
     fn wants(&self, kind: Kind, _size: u64, _id: ObjectId) -> bool {
@@ -239,12 +291,8 @@ impl Visitor for Gather<'_> {
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
-        self.unread(id);
-        self.sink.skipped(Skipped::new(self.odb.label(id), without_place(why)));
-    }
-
-    fn unread(&self, id: ObjectId) {
         self.shards.with(|shard| shard.failed.push(id));
+        self.odb.unread(id, &without_place(why), self.sink);
     }
 }
 

@@ -133,10 +133,15 @@ impl Index {
         matches!(self.data, Bytes::Mapped(_)).then(|| &self.data[end - self.hash_len..end])
     }
 
+    /// Whether the index tells of entries as they stand in the pack.
+    pub(super) fn has_checksums(&self) -> bool {
+        matches!(self.layout, Layout::V2 { .. }) && matches!(self.data, Bytes::Mapped(_))
+    }
+
     /// The CRC-32 of an entry as it stands in the pack, if the index tells.
     pub(super) fn crc(&self, position: usize) -> Option<u32> {
         match self.layout {
-            Layout::V2 { ids, .. } if matches!(self.data, Bytes::Mapped(_)) => {
+            Layout::V2 { ids, .. } if self.has_checksums() => {
                 u32_at(&self.data, ids + self.count * self.hash_len + position * 4)
             }
             _ => None,
@@ -188,17 +193,36 @@ impl Index {
         if id.len() != self.hash_len {
             return None;
         }
-        let (low, high, bits) = self.bounds(id);
-        let (mut low, mut high) = self.narrowed(low, high, id, bits);
+        let wanted = prefix(id);
+        let (low, high, guess) = self.expected(id);
+        let (mut low, mut high) = self.narrowed(low, high, guess, wanted);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.raw_id(middle).cmp(id) {
+            let there = self.raw_id(middle);
+            // The first bytes tell nearly all apart.
+            match prefix(there).cmp(&wanted).then_with(|| there.cmp(id)) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
                 std::cmp::Ordering::Equal => return Some(middle),
             }
         }
         None
+    }
+
+    /// Brings to the processor what [`Index::find`] will look at: it waits for all of these at once then, not for one after another.
+    pub(super) fn approach<'i>(&self, ids: impl Iterator<Item = &'i [u8]>) {
+        let at_guess = |id| {
+            let (_, high, guess) = self.expected(id);
+            if guess < high { u64::from(self.raw_id(guess)[0]) } else { 0 }
+        };
+        std::hint::black_box(ids.filter(|id| id.len() == self.hash_len).map(at_guess).sum::<u64>());
+    }
+
+    /// The range of positions in which an id stands if it stands anywhere, and where it ought to be: ids are hashes and spread evenly.
+    fn expected(&self, id: &[u8]) -> (usize, usize, usize) {
+        let (low, high, bits) = self.bounds(id);
+        let next = prefix(id) << bits >> 32;
+        (low, high, low + (((high - low) as u64 * next) >> 32) as usize)
     }
 
     /// The range of positions in which an id stands if it stands anywhere, and how many first bits all ids in it share.
@@ -229,24 +253,31 @@ impl Index {
         });
     }
 
-    /// A smaller range that holds the id if `low..high` does. Ids are hashes and spread evenly: it is looked for around the place
-    /// where it ought to be, in steps that double.
-    fn narrowed(&self, low: usize, high: usize, id: &[u8], bits: u32) -> (usize, usize) {
-        let next = id.first_chunk::<8>().map_or(0, |first| u64::from_be_bytes(*first) << bits >> 32);
-        let guess = low + (((high - low) as u64 * next) >> 32) as usize;
+    /// A smaller range that holds an id with that prefix if `low..high` does: it is looked for around `guess` in steps that double.
+    fn narrowed(&self, low: usize, high: usize, guess: usize, wanted: u64) -> (usize, usize) {
+        let at = |position| prefix(self.raw_id(position));
         // About as far as the guess is off as a rule.
         let mut step = ((high - low) / 2).isqrt().max(1);
-        if guess < high && self.raw_id(guess) <= id {
-            while guess + step < high && self.raw_id(guess + step) <= id {
+        if guess < high && at(guess) < wanted {
+            while guess + step < high && at(guess + step) <= wanted {
                 step *= 2;
             }
             return (guess, high.min(guess + step));
         }
-        while guess - low > step && self.raw_id(guess - step) > id {
+        while guess - low > step && at(guess - step) >= wanted {
             step *= 2;
         }
-        (guess.saturating_sub(step).max(low), guess)
+        let mut alike = 0;
+        while guess + alike < high && at(guess + alike) == wanted {
+            alike = 2 * alike + 1;
+        }
+        (guess.saturating_sub(step).max(low), high.min(guess + alike))
     }
+}
+
+/// The first bytes of an id, in its order.
+pub(super) fn prefix(id: &[u8]) -> u64 {
+    id.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 pub(super) fn u32_at(data: &[u8], at: usize) -> Option<u32> {

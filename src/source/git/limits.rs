@@ -17,8 +17,7 @@ pub struct Limits {
     /// Bytes of objects that are decoded in all, beside 4096 for each byte of a pack. Few bytes of a pack can stand for
     /// millions of large objects; what is beyond the limit is told as unread.
     pub work: u64,
-    /// Entries of one pack that are told by their ids when they can't be read; of more it is told only that there
-    /// are any.
+    /// Objects that are told by their ids when they can't be read; of more the number is told.
     pub told: usize,
 }
 

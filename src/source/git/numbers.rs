@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::index::prefix;
 use super::pack::Pack;
 
 /// Where the objects of a row of packs are.
@@ -60,6 +61,13 @@ impl Numbers {
         (pack, (number - self.starts[pack]) as usize)
     }
 
+    /// Gets ready to be asked for these.
+    pub(super) fn approach<'i>(&self, packs: &[Pack], raw_ids: impl Iterator<Item = &'i [u8]> + Clone) {
+        if self.fan_out.is_empty() {
+            packs.iter().for_each(|pack| pack.index().approach(raw_ids.clone()));
+        }
+    }
+
     /// The number of an object: where several packs hold it, that in the first.
     pub(super) fn number(&self, packs: &[Pack], raw_id: &[u8]) -> Option<u32> {
         let wanted = prefix(raw_id);
@@ -78,8 +86,4 @@ impl Numbers {
         let alike = &self.numbers[first..last];
         alike.binary_search_by(|number| id(number).cmp(raw_id)).ok().map(|at| alike[at])
     }
-}
-
-fn prefix(raw_id: &[u8]) -> u64 {
-    raw_id.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }

@@ -29,6 +29,16 @@ impl Kind {
         }
     }
 
+    /// The word for it in a loose object's header.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Tree => "tree",
+            Self::Blob => "blob",
+            Self::Tag => "tag",
+        }
+    }
+
     /// By the number in a pack entry's header.
     pub(super) fn from_pack(number: u8) -> Option<Self> {
         match number {

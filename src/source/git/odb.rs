@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rayon::prelude::*;
-
 use self::late::Late;
 pub(super) use self::read::Most;
+use super::families::{Families, Former};
 use super::index::Index;
 use super::known::Known;
 use super::limits::{Limits, PER_BYTE};
@@ -18,12 +17,13 @@ use super::listing::Listing;
 use super::loose;
 use super::midx::MultiPackIndex;
 use super::numbers::Numbers;
-use super::object::Kind;
 use super::pack::{EntryError, Pack};
-use super::walk::{Found, Visitor, Walk};
-use crate::blob::{Content, ObjectId};
-use crate::source::Skipped;
+use super::told::Told;
+use super::walk::{Check, Visitor, Walk};
+use crate::blob::ObjectId;
+use crate::source::{Sink, Skipped};
 
+mod files;
 mod late;
 mod read;
 
@@ -66,6 +66,8 @@ pub(super) struct Odb {
     hash_len: usize,
     directories: Vec<PathBuf>,
     packs: Vec<Pack>,
+    /// For each pack.
+    former: Vec<Former>,
     numbers: Numbers,
     /// Sorted, each once; none where they are not numbered or visited.
     loose: Vec<ObjectId>,
@@ -77,6 +79,7 @@ pub(super) struct Odb {
     pub(super) limits: Limits,
     /// Bytes that may still be decoded.
     work: AtomicU64,
+    told: Told,
     /// Some pack says that objects it refers to were left at the server.
     pub(super) is_partial: bool,
 }
@@ -107,6 +110,7 @@ impl Odb {
             hash_len,
             directories: listing.directories,
             packs: Vec::new(),
+            former: Vec::new(),
             numbers: Numbers::default(),
             loose: listing.loose,
             late: Mutex::default(),
@@ -114,11 +118,13 @@ impl Odb {
             skipped: listing.skipped,
             work: AtomicU64::new(limits.work),
             limits,
+            told: Told::default(),
             is_partial: listing.is_partial,
         };
         for path in listing.packs {
             odb.add_pack(&path, opened.remove(&path).unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())));
         }
+        odb.former = odb.packs.iter().map(|_| Former::default()).collect();
         odb.numbers = Numbers::of(&odb.packs);
         odb
     }
@@ -149,9 +155,42 @@ impl Odb {
         format!("object {id} of {}", self.name)
     }
 
+    /// Tells of an object that can't be read, unless it was told of before or there are too many.
+    pub(super) fn unread(&self, id: ObjectId, why: &str, sink: &dyn Sink) {
+        if self.told.is_next(id, self.limits.told) {
+            sink.skipped(Skipped::new(self.label(id), why));
+        }
+    }
+
+    /// Tells how many objects can't be read in one place and were read from another.
+    pub(super) fn tell_copies(&self, sink: &dyn Sink) {
+        let copies = self.told.copies();
+        if let Some(first) = copies.first() {
+            let (count, name) = (copies.len(), &self.name);
+            sink.note(format!(
+                "{count} objects of {name} can't be read in one place and were read from another, {first} among them; \
+                 `git fsck` tells more"
+            ));
+        }
+    }
+
+    /// Tells how many more objects can't be read than were told by their ids.
+    pub(super) fn tell_others(&self, sink: &dyn Sink) {
+        let others = self.told.others();
+        if others > 0 {
+            let why = "they can't be read either, and are too many to be told one by one; `git fsck` tells all";
+            sink.skipped(Skipped::new(format!("{others} more objects of {}", self.name), why));
+        }
+    }
+
     /// A number for each object that can be read. The same object in two packs has the first one's.
     pub(super) fn number(&self, raw_id: &[u8]) -> Option<u32> {
         self.numbers.number(&self.packs, raw_id).or_else(|| self.loose_number(raw_id))
+    }
+
+    /// Gets ready to be asked for the numbers of these.
+    pub(super) fn approach<'i>(&self, raw_ids: impl Iterator<Item = &'i [u8]> + Clone) {
+        self.numbers.approach(&self.packs, raw_ids);
     }
 
     /// The object of a number.
@@ -228,23 +267,21 @@ impl Odb {
             if positions.is_none() {
                 pack.read_ahead();
             }
-            // Where an entry ends can't be told of some.
-            let check = check && positions.is_none();
-            Walk::new(self, pack, self.numbers.start(n), positions, check, visitor).run(&is_first);
-        }
-    }
-
-    /// The selected objects that are loose and in no pack.
-    pub(super) fn visit_loose(&self, selection: &Selection, visitor: &impl Visitor) {
-        let ids = match selection {
-            Selection::All => &self.loose,
-            Selection::Some { loose, .. } => loose,
-        };
-        ids.par_iter().filter(|id| self.packed_at(**id).is_none()).for_each(|id| {
-            if let Err(error) = self.visit_one_loose(*id, visitor) {
-                visitor.failed(*id, &format!("reading the loose object failed: {error}; `git fsck` tells more"));
+            let check = match positions {
+                // Where an entry ends can't be told of some.
+                Some(_) => Check::Names,
+                None if !check => Check::Nothing,
+                None if pack.index().has_checksums() => Check::Checksums,
+                None => Check::Names,
+            };
+            let former = if check == Check::Nothing { self.former[n].take() } else { None };
+            let families = former.unwrap_or_else(|| Families::of(pack, positions, check == Check::Checksums));
+            let walk = Walk::new(self, pack, self.numbers.start(n), families, check, visitor);
+            walk.run(&is_first);
+            if positions.is_none() && check != Check::Nothing {
+                self.former[n].put(walk.into_families());
             }
-        });
+        }
     }
 
     /// Exactly these objects, as far as they are here.
@@ -297,55 +334,6 @@ impl Odb {
     pub(super) fn len(&self) -> usize {
         self.numbers.len() as usize + self.loose.len()
     }
-
-    fn visit_one_loose(&self, id: ObjectId, visitor: &impl Visitor) -> io::Result<()> {
-        let number = self.loose_number(id.as_bytes()).unwrap_or(u32::MAX);
-        let mut problem = None;
-        let mut partly = None;
-        for objects in &self.directories {
-            let read = loose::open(objects, id).and_then(|mut object| {
-                let (kind, size) = (object.kind, object.size);
-                if !visitor.wants(kind, size, id) {
-                    return Ok(());
-                }
-                if size > self.limits.largest || kind == Kind::Blob && size > self.limits.large {
-                    visitor.found(Found::alone(id, number, kind, Content::Stream(&mut object)));
-                    return Ok(());
-                }
-                let (bytes, result) = read_out(&mut object);
-                match result {
-                    Ok(()) => drop(visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)))),
-                    Err(_) => partly = Some((kind, bytes)),
-                }
-                result
-            });
-            match read {
-                Ok(()) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => problem = Some(error),
-            }
-        }
-        // It may have gone into a pack since it was listed.
-        if let Some((kind, bytes)) = self.read_late(id) {
-            if visitor.wants(kind, bytes.len() as u64, id) {
-                visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)));
-            }
-            return Ok(());
-        }
-        if let Some((kind, bytes)) = partly {
-            // A truncated object is scanned as far as it goes.
-            visitor.found(Found::alone(id, number, kind, Content::Bytes(&bytes)));
-        }
-        let gone = "it was removed after it was listed; scan again while nothing else works on the repository";
-        Err(problem.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, gone)))
-    }
-}
-
-/// Everything up to the first error.
-fn read_out(object: &mut loose::LooseObject) -> (Vec<u8>, io::Result<()>) {
-    let mut bytes = Vec::new();
-    let result = object.read_to_end(&mut bytes).map(drop);
-    (bytes, result)
 }
 
 /// Where a pack's own index can't be read, the one of all packs serves.

@@ -59,7 +59,7 @@ pub(super) enum EntryError {
     Delta(#[from] delta::DeltaError),
     #[error("it is larger than {0} bytes and stored as a delta")]
     TooLarge(u64),
-    #[error("it is not what its pack was written with")]
+    #[error("{}", super::name::OTHER)]
     Changed,
     #[error("its chain of deltas is a circle")]
     Circle,
@@ -213,10 +213,10 @@ impl Pack {
             return Err(EntryError::Data);
         }
         let size = usize::try_from(header.size).map_err(|_| EntryError::Data)?;
-        out.clear();
         if out.capacity() < size {
             *out = Vec::with_capacity(size);
         }
+        // What was there before is overwritten.
         out.resize(size, 0);
         match inflater.zlib_decompress(deflated, out) {
             Ok(written) if written == size => Ok(()),

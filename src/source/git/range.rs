@@ -13,6 +13,7 @@ use super::bases::Bases;
 use super::graph::{Links, Shards};
 use super::object::{self, Kind, TreeEntry};
 use super::odb::Odb;
+use super::stand_in::Part;
 use crate::blob::ObjectId;
 use crate::provenance::{Origin, Provenance};
 use crate::source::{Sink, Skipped};
@@ -20,8 +21,7 @@ use crate::source::{Sink, Skipped};
 /// The commits of a range, on their way through the object database.
 pub(super) struct Range<'a> {
     odb: &'a Odb,
-    /// Parents before children.
-    commits: &'a [ObjectId],
+    part: &'a Part,
     sink: &'a dyn Sink,
     bases: Shards<Bases>,
     /// Entries of directories that were seen before in the same commit, see [`MOST_AGAIN`].
@@ -32,7 +32,7 @@ pub(super) struct Range<'a> {
 pub(super) struct Brought {
     /// Sorted, each blob under each path once.
     files: Vec<File>,
-    /// The trees from which the range starts: of parents that are not in it.
+    /// The trees from which the range starts: of parents that are not in it, and of what it is to leave out.
     before: Vec<ObjectId>,
 }
 
@@ -50,7 +50,7 @@ impl Brought {
 struct File {
     blob: ObjectId,
     path: BString,
-    /// Position in [`Range::commits`] of the first that brought it.
+    /// Position in [`Part::commits`] of the first that brought it.
     commit: u32,
 }
 
@@ -97,8 +97,8 @@ const MOST_AGAIN: usize = 1_000_000;
 const LONGEST_PATH: usize = 1 << 16;
 
 impl<'a> Range<'a> {
-    pub(super) fn new(odb: &'a Odb, commits: &'a [ObjectId], sink: &'a dyn Sink) -> Self {
-        Self { odb, commits, sink, bases: Shards::new(), again: AtomicUsize::new(0) }
+    pub(super) fn new(odb: &'a Odb, part: &'a Part, sink: &'a dyn Sink) -> Self {
+        Self { odb, part, sink, bases: Shards::new(), again: AtomicUsize::new(0) }
     }
 
     /// Compares each commit with its parents. `links` are those of the commits of the range.
@@ -111,6 +111,7 @@ impl<'a> Range<'a> {
         let tree = |id: &ObjectId| trees.get(id).or_else(|| before.get(id)).copied();
         // In order of history: what is compared next was read just now.
         let mut files: Vec<File> = self
+            .part
             .commits
             .par_iter()
             .enumerate()
@@ -128,9 +129,25 @@ impl<'a> Range<'a> {
             let why = "the same directories stand in each other too often: not all places of findings are told";
             self.sink.skipped(Skipped::new("a tree", why));
         }
-        let mut before: Vec<ObjectId> = before.into_values().collect();
+        // What has gone its own way since the range forks from it may have brought the same.
+        let ends = self.part.without.iter().filter_map(|id| self.tree_of_end(*id));
+        let mut before: Vec<ObjectId> = before.into_values().chain(ends).collect();
         before.sort_unstable();
+        before.dedup();
         Brought { files, before }
+    }
+
+    /// The tree of a commit or, through tags, of what they are of.
+    fn tree_of_end(&self, mut id: ObjectId) -> Option<ObjectId> {
+        // Tags of tags end; a hostile circle of them ends here.
+        for _ in 0..64 {
+            match self.bases.with(|bases| self.odb.read_with(id, bases)) {
+                Ok(Some((Kind::Tag, data))) => id = object::tag_target(&data)?,
+                Ok(Some((Kind::Commit, data))) => return object::commit_links(&data).map(|links| links.tree),
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// The tree of a commit from which the range starts; `None` beyond the boundary of a shallow clone.
@@ -199,7 +216,7 @@ impl<'a> Range<'a> {
     }
 
     fn unread(&self, id: ObjectId, why: &str) {
-        self.sink.skipped(Skipped::new(self.odb.label(id), why));
+        self.odb.unread(id, why, self.sink);
     }
 
     /// The content of an object that must be there; what is wrong with it is noted.
@@ -230,12 +247,12 @@ impl<'a> Range<'a> {
             let files = files.filter(|_| !stood.contains(id));
             let places = places.entry(*id).or_default();
             places.extend(files.map(|file| {
-                let commit = attribution.commit(self.commits[file.commit as usize], true);
+                let commit = attribution.commit(self.part.commits[file.commit as usize], true);
                 let in_head = head.map(|root| self.blob_at(root, &file.path) == Some(*id));
                 Provenance::new(Origin::Commit { commit, path: file.path.clone(), in_head })
             }));
         }
-        for id in self.commits.iter().filter(|id| wanted.contains(*id)) {
+        for id in self.part.commits.iter().filter(|id| wanted.contains(*id)) {
             let origin = Origin::CommitMessage { commit: attribution.commit(*id, true) };
             places.entry(*id).or_default().push(Provenance::new(origin));
         }

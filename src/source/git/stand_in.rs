@@ -31,23 +31,41 @@ struct StandIn {
     objects: PathBuf,
 }
 
-/// The commits of `spec`, anything that `gitrevisions(7)` knows, parents before children and otherwise by committer's clock.
+/// The part of history that a range stands for.
+pub(super) struct Part {
+    /// Parents before children and otherwise by committer's clock.
+    pub(super) commits: Vec<ObjectId>,
+    /// What is left out with all that leads there: commits, or tags of them.
+    pub(super) without: Vec<ObjectId>,
+}
+
+/// The part of history that `spec` stands for, anything that `gitrevisions(7)` knows. Commits that are missing are left out: whoever
+/// reads those that speak of them has to tell.
 ///
 /// # Errors
 /// A sentence that says what is wrong with the range and what to try.
-pub(super) fn commits(spec: &str, original: &Original<'_>) -> Result<Vec<ObjectId>, String> {
+pub(super) fn part(spec: &str, original: &Original<'_>) -> Result<Part, String> {
     if spec.starts_with('-') {
         return Err(no_such(spec, "what begins with a dash is no revision", original));
     }
     let stand_in = StandIn::of(original, spec.contains("@{"))
         .map_err(|error| format!("making a copy of its refs failed: {error}; is there room for temporary files?"))?;
-    let output = stand_in.list(spec).map_err(|error| {
-        format!("running git failed: {error}; a range needs git to be installed, --history all does not")
-    })?;
-    if !output.status.success() {
-        return Err(no_such(spec, &output.stderr.trim().to_str_lossy().replace('\n', " "), original));
-    }
-    Ok(output.stdout.lines().filter_map(ObjectId::from_hex).collect())
+    let ask = |arguments: &[&str]| {
+        let output = stand_in.ask(arguments, spec).map_err(|error| {
+            format!("running git failed: {error}; a range needs git to be installed, --history all does not")
+        })?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(no_such(spec, &output.stderr.trim().to_str_lossy().replace('\n', " "), original))
+    };
+    // Git before 2.44 stops all the same at a commit that is missing.
+    let commits = ask(&["rev-list", "--date-order", "--reverse", "--missing=allow-any"])?;
+    let ends = ask(&["rev-parse", "--revs-only"])?;
+    Ok(Part {
+        commits: commits.lines().filter_map(ObjectId::from_hex).collect(),
+        without: ends.lines().filter_map(|line| ObjectId::from_hex(line.strip_prefix(b"^")?)).collect(),
+    })
 }
 
 fn no_such(spec: &str, said: &str, original: &Original<'_>) -> String {
@@ -84,11 +102,11 @@ impl StandIn {
         Ok(Self { _dir: dir, git_dir, objects })
     }
 
-    fn list(&self, spec: &str) -> io::Result<Output> {
+    fn ask(&self, arguments: &[&str], spec: &str) -> io::Result<Output> {
         let mut command: Command = super::git_command();
         // A commit-graph is a copy of what commits say, and could say something else.
         command.args(["-c", "core.commitGraph=false", "--git-dir"]).arg(&self.git_dir);
-        command.args(["rev-list", "--date-order", "--reverse"]);
+        command.args(arguments);
         command.env("GIT_OBJECT_DIRECTORY", &self.objects).env("GIT_NO_REPLACE_OBJECTS", "1").env("LC_ALL", "C");
         for name in ["GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_NAMESPACE"] {
             command.env_remove(name);

@@ -21,7 +21,9 @@ use super::pack::{EntryError, Header, Pack, Stored};
 use crate::blob::{Content, ObjectId};
 use crate::location::Copied;
 
+mod elsewhere;
 mod memory;
+mod proof;
 
 /// An object as it is handed out.
 pub(super) struct Found<'a, M> {
@@ -51,6 +53,9 @@ pub(super) trait Visitor: Sync {
     /// Whether objects of this kind are looked for at all.
     fn wants_kind(&self, kind: Kind) -> bool;
 
+    /// Whether objects of other kinds have to be what their names stand for, too. They may be what is looked for and have been changed.
+    fn proves_others(&self) -> bool;
+
     /// Whether this object is to be handed out; where it is too large for the user's limit this is the place to say so.
     fn wants(&self, kind: Kind, size: u64, id: ObjectId) -> bool;
 
@@ -59,9 +64,16 @@ pub(super) trait Visitor: Sync {
 
     /// An object that is there and could not be read.
     fn failed(&self, id: ObjectId, why: &str);
+}
 
-    /// Another one, after so many that it is not told of.
-    fn unread(&self, id: ObjectId);
+/// What is held against entries before they are handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    Nothing,
+    /// The checksums that the index has of entries as they stand in the pack.
+    Checksums,
+    /// The hashes of what comes out.
+    Names,
 }
 
 /// One pack on its way to a visitor. Entries are named by their rank in order of offset.
@@ -71,10 +83,9 @@ pub(super) struct Walk<'a, V> {
     first_number: u32,
     visitor: &'a V,
     families: Families,
+    by_name: bool,
     /// Bytes of bases that are kept at present, of those that count.
     held: AtomicUsize,
-    /// How many entries could not be read.
-    failed: AtomicUsize,
     /// Objects that are large by [`Limits::large`](super::limits::Limits) are in the memory of one thread at a time.
     turn: Mutex<()>,
 }
@@ -100,19 +111,22 @@ const LARGE_PART: u32 = 256;
 const MOST_WAITING: usize = 2;
 
 impl<'a, V: Visitor> Walk<'a, V> {
-    /// `positions` are the places in the pack's index of the objects that are to be handed out: all, if there are none given. Whether
-    /// entries are what the index was made for is looked at when `check` says so.
+    /// What is handed out is what is in `families` of this pack.
     pub(super) fn new(
         odb: &'a Odb,
         pack: &'a Pack,
         first_number: u32,
-        positions: Option<&[u32]>,
-        check: bool,
+        families: Families,
+        check: Check,
         visitor: &'a V,
     ) -> Self {
-        let families = Families::of(pack, positions, check);
-        let (held, failed, turn) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
-        Self { odb, pack, first_number, visitor, families, held, failed, turn }
+        let (by_name, held) = (check == Check::Names, AtomicUsize::new(0));
+        Self { odb, pack, first_number, visitor, families, by_name, held, turn: Mutex::default() }
+    }
+
+    /// The families, to walk them again.
+    pub(super) fn into_families(self) -> Families {
+        self.families
     }
 
     /// Walks every family. Objects for which `is_first` says no were handed out from an earlier pack: they serve as bases only.
@@ -142,7 +156,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
         work: Work<'_, 'scope>,
     ) {
         let object = problem.map_or_else(|| self.root(root, worker, work.is_first), Err);
-        let object = object.unwrap_or_else(|error| self.found_elsewhere(root, &error, worker, work.is_first));
+        let object = object.unwrap_or_else(|error| self.found_elsewhere(root, error, worker, work.is_first));
         if let Some(base) = object {
             self.descend(self.frame(root, base), worker, work);
         }
@@ -176,7 +190,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
             if is_last {
                 self.drop_frame(frames.pop(), worker);
             }
-            let made = made.map_or_else(|error| self.found_elsewhere(child, &error, worker, work.is_first), Some);
+            let made = made.map_or_else(|error| self.found_elsewhere(child, error, worker, work.is_first), Some);
             let frame = made.map(|base| self.frame(child, base));
             if self.children(child).is_empty() {
                 self.drop_frame(frame, worker);
@@ -205,42 +219,12 @@ impl<'a, V: Visitor> Walk<'a, V> {
             return Err(EntryError::Base("further up its chain of deltas".to_owned()));
         };
         let bytes = self.rebuilt(rank, old, worker)?;
+        if base.is_doubtful || self.by_name {
+            self.prove(rank, base.kind, &bytes, is_first)?;
+        }
         let made_of = base.memory.as_ref().map(|memory| (memory, worker.copies.as_slice()));
         let memory = self.hand_out(rank, base.kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), made_of);
-        Ok(Base { kind: base.kind, bytes: Kept::Here(bytes), memory })
-    }
-
-    /// An object that can't be read where it is: from another pack or a file, or not at all, which is told. What was changed is read
-    /// here, too, if it stands nowhere else: it is told, but may still be what it was.
-    fn found_elsewhere<'w>(
-        &'w self,
-        rank: u32,
-        why: &EntryError,
-        worker: &mut Worker<'w>,
-        is_first: &dyn Fn(&[u8]) -> bool,
-    ) -> Option<Base<V::Memory>> {
-        let position = self.families.entries[rank as usize].position();
-        let mut read = position.and_then(|position| {
-            let id = self.pack.index().id(position);
-            self.slowly(worker, |most| self.odb.read_elsewhere(id, self.pack, most)).ok()
-        });
-        if read.is_none() {
-            self.failed(rank, why, is_first);
-            let is_here = matches!(why, EntryError::Changed);
-            let here = |most| self.odb.read_at(self.pack, self.offset(rank), most);
-            read = is_here.then(|| self.slowly(worker, here).ok()).flatten();
-            read = read.filter(|(kind, _)| self.visitor.wants_kind(*kind));
-        }
-        let Some((kind, bytes)) = read else {
-            // Nothing can be made of it, but what should be may stand elsewhere, too.
-            let never = Base { kind: Kind::Blob, bytes: Kept::Never, memory: None };
-            return (!self.children(rank).is_empty()).then_some(never);
-        };
-        if !self.visitor.wants_kind(kind) {
-            return None;
-        }
-        let memory = self.hand_out(rank, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), None);
-        Some(Base { kind, bytes: Kept::Here(bytes), memory })
+        Ok(self.base(rank, base.kind, Kept::Here(bytes), memory))
     }
 
     /// Decodes and hands out the first of a family.
@@ -252,17 +236,20 @@ impl<'a, V: Visitor> Walk<'a, V> {
     ) -> Result<Root<V::Memory>, EntryError> {
         let header = self.pack.header(self.offset(root))?;
         match header.stored {
-            Stored::Whole(kind) if !self.visitor.wants_kind(kind) => Ok(None),
+            Stored::Whole(kind) if self.is_passed_over(kind) => Ok(None),
             Stored::Whole(kind) => self.whole(root, kind, &header, worker, is_first),
             Stored::OnObject(id) => {
                 let read = self.slowly(worker, |most| self.odb.read_up_to(id, most))?;
                 let (kind, base) = read.ok_or_else(|| EntryError::Base(id.to_string()))?;
-                if !self.visitor.wants_kind(kind) {
+                if self.is_passed_over(kind) {
                     return Ok(None);
                 }
                 let bytes = self.rebuilt(root, &base, worker)?;
+                if self.by_name {
+                    self.prove(root, kind, &bytes, is_first)?;
+                }
                 let memory = self.hand_out(root, kind, bytes.len() as u64, is_first, Content::Bytes(&bytes), None);
-                Ok(Some(Base { kind, bytes: Kept::Here(bytes), memory }))
+                Ok(Some(self.base(root, kind, Kept::Here(bytes), memory)))
             }
             Stored::OnOffset(offset) => Err(EntryError::Base(format!("at offset {offset} of the pack"))),
         }
@@ -283,15 +270,17 @@ impl<'a, V: Visitor> Walk<'a, V> {
         // What else than a blob has to be read as a whole.
         let is_content = kind == Kind::Blob && !is_base;
         if header.size > limits.largest || is_content && header.size > limits.large {
-            let mut stream = self.pack.stream(header)?;
-            self.hand_out(root, kind, header.size, is_first, Content::Stream(&mut stream), None);
-            return Ok(is_base.then_some(Base { kind, bytes: Kept::Never, memory: None }));
+            self.hand_out_stream(root, kind, header, is_first)?;
+            return Ok(is_base.then(|| self.base(root, kind, Kept::Never, None)));
         }
         self.take_turn(header.size, worker);
         let mut bytes = worker.spare.pop().unwrap_or_default();
         self.inflate(root, header, &mut worker.inflater, &mut bytes)?;
+        if self.by_name {
+            self.prove(root, kind, &bytes, is_first)?;
+        }
         let memory = self.hand_out(root, kind, header.size, is_first, Content::Bytes(&bytes), None);
-        Ok(Some(Base { kind, bytes: Kept::Here(bytes), memory }))
+        Ok(Some(self.base(root, kind, Kept::Here(bytes), memory)))
     }
 
     /// Makes an object out of its base.
@@ -332,6 +321,11 @@ impl<'a, V: Visitor> Walk<'a, V> {
         self.pack.inflate(header, end, inflater, out)
     }
 
+    /// What others are made of; one of which the index does not know has nothing to be held against.
+    fn base(&self, rank: u32, kind: Kind, bytes: Kept, memory: Option<V::Memory>) -> Base<V::Memory> {
+        Base { kind, bytes, memory, is_doubtful: self.id(rank).is_none() }
+    }
+
     fn hand_out<'o>(
         &self,
         rank: u32,
@@ -354,33 +348,17 @@ impl<'a, V: Visitor> Walk<'a, V> {
         self.families.children(rank)
     }
 
+    /// The object that an entry is, unless it is read as a base only.
+    fn id(&self, rank: u32) -> Option<ObjectId> {
+        self.families.entries[rank as usize].position().map(|position| self.pack.index().id(position))
+    }
+
     fn offset(&self, rank: u32) -> u64 {
         self.families.entries[rank as usize].offset
     }
 
     fn until(&self, rank: u32) -> u64 {
         families::until(self.pack, &self.families.entries, rank)
-    }
-
-    /// Tells of an object that can't be read. One that an earlier pack holds, too, was read or told of there; an entry that nobody
-    /// asked for is a base, and what is made of it is told of.
-    fn failed(&self, rank: u32, error: &EntryError, is_first: &dyn Fn(&[u8]) -> bool) {
-        let position = self.families.entries[rank as usize].position();
-        let Some(id) = position.map(|position| self.pack.index().id(position)).filter(|id| is_first(id.as_bytes()))
-        else {
-            return;
-        };
-        let pack = self.pack.path().display();
-        match self.failed.fetch_add(1, Ordering::Relaxed).cmp(&self.odb.limits.told) {
-            std::cmp::Ordering::Less => self.visitor.failed(id, &format!("{error}, in {pack}; `git fsck` tells more")),
-            std::cmp::Ordering::Equal => {
-                let why = format!(
-                    "{error}, in {pack}, as others there that are not told of one by one; `git fsck` tells all"
-                );
-                self.visitor.failed(id, &why);
-            }
-            std::cmp::Ordering::Greater => self.visitor.unread(id),
-        }
     }
 }
 

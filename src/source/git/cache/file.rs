@@ -32,7 +32,7 @@ impl Reader {
         fs::metadata(path)?;
         let (mut file, _) = open_regular(path, Links::Follow).map_err(io::Error::other)?;
         if !is_own(&file, path)? {
-            return Err(bad("it belongs to another user, or its directory does"));
+            return Err(bad("it belongs to another user"));
         }
         let size = file.metadata()?.len();
         let mut table = Vec::new();
@@ -93,13 +93,13 @@ pub(super) fn write(path: &Path, sections: [&[u8]; SECTIONS]) -> io::Result<()> 
     Ok(())
 }
 
-/// Whether a file is of the user who runs this program: what somebody else wrote might hide what there is to find. Where no file can
-/// be made to compare it with there is no telling.
+/// Whether a file is of the user who runs this program: what somebody else wrote might hide what there is to find. A file that is made
+/// tells who that is, best beside the other: some file systems give files of one user to another one.
 #[cfg(unix)]
 fn is_own(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let probe = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")));
-    let own = probe.and_then(|probe| fs::metadata(probe.path()));
+    let own = probe.and_then(|probe| fs::metadata(probe.path())).or_else(|_| tempfile::tempfile()?.metadata());
     Ok(own.is_ok_and(|own| own.uid() == file.metadata().map_or(u32::MAX, |found| found.uid())))
 }
 

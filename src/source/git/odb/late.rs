@@ -2,6 +2,7 @@
 //! whole yet, or no longer.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
@@ -23,6 +24,11 @@ pub(super) struct Late {
 
 /// Packs are not listed again after it was in vain so often.
 const MOST_IN_VAIN: usize = 16;
+
+/// Whether git is writing a pack, or was when it was stopped: what is in it is somewhere else, too. It gets its own name at last.
+fn is_in_the_making(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".tmp-"))
+}
 
 impl Odb {
     /// A pack that holds an object and was not there when the others were opened, and where in it.
@@ -72,6 +78,7 @@ impl Odb {
         }
         let index = match index {
             Ok(index) => index,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_in_the_making(path) => return None,
             Err(error) => return Some(unread(path, &error)),
         };
         let lost = (0..index.len()).filter(|position| !self.contains(index.id(*position))).count();

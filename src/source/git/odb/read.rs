@@ -1,5 +1,5 @@
 //! Single objects by their ids: where they lie, and up the chain of deltas from what they are made of. Slow beside the walk over a pack,
-//! and more stubborn: what can't be read in one place is looked for in the others, as git does.
+//! and more stubborn: what can't be read in one place, or is another object there, is looked for in the others, as git does.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use crate::source::git::bases::{Bases, Decoded};
 use crate::source::git::delta;
 use crate::source::git::limits::Limits;
 use crate::source::git::loose;
+use crate::source::git::name;
 use crate::source::git::object::Kind;
 use crate::source::git::pack::{EntryError, Header, Pack, Stored};
 
@@ -133,7 +134,7 @@ impl Odb {
         };
         let pack = &self.packs[n];
         let offset = pack.index().offset(position).ok_or(EntryError::Header);
-        match offset.and_then(|offset| self.read_packed(pack, offset, reading, depth)) {
+        match offset.and_then(|offset| self.read_named(id, pack, offset, reading, depth)) {
             Err(error @ (EntryError::TooLarge(_) | EntryError::TooMuch)) => Err(error),
             Err(error) => self.elsewhere(id, pack, reading, depth).map_err(|_| error).map(Some),
             read => read.map(Some),
@@ -153,10 +154,13 @@ impl Odb {
         }
         let others = self.packs.iter().filter(|pack| !std::ptr::eq(*pack, not_in));
         for (pack, offset) in others.filter_map(|pack| Some((pack, pack.find(id)?))) {
-            match self.read_packed(pack, offset, reading, depth + 1) {
+            match self.read_named(id, pack, offset, reading, depth + 1) {
                 Err(error @ EntryError::TooLarge(_)) => problem = error,
                 Err(_) => {}
-                read => return read,
+                Ok(object) => {
+                    self.told.copy(id);
+                    return Ok(object);
+                }
             }
         }
         let loose = match self.read_loose(id, reading) {
@@ -164,14 +168,37 @@ impl Odb {
             loose => loose,
         };
         match loose {
-            Ok(Some(object)) => Ok(object),
+            Ok(Some(object)) => {
+                self.told.copy(id);
+                Ok(object)
+            }
             Err(error @ EntryError::TooLarge(_)) => Err(error),
             _ => Err(problem),
         }
     }
 
     fn late_or_none(&self, id: ObjectId, reading: &mut Reading<'_>, depth: u32) -> Result<Option<Decoded>, EntryError> {
-        self.late(id).map(|(pack, offset)| self.read_packed(&pack, offset, reading, depth)).transpose()
+        self.late(id).map(|(pack, offset)| self.read_named(id, &pack, offset, reading, depth)).transpose()
+    }
+
+    /// An object out of a pack, held against its name.
+    fn read_named(
+        &self,
+        id: ObjectId,
+        pack: &Pack,
+        offset: u64,
+        reading: &mut Reading<'_>,
+        depth: u32,
+    ) -> Result<Decoded, EntryError> {
+        let (kind, bytes) = self.read_packed(pack, offset, reading, depth)?;
+        let place = (pack.number(), offset);
+        if !reading.bases.is_proven(place, id) {
+            if !name::is_of(id, kind, &bytes) {
+                return Err(EntryError::Changed);
+            }
+            reading.bases.prove(place, id);
+        }
+        Ok((kind, bytes))
     }
 
     fn read_loose(&self, id: ObjectId, reading: &Reading<'_>) -> Result<Option<Decoded>, EntryError> {
@@ -184,7 +211,8 @@ impl Odb {
                     self.spend(object.size)?;
                     let mut bytes = Vec::new();
                     object.read_to_end(&mut bytes).map_err(|_| EntryError::Data)?;
-                    Ok((object.kind, Arc::new(bytes)))
+                    let is_named = name::is_of(id, object.kind, &bytes);
+                    if is_named { Ok((object.kind, Arc::new(bytes))) } else { Err(EntryError::Changed) }
                 }),
             };
             match read {

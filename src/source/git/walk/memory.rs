@@ -8,6 +8,7 @@ use libdeflater::Decompressor;
 
 use super::{Visitor, Walk};
 use crate::location::Copied;
+use crate::source::git::name;
 use crate::source::git::object::Kind;
 use crate::source::git::odb::Most;
 use crate::source::git::pack::EntryError;
@@ -36,6 +37,8 @@ pub(super) struct Base<M> {
     pub(super) kind: Kind,
     pub(super) bytes: Kept,
     pub(super) memory: Option<M>,
+    /// Whether they may be others than its name stands for: then what is made of it is held against its own.
+    pub(super) is_doubtful: bool,
 }
 
 /// The bytes of a base.
@@ -96,8 +99,12 @@ impl<V: Visitor> Walk<'_, V> {
         worker: &mut Worker<'w>,
     ) -> Result<(), EntryError> {
         if let Some(base) = Arc::get_mut(&mut frame.base).filter(|base| matches!(base.bytes, Kept::LetGo)) {
-            let offset = self.offset(frame.rank);
-            let (_, bytes) = self.slowly(worker, |most| self.odb.read_at(self.pack, offset, most))?;
+            let (offset, id) = (self.offset(frame.rank), self.id(frame.rank));
+            let (kind, mut bytes) = self.slowly(worker, |most| self.odb.read_at(self.pack, offset, most))?;
+            // It was read from elsewhere, then, or what it is made of was.
+            if let Some(id) = id.filter(|id| !base.is_doubtful && !name::is_of(*id, kind, &bytes)) {
+                (_, bytes) = self.slowly(worker, |most| self.odb.read_elsewhere(id, self.pack, most))?;
+            }
             base.bytes = Kept::Here(bytes);
             self.held.fetch_add(base.bytes.counted(), Ordering::Relaxed);
         }
