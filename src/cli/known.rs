@@ -200,10 +200,10 @@ pub(super) fn name(file: &Path) -> String {
 pub(super) fn read_own(file: &Path) -> Result<Option<String>> {
     let name = file.display();
     let failed = || format!("reading {name} failed");
+    // What lies in a directory that nobody may look into the scan tells as unread.
+    let absent = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory, io::ErrorKind::PermissionDenied];
     let metadata = match fs::symlink_metadata(file) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
+        Err(error) if absent.contains(&error.kind()) => return Ok(None),
         metadata => metadata.with_context(failed)?,
     };
     if !metadata.is_file() {
