@@ -9,8 +9,12 @@ use clap::Parser;
 
 mod accounts;
 mod args;
+#[cfg(feature = "git")]
+mod environment;
 mod exit;
 mod explain;
+#[cfg(feature = "git")]
+mod hook;
 #[cfg(feature = "git")]
 mod interrupt;
 mod lists;
@@ -34,6 +38,8 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
+        #[cfg(feature = "git")]
+        Command::Hook(args) => hook::run(&args),
     };
     match done {
         Ok(exit) => exit.into(),

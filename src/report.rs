@@ -26,10 +26,12 @@ mod places;
 mod samples;
 mod sanitize;
 mod sarif;
+mod stopped;
 mod text;
 mod units;
 
 pub use self::sanitize::visible as sanitize;
+pub use self::stopped::{Occasion, stopped};
 pub use self::units::plural;
 
 /// The shape a report is written in.

@@ -222,7 +222,7 @@ impl Page<'_> {
 }
 
 /// What a finding is called by: its id or, if it has none and needs none, the start of it; what others issued, by its rule.
-fn name_of(finding: &Finding) -> String {
+pub(super) fn name_of(finding: &Finding) -> String {
     match (finding.access_key_id, finding.secrets.first()) {
         (Some(id), _) => id.to_string(),
         (None, Some((SecretKind::SecretAccessKey | SecretKind::SessionToken | SecretKind::SesSmtpPassword, _))) => {
@@ -271,7 +271,7 @@ fn described(place: &Place<'_>) -> String {
 }
 
 /// As a person would point at it, with its line.
-fn spot(occurrence: &Occurrence) -> String {
+pub(super) fn spot(occurrence: &Occurrence) -> String {
     let Provenance { origin, member } = &occurrence.provenance;
     let line = occurrence.point.line;
     let member = member.as_ref().map_or(String::new(), |member| format!("!{}", visible(&lossless(member))));

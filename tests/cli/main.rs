@@ -5,8 +5,10 @@
 mod asks;
 mod bad_input;
 mod cache;
+mod hook;
 mod range;
 mod rules;
 mod scan;
+mod staged;
 mod support;
 mod torture;
