@@ -12,8 +12,12 @@ mod args;
 mod baseline;
 #[cfg(feature = "git")]
 mod ci;
+#[cfg(feature = "git")]
+mod environment;
 mod exit;
 mod explain;
+#[cfg(feature = "git")]
+mod hook;
 #[cfg(feature = "git")]
 mod interrupt;
 mod known;
@@ -42,6 +46,8 @@ pub fn main() -> ExitCode {
         Command::Baseline(args) => baseline::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
+        #[cfg(feature = "git")]
+        Command::Hook(args) => hook::run(&args),
     };
     match done {
         Ok(exit) => exit.into(),

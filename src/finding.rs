@@ -117,8 +117,21 @@ pub struct Hit {
     pub secrets: Vec<(SecretKind, Secret)>,
     /// The place.
     pub occurrence: Occurrence,
+    /// Where its id and its secrets stand, where it matters which lines are new.
+    pub parts: Vec<Part>,
     /// What the place must be like for it to be a hit at all; asked before hits are grouped.
     pub terms: Terms,
+}
+
+/// Where an id or a secret stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its first character.
+    pub point: Point,
+    /// The same in bytes from the start of the blob.
+    pub offset: u64,
+    /// The lines that it stands on.
+    pub lines: std::ops::Range<u64>,
 }
 
 impl Hit {

@@ -1,5 +1,7 @@
 //! Positions inside a blob. Lines and columns are worked out for hits only, never for all bytes.
 
+use std::ops::Range;
+
 use bstr::ByteSlice;
 
 /// A half-open range of bytes from the start of the blob.
@@ -47,6 +49,34 @@ pub struct Copied {
     pub to: usize,
     /// How many they are.
     pub len: usize,
+}
+
+/// Some of the lines of a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineSet {
+    /// In order, none empty, none touching another.
+    ranges: Vec<Range<u64>>,
+}
+
+impl LineSet {
+    /// Adds lines behind those that are in it.
+    pub fn add(&mut self, lines: Range<u64>) {
+        if !lines.is_empty() {
+            self.ranges.push(lines);
+        }
+    }
+
+    /// Whether one of these lines is in it.
+    pub fn touches(&self, lines: Range<u64>) -> bool {
+        self.first_in(lines).is_some()
+    }
+
+    /// The first of these lines that is in it.
+    pub fn first_in(&self, lines: Range<u64>) -> Option<u64> {
+        let at = self.ranges.partition_point(|range| range.end <= lines.start);
+        let first = self.ranges.get(at)?.start.max(lines.start);
+        (first < lines.end).then_some(first)
+    }
 }
 
 /// Line and column, both from 1; columns count Unicode characters (an invalid byte counts as one).
@@ -130,6 +160,16 @@ mod tests {
         assert_eq!(lines.point(8, false), Point { line: 9, column: 2 });
         assert_eq!(lines.point(4, true), Point { line: 8, column: 1 });
         assert_eq!(lines.point(0, false), Point { line: 7, column: 1 });
+    }
+
+    #[test]
+    fn lines_are_in_a_set_or_not() {
+        let mut lines = LineSet::default();
+        [3..5, 5..5, 9..10].into_iter().for_each(|range| lines.add(range));
+        let inside: Vec<u64> = (0..12).filter(|line| lines.touches(*line..line + 1)).collect();
+        assert_eq!(inside, [3, 4, 9]);
+        assert_eq!([lines.first_in(4..20), lines.first_in(5..20), lines.first_in(5..9)], [Some(4), Some(9), None]);
+        assert!(!lines.touches(4..4));
     }
 
     #[test]

@@ -31,11 +31,13 @@ mod places;
 mod samples;
 mod sanitize;
 mod sarif;
+mod stopped;
 mod text;
 mod units;
 mod words;
 
 pub use self::sanitize::visible as sanitize;
+pub use self::stopped::{Occasion, stopped};
 pub use self::units::plural;
 
 /// The shape a report is written in.

@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::blob::{Blob, ObjectId};
-use crate::location::Mark;
+use crate::location::{LineSet, Mark};
 use crate::provenance::Provenance;
 
 pub mod archive;
 #[cfg(feature = "git")]
 pub mod git;
+pub mod message;
 pub mod stdin;
 pub mod tree;
 
@@ -78,6 +79,21 @@ pub trait Sink: Sync {
     fn max_size(&self) -> Option<u64>;
 }
 
+/// What stood at a place before, of which a source tells only what is new.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing, as far as the source knows: all that is there now is new.
+    #[default]
+    Nothing,
+    /// A text.
+    Text {
+        /// All of it.
+        old: Vec<u8>,
+        /// The lines that have come to it since.
+        added: LineSet,
+    },
+}
+
 /// Where bytes come from.
 pub trait Source: Sync {
     /// Hands every blob to `sink`, from the threads of the current rayon pool.
@@ -91,5 +107,10 @@ pub trait Source: Sync {
     /// missing on the way goes to the sink.
     fn attribute(&self, _ids: &HashSet<ObjectId>, _sink: &dyn Sink) -> HashMap<ObjectId, Vec<Provenance>> {
         HashMap::new()
+    }
+
+    /// What stood before where something was found, if only what is new is to be told. `at` is a place that was handed out.
+    fn before(&self, _at: &Provenance) -> Standing {
+        Standing::Nothing
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use self::fresh::{Parts, fresh};
 use self::window::Window;
 use crate::blob::{Blob, Content, Lineage, ObjectId};
 use crate::engine::{Scan, Scanner};
@@ -18,6 +19,7 @@ use crate::source::archive;
 use crate::source::{Sink, Skipped, Source, Taken};
 
 mod content;
+mod fresh;
 mod window;
 
 /// Limits of a sweep.
@@ -102,22 +104,14 @@ pub fn run(
         .thread_name(|n| format!("keysweep-{n}"))
         .build()
         .map_err(|source| ThreadError { jobs: options.jobs, source })?;
-    let sweep = Sweep {
-        scanner,
-        options,
-        progress,
-        hits: Mutex::default(),
-        skipped: Mutex::default(),
-        known: AtomicU64::new(0),
-        notes: Mutex::default(),
-    };
+    let sweep = Sweep::new(scanner, options, progress);
     let mut hits = Vec::new();
     for source in sources {
         if let Err(error) = pool.install(|| source.visit(&sweep)) {
             sweep.skipped(error.into());
         }
         let found = std::mem::take(&mut *sweep.hits.lock().unwrap_or_else(PoisonError::into_inner));
-        hits.extend(pool.install(|| attributed(found, source.as_ref(), &sweep)));
+        hits.extend(pool.install(|| fresh(attributed(found, source.as_ref(), &sweep), source.as_ref(), &sweep)));
         hits.retain(|hit| place::holds(&hit.terms, &hit.occurrence.provenance));
     }
     let mut skipped = sweep.skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -230,7 +224,12 @@ impl Sink for Sweep<'_> {
     }
 }
 
-impl Sweep<'_> {
+impl<'a> Sweep<'a> {
+    fn new(scanner: &'a Scanner, options: &'a Options, progress: &'a Progress) -> Self {
+        let (hits, skipped, notes) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { scanner, options, progress, hits, skipped, known: AtomicU64::new(0), notes }
+    }
+
     /// Where a blob may hold something, if that saves work on it or on what will be made of it.
     fn marks(&self, blob: &Blob<'_>) -> Option<Vec<Mark>> {
         let Content::Bytes(bytes) = blob.content else {
@@ -252,6 +251,7 @@ impl Sweep<'_> {
             return Vec::new();
         }
         let secrets = snippet::secrets_of(&matches);
+        let parts = Parts::of(at, window, &matches);
         let mut lines = Lines::new(window.bytes, window.start);
         let hits: Vec<Hit> = matches
             .iter()
@@ -264,6 +264,7 @@ impl Sweep<'_> {
                     access_key_id: found.access_key_id,
                     terms: found.terms.clone(),
                     secrets: found.secrets.iter().map(|s| (s.kind, s.secret.clone())).collect(),
+                    parts: parts.of_match(found),
                     occurrence: Occurrence {
                         provenance: at.clone(),
                         point,

@@ -1,5 +1,7 @@
 //! What can be typed, and nothing of what it does.
 
+#[cfg(feature = "git")]
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -11,7 +13,9 @@ use super::accounts::AccountArg;
 #[cfg(feature = "git")]
 use super::ci::CiPlan;
 use crate::engine::rule::Pack;
-use crate::report::Format;
+use crate::report::{Format, Occasion};
+#[cfg(feature = "git")]
+use crate::source::git::Push;
 
 mod baseline;
 
@@ -36,6 +40,9 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Show or check the rules that say what a credential looks like
     Rules(RulesArgs),
+    /// Let git run keysweep before each commit or push: install, take away or show its hooks
+    #[cfg(feature = "git")]
+    Hook(HookArgs),
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +82,31 @@ pub(super) struct ScanArgs {
     #[cfg(feature = "git")]
     #[arg(skip)]
     pub(super) ci_plan: CiPlan,
+
+    /// Only what the next commit adds to HEAD: the lines that are staged, as git will commit them, and not the files on disk
+    ///
+    /// For a hook before each commit; `keysweep hook install` makes one. TARGET is any directory of the working tree, and all of its
+    /// index is looked at. In a hook it is the index that git names, also for `git commit -a`. With nothing staged the exit code is 0.
+    #[cfg(feature = "git")]
+    #[arg(long, conflicts_with_all = ["history", "since", "cache", "respect_gitignore"])]
+    pub(super) staged: bool,
+
+    /// Only the message of a commit, in the file that git gives a commit-msg hook
+    ///
+    /// Lines of comments, and what stands below the line with the scissors, are no part of it.
+    #[cfg(feature = "git")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["staged", "history", "since", "cache", "respect_gitignore"])]
+    pub(super) commit_msg: Option<PathBuf>,
+
+    /// What a push brings, for the hook that told of it.
+    #[cfg(feature = "git")]
+    #[arg(skip)]
+    pub(super) push: Option<Push>,
+
+    /// What is stopped by what is found: told so instead of in a report.
+    #[cfg(feature = "git")]
+    #[arg(skip)]
+    pub(super) occasion: Option<Occasion>,
 
     /// Remember here what has been scanned of whole histories, and read only what is new the next time
     ///
@@ -170,6 +202,22 @@ impl ScanArgs {
         false
     }
 
+    /// It is about a commit or a push, which may well bring nothing that could be scanned, or the user asked for what is new and nothing is.
+    pub(super) fn may_be_empty(&self) -> bool {
+        #[cfg(feature = "git")]
+        return self.staged || self.commit_msg.is_some() || self.push.is_some() || self.is_nothing_new();
+        #[cfg(not(feature = "git"))]
+        return false;
+    }
+
+    /// What is stopped by what is found, if a hook asks.
+    pub(super) fn occasion(&self) -> Option<Occasion> {
+        #[cfg(feature = "git")]
+        return self.occasion;
+        #[cfg(not(feature = "git"))]
+        return None;
+    }
+
     /// What wants to read standard input, in words.
     pub(super) fn readers_of_stdin(&self) -> Vec<&'static str> {
         let is_stdin = |path: &PathBuf| path == Path::new("-");
@@ -243,6 +291,69 @@ pub(super) enum RulesCommand {
         /// Rule files to check instead of the built-in rules, in keysweep's own format or that of gitleaks
         files: Vec<PathBuf>,
     },
+}
+
+/// Hooks of git that keysweep has something to do for.
+#[cfg(feature = "git")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum HookType {
+    /// Before a commit: what is staged
+    PreCommit,
+    /// Before a commit: its message
+    CommitMsg,
+    /// Before a push: all commits that the other side does not have
+    PrePush,
+    /// On a server, before a push is accepted
+    PreReceive,
+}
+
+#[cfg(feature = "git")]
+#[derive(Debug, Args)]
+pub(super) struct HookArgs {
+    #[command(subcommand)]
+    pub(super) command: HookCommand,
+}
+
+#[cfg(feature = "git")]
+#[derive(Debug, Subcommand)]
+pub(super) enum HookCommand {
+    /// Put hooks where git looks for them; what is there already is kept, and run first
+    ///
+    /// Works beside hooks of your own, husky, core.hooksPath and the pre-commit framework. Installed again, it changes nothing.
+    Install(HookTypes),
+    /// Take the hooks away, and put back what was there before
+    Uninstall(HookTypes),
+    /// Say which hooks there are
+    Status(HookTypes),
+    /// What the hooks run
+    #[command(hide = true)]
+    Run(HookRun),
+}
+
+#[cfg(feature = "git")]
+#[derive(Debug, Args)]
+pub(super) struct HookTypes {
+    /// Which hooks; repeat it [default: pre-commit, commit-msg and pre-push; in a bare repository pre-receive]
+    #[arg(long = "type", value_name = "TYPE", value_enum, action = ArgAction::Append)]
+    pub(super) types: Vec<HookType>,
+
+    /// A directory of the repository
+    #[arg(value_name = "REPOSITORY", default_value = ".")]
+    pub(super) repository: PathBuf,
+}
+
+#[cfg(feature = "git")]
+#[derive(Debug, Args)]
+pub(super) struct HookRun {
+    /// The hook
+    #[arg(value_enum)]
+    pub(super) hook: HookType,
+
+    #[command(flatten)]
+    pub(super) rules: RuleFiles,
+
+    /// What git gives the hook
+    pub(super) given: Vec<OsString>,
 }
 
 fn pack(name: &str) -> Result<Pack, String> {

@@ -44,6 +44,9 @@ pub(super) fn write(report: &Report<'_>, args: &ScanArgs, files: Vec<OutputFile>
             .and_then(|()| Ok(file.file.persist(&file.path)?))
             .with_context(|| format!("writing the report file {} failed", file.path.display()))?;
     }
+    if let Some(occasion) = args.occasion() {
+        return report::stopped(report, occasion, &mut io::stderr().lock()).context("saying why it stops failed");
+    }
     let Some(format) = args.format.or((!args.quiet).then_some(Format::Text)) else {
         return Ok(());
     };

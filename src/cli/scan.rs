@@ -54,7 +54,8 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     };
     output::write(&report, args, files)?;
     // A scan of nothing is not what --allow-incomplete allows.
-    let allowed = args.allow_incomplete && outcome.tally.bytes + outcome.tally.known > 0;
+    let is_any = args.may_be_empty() || outcome.tally.bytes + outcome.tally.known > 0;
+    let allowed = args.allow_incomplete && is_any;
     tell(args, &outcome, seconds, allowed);
     let failing = outcome.findings.iter().filter(|finding| exit::counts(finding, args.known.fail_on)).count();
     Ok(Exit::of(failing, complete || allowed, args.exit_code))
@@ -69,13 +70,13 @@ pub(super) struct Swept {
 /// Takes all targets through the engine.
 pub(super) fn sweep(args: &ScanArgs) -> Result<Swept> {
     let (scanner, digest) = scanner(args)?;
-    let options = options(args);
     let found = targets::open(args, digest)?;
+    let options = options(args, found.are_few);
     let progress = Arc::new(Progress::default());
     let bar = Bar::start(progress.clone(), args.quiet);
     let mut outcome = sweep::run(&found.sources, &scanner, &options, &progress)?;
     drop(bar);
-    complete_tally(&mut outcome, found.skipped, args.is_nothing_new());
+    complete_tally(&mut outcome, found.skipped, args.may_be_empty());
     Ok(Swept { outcome, scanner })
 }
 
@@ -134,21 +135,23 @@ fn scanner(args: &ScanArgs) -> Result<(Scanner, [u8; 32])> {
     Ok((Scanner::only(ids), digest.finalize().into()))
 }
 
-fn options(args: &ScanArgs) -> Options {
+/// Starting threads takes longer than reading a few blobs.
+fn options(args: &ScanArgs, are_few: bool) -> Options {
     let defaults = Options::default();
+    let jobs = if are_few { 1 } else { defaults.jobs };
     Options {
-        jobs: args.jobs.map_or(defaults.jobs, usize::from),
+        jobs: args.jobs.map_or(jobs, usize::from),
         max_file_size: args.max_file_size,
         archive_depth: args.archive_depth,
         ..defaults
     }
 }
 
-/// Adds what was skipped before the sweep began; a sweep of nothing is no clean bill of health either.
-fn complete_tally(outcome: &mut Outcome, skipped: Vec<Skipped>, is_nothing_new: bool) {
+/// Adds what was skipped before the sweep began; a sweep of nothing is no clean bill of health either, but where there may be nothing.
+fn complete_tally(outcome: &mut Outcome, skipped: Vec<Skipped>, may_be_empty: bool) {
     let tally = &mut outcome.tally;
     tally.skipped.extend(skipped);
-    if tally.bytes == 0 && tally.known == 0 && tally.skipped.is_empty() && !is_nothing_new {
+    if !may_be_empty && tally.bytes == 0 && tally.known == 0 && tally.skipped.is_empty() {
         tally.skipped.push(Skipped::new("the target", "it is empty: nothing was scanned; is it the right one?"));
     }
     tally.skipped.sort();

@@ -7,15 +7,25 @@ use anyhow::Result;
 
 use super::args::ScanArgs;
 #[cfg(feature = "git")]
+use super::environment;
+#[cfg(feature = "git")]
+use super::hook;
+#[cfg(feature = "git")]
 use super::interrupt;
 use super::output;
 #[cfg(feature = "git")]
-use crate::source::git::{History, Revisions, cache, mirror};
+use crate::source::git::{History, Limits, Push, Revisions, Staged, Surroundings, cache, mirror};
+#[cfg(feature = "git")]
+use crate::source::message::Message;
 use crate::source::stdin::Stdin;
 #[cfg(feature = "git")]
 use crate::source::tree::git_dir::GitDir;
 use crate::source::tree::{self, Tree};
 use crate::source::{Skipped, Source, SourceError};
+
+/// So many staged files are read before other threads would have begun.
+#[cfg(feature = "git")]
+const FEW_FILES: usize = 64;
 
 /// All targets, opened.
 #[derive(Default)]
@@ -23,6 +33,8 @@ pub(super) struct Targets {
     pub(super) sources: Vec<Box<dyn Source>>,
     /// Targets of which nothing could be opened.
     pub(super) skipped: Vec<Skipped>,
+    /// They hold so little that one thread is enough.
+    pub(super) are_few: bool,
     /// Mirrors of what was named by URL; they live as long as this does.
     #[cfg(feature = "git")]
     mirrors: Vec<tempfile::TempDir>,
@@ -44,9 +56,12 @@ pub(super) fn open(args: &ScanArgs, rules: [u8; 32]) -> Result<Targets> {
     #[cfg(not(feature = "git"))]
     let _ = rules;
     #[cfg(feature = "git")]
-    targets.skipped.extend(args.ci_plan.skipped.iter().cloned());
-    if args.is_nothing_new() {
-        return Ok(targets);
+    {
+        targets.are_few = args.staged || args.commit_msg.is_some();
+        targets.skipped.extend(args.ci_plan.skipped.iter().cloned());
+        if args.is_nothing_new() {
+            return Ok(targets);
+        }
     }
     for target in &args.targets {
         if args.verbose {
@@ -73,6 +88,16 @@ fn open_cache(directory: &Path, rules: [u8; 32]) -> Result<cache::Settings> {
 impl Targets {
     #[cfg(feature = "git")]
     fn add(&mut self, target: &Path, args: &ScanArgs) -> Result<Result<(), SourceError>> {
+        if let Some(file) = &args.commit_msg {
+            self.sources.push(Box::new(Message::new(file, hook::cleanup(target)?)));
+            return Ok(Ok(()));
+        }
+        if let Some(push) = &args.push {
+            return Ok(self.add_push(target, push));
+        }
+        if args.staged {
+            return Ok(self.add_staged(target, args));
+        }
         if target == Path::new("-") {
             return Ok(no_history(args).and_then(|()| self.add_stdin()));
         }
@@ -95,6 +120,28 @@ impl Targets {
             output::note("reading standard input until it ends");
         }
         self.sources.push(Box::new(Stdin));
+        Ok(())
+    }
+
+    #[cfg(feature = "git")]
+    fn add_push(&mut self, target: &Path, push: &Push) -> Result<(), SourceError> {
+        let at = Surroundings::of(target, &environment::git())?;
+        let name = at.work_tree.as_deref().unwrap_or(target).display().to_string();
+        let history = History::new(&name, at.git_dir, at.common_dir, Revisions::Push(push.clone()));
+        self.sources.push(Box::new(history.stored_in(at.objects)));
+        Ok(())
+    }
+
+    #[cfg(feature = "git")]
+    fn add_staged(&mut self, target: &Path, args: &ScanArgs) -> Result<(), SourceError> {
+        let at = Surroundings::of(target, &environment::git())?;
+        let name = at.work_tree.as_deref().unwrap_or(target).display().to_string();
+        let staged = Staged::open(&name, &at, Limits::default())?;
+        if staged.is_empty() && !args.quiet {
+            output::note("nothing is staged that adds a line: there was nothing to scan");
+        }
+        self.are_few &= staged.files() <= FEW_FILES;
+        self.sources.push(Box::new(staged));
         Ok(())
     }
 

@@ -166,6 +166,7 @@ mod tests {
             terms: Default::default(),
             access_key_id: id.then(|| AccessKeyId::parse(ID.as_bytes()).unwrap()),
             secrets: secret.map(|value| (SecretKind::SecretAccessKey, Secret::new(value))).into_iter().collect(),
+            parts: Vec::new(),
             occurrence: Occurrence {
                 provenance: Provenance::new(Origin::File { path: path.into() }),
                 point: Point::START,

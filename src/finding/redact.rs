@@ -139,6 +139,7 @@ mod tests {
             access_key_id: None,
             secrets: secret.map(|value| (SecretKind::SecretAccessKey, Secret::new(value))).into_iter().collect(),
             terms: Default::default(),
+            parts: Vec::new(),
             occurrence: Occurrence {
                 provenance: Provenance::new(origin).member(SECRET.as_bytes()),
                 point: Point::START,

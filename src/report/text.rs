@@ -274,7 +274,7 @@ fn listed(by: &BTreeMap<(By, &str), usize>) -> String {
 }
 
 /// What a finding is called by: its id or, if it has none and needs none, the start of it; what others issued, by its rule.
-fn name_of(finding: &Finding) -> String {
+pub(super) fn name_of(finding: &Finding) -> String {
     match (finding.access_key_id, finding.secrets.first()) {
         (Some(id), _) => id.to_string(),
         (None, Some((SecretKind::SecretAccessKey | SecretKind::SessionToken | SecretKind::SesSmtpPassword, _))) => {

@@ -5,7 +5,7 @@
 //! gives each object a number, `walk` goes through a pack, whose entries `families` puts in order, all within `limits`; `name` tells
 //! what is not what it should be, `scan` hands out, `told` knows what could not be read. `refs` and `stand_in` know names, `graph` and
 //! `attribution` know who brought what, of a part of history `range` does, and `asked` tells of one before it is read; `mirror` fetches
-//! what is elsewhere.
+//! what is elsewhere. `staged` reads what the next commit adds, of a repository that `surroundings` finds.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -19,12 +19,17 @@ use self::attribution::Attribution;
 use self::cache::{Cache, Plan};
 use self::graph::{Graph, Links};
 pub use self::limits::Limits;
+use self::object::Kind;
 use self::odb::Odb;
+pub use self::push::{NotAPush, Push, There};
 use self::range::{Brought, Range};
 use self::refs::Refs;
 use self::scan::Scan;
+pub use self::staged::Staged;
 use self::stand_in::{Original, Part};
+pub use self::surroundings::{Environment, Surroundings};
 use self::trace::{Scanned, Tracing};
+use self::walk::Visitor;
 use super::tree::read_small;
 use super::{Sink, Skipped, Source, SourceError};
 use crate::blob::ObjectId;
@@ -50,10 +55,13 @@ mod numbers;
 mod object;
 mod odb;
 mod pack;
+mod push;
 mod range;
 mod refs;
 mod scan;
+mod staged;
 mod stand_in;
+mod surroundings;
 mod told;
 mod trace;
 mod trees;
@@ -67,6 +75,8 @@ pub enum Revisions {
     /// What the commits of a range brought: anything that `git rev-list` takes for one, be it `A..B`, `A...B`, `HEAD^!`, or a revision
     /// and all before it.
     Range(String),
+    /// What a push brings. Unlike a range it may be nothing.
+    Push(Push),
 }
 
 /// The history of one repository.
@@ -74,6 +84,8 @@ pub struct History {
     name: Arc<str>,
     git_dir: PathBuf,
     common_dir: PathBuf,
+    /// Where objects are.
+    objects: Vec<PathBuf>,
     revisions: Revisions,
     cache: Option<(cache::Settings, Vec<u8>)>,
     limits: Limits,
@@ -96,14 +108,20 @@ impl History {
     /// The repository whose worktree's git directory is `git_dir` and whose objects and refs are in `common_dir`: the same
     /// directory but for linked worktrees. `name` is what the user calls it, without a password.
     pub fn new(name: &str, git_dir: PathBuf, common_dir: PathBuf, revisions: Revisions) -> Self {
-        let (cache, limits) = (None, Limits::default());
-        Self { name: name.into(), git_dir, common_dir, revisions, cache, limits, opened: OnceLock::new() }
+        let (cache, limits, objects) = (None, Limits::default(), vec![common_dir.join("objects")]);
+        Self { name: name.into(), git_dir, common_dir, objects, revisions, cache, limits, opened: OnceLock::new() }
     }
 
     /// The same within other limits.
     #[must_use]
     pub fn within(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same with its objects elsewhere, as they are as long as a push is not accepted.
+    #[must_use]
+    pub fn stored_in(self, objects: Vec<PathBuf>) -> Self {
+        Self { objects, ..self }
     }
 
     /// Remembers between scans of a whole history what need not be read again; ranges don't. `name` tells repositories apart.
@@ -114,8 +132,7 @@ impl History {
 
     fn open(&self) -> Result<Opened, SourceError> {
         let failed = |why: String| SourceError { what: format!("the history of {}", self.name), why };
-        let objects = self.common_dir.join("objects");
-        if !objects.is_dir() {
+        if !self.objects.iter().any(|objects| objects.is_dir()) {
             return Err(failed(
                 "it is not a git repository; `git init` makes one, --history none does without".to_owned(),
             ));
@@ -124,18 +141,19 @@ impl History {
         // What names lead to is there before they do.
         let refs = refs::read(&self.git_dir, &self.common_dir);
         let loose_too = self.revisions == Revisions::All;
-        let odb = Odb::open(&objects, &self.name, hash_len, loose_too, self.limits.clone());
+        let odb = Odb::open(&self.objects, &self.name, hash_len, loose_too, self.limits.clone());
+        let (git_dir, common_dir, objects) = (&self.git_dir, &self.common_dir, &self.objects);
+        let original = Original { git_dir, common_dir, objects, hash_len, refs: &refs };
         let range = match &self.revisions {
             Revisions::All => None,
             Revisions::Range(spec) => {
-                let (git_dir, common_dir) = (&self.git_dir, &self.common_dir);
-                let original = Original { git_dir, common_dir, hash_len, refs: &refs };
                 let part = stand_in::part(spec, &original).map_err(failed)?;
                 if part.commits.is_empty() {
                     return Err(failed(format!("the range `{spec}` has no commits in it: nothing was scanned")));
                 }
                 Some(part)
             }
+            Revisions::Push(push) => Some(stand_in::pushed(push, &odb, &original).map_err(failed)?),
         };
         Ok(Opened { odb, refs, cuts: self.cuts(), range, brought: None, scanned: Mutex::default() })
     }
@@ -194,9 +212,35 @@ impl History {
             let why = "it is missing: what it and the commits before it brought was not read; `git fsck` tells more";
             opened.odb.unread(*id, why, sink);
         }
+        self.visit_tags(opened, sink);
         let brought = Range::new(&opened.odb, part, sink).brought(&links);
         Scan::new(&self.name, &opened.odb, sink).some(&brought.blobs());
         brought
+    }
+
+    /// Tags are objects beside the commits that they name. What else a name may stand for is told: no hosting service takes it.
+    fn visit_tags(&self, opened: &Opened, sink: &dyn Sink) {
+        let Revisions::Push(push) = &self.revisions else {
+            return;
+        };
+        let mut scan = Scan::new(&self.name, &opened.odb, sink);
+        for tip in &push.tips {
+            let mut next = Some(*tip);
+            while let Some(id) = next.take() {
+                match opened.odb.read(id) {
+                    Ok(Some((Kind::Tag, data))) => {
+                        scan.some(&[id]);
+                        next = object::tag_target(&data);
+                    }
+                    Ok(Some((Kind::Commit, _))) => {}
+                    Ok(Some(_)) => {
+                        scan.failed(id, "a name is to stand for it, and it is no commit; what is in it was not read");
+                    }
+                    Ok(None) => scan.failed(id, "it is missing"),
+                    Err(error) => scan.failed(id, &error.to_string()),
+                }
+            }
+        }
     }
 
     /// Commits and trees as far as they say where objects of a whole history stand; `None` where nobody wants to know.

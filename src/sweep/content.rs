@@ -24,7 +24,7 @@ impl Sweep<'_> {
         }
     }
 
-    fn bytes(&self, at: &Provenance, bytes: &[u8], within: Option<&Budget>) -> Vec<Hit> {
+    pub(super) fn bytes(&self, at: &Provenance, bytes: &[u8], within: Option<&Budget>) -> Vec<Hit> {
         self.count(1, bytes.len());
         let size = bytes.len() as u64;
         let mut hits = self.members(at, bytes, Content::Bytes(bytes), size, within);

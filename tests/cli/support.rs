@@ -45,8 +45,34 @@ impl Keysweep {
         example_key(seed).0
     }
 
+    /// A path in the home directory.
+    pub(crate) fn home(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.temp.path().join("home").join(name)
+    }
+
     /// Runs git in `dir` of the working directory and returns what it prints. Everything that it makes is the same every time.
     pub(crate) fn git<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> String {
+        self.git_with_input(dir, args, "")
+    }
+
+    /// The same with something on standard input.
+    pub(crate) fn git_with_input<A: AsRef<OsStr>>(
+        &self,
+        dir: impl AsRef<Path>,
+        args: impl IntoIterator<Item = A>,
+        input: &str,
+    ) -> String {
+        let output = ran(self.git_command(dir, args), input.into());
+        assert_eq!(output.code, Some(0), "git gave {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// The same, whatever becomes of it.
+    pub(crate) fn try_git<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> Output {
+        ran(self.git_command(dir, args), Vec::new())
+    }
+
+    fn git_command<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new("git");
         self.scrub(&mut command)
             .current_dir(self.path(dir))
@@ -59,9 +85,7 @@ impl Keysweep {
                 .env(format!("GIT_{role}_EMAIL"), "ada@example.org")
                 .env(format!("GIT_{role}_DATE"), "2024-02-03T04:05:06+0000");
         }
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{command:?} gave {output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        command
     }
 
     /// Makes a repository in `dir` of the working directory, which need not exist.
@@ -185,31 +209,24 @@ impl Invocation<'_> {
     /// Waits for its end.
     pub(crate) fn run(self) -> Output {
         let mut command = Command::new(&self.program[0]);
-        let mut child = self
-            .place
-            .scrub(&mut command)
-            .args(&self.program[1..])
-            .args(&self.args)
-            .envs(self.variables)
-            .current_dir(self.place.path(self.directory))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let (bytes, args) = (self.stdin, self.args);
-        // Apart, for a program that writes before it has read everything. One that never reads is no failure of the test.
-        let writer = std::thread::spawn(move || drop(stdin.write_all(&bytes)));
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap();
-        Output {
-            args,
-            code: output.status.code(),
-            stdout: output.stdout,
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        let args = self.program[1..].iter().chain(&self.args);
+        self.place.scrub(&mut command).args(args).envs(self.variables).current_dir(self.place.path(self.directory));
+        ran(command, self.stdin)
     }
+}
+
+/// Runs a program to its end.
+fn ran(mut command: Command, input: Vec<u8>) -> Output {
+    let args = command.get_args().map(OsStr::to_owned).collect();
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // Apart, for a program that writes before it has read everything. One that never reads is no failure of the test.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Output { args, code: output.status.code(), stdout: output.stdout, stderr }
 }
 
 /// What the program came to.

@@ -38,7 +38,12 @@ impl LazyRegex {
     /// When it is no regex. Whether it is too large is for [`LazyRegex::compile`] to say.
     pub(super) fn new(field: &'static str, text: String) -> Result<Self, Invalid> {
         parsed(field, &text)?;
-        Ok(Self { field, text, regex: Arc::default() })
+        Ok(Self::of_parsed(field, text))
+    }
+
+    /// Of what was seen to be a regex.
+    pub(super) fn of_parsed(field: &'static str, text: String) -> Self {
+        Self { field, text, regex: Arc::default() }
     }
 
     pub(super) fn get(&self) -> &Regex {

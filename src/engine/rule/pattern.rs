@@ -134,7 +134,7 @@ impl Pattern {
             return Err(Invalid::new("context_within", why));
         }
         Ok(Self {
-            regex: LazyRegex::new("regex", text)?,
+            regex: LazyRegex::of_parsed("regex", text),
             value: value.index as usize,
             run,
             max_len,

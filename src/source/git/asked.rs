@@ -15,7 +15,9 @@ pub fn commits(repository: &GitDir, spec: &str) -> Result<Vec<ObjectId>, SourceE
     let ask = || {
         let hash_len = hash_len(common_dir)?;
         let refs = refs::read(git_dir, common_dir);
-        stand_in::part(spec, &Original { git_dir, common_dir, hash_len, refs: &refs }).map(|part| part.commits)
+        let objects = &[common_dir.join("objects")];
+        let original = Original { git_dir, common_dir, objects, hash_len, refs: &refs };
+        stand_in::part(spec, &original).map(|part| part.commits)
     };
     let name = repository.work_tree.as_ref().unwrap_or(git_dir).display();
     ask().map_err(|why| SourceError { what: format!("the history of {name}"), why })

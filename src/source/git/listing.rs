@@ -33,9 +33,9 @@ pub(super) struct Listing {
 const MOST_ROUNDS: usize = 16;
 
 impl Listing {
-    /// Lists all that is in `objects` and in the directories that it names as alternates; loose objects only if they are asked for, as
+    /// Lists all that is in `objects` and in the directories that these name as alternates; loose objects only if they are asked for, as
     /// all need that are to be numbered or visited, not those that are read by their ids.
-    pub(super) fn of(objects: &Path, hash_len: usize, loose_too: bool) -> Self {
+    pub(super) fn of(objects: &[PathBuf], hash_len: usize, loose_too: bool) -> Self {
         let mut listing = Self::once(objects, hash_len, loose_too);
         for _ in 0..MOST_ROUNDS {
             let again = Self::once(objects, hash_len, loose_too);
@@ -48,9 +48,9 @@ impl Listing {
     }
 
     /// A directory that was seen already is left alone, so circles end.
-    fn once(objects: &Path, hash_len: usize, loose_too: bool) -> Self {
+    fn once(objects: &[PathBuf], hash_len: usize, loose_too: bool) -> Self {
         let mut listing = Self::default();
-        let mut waiting = vec![objects.to_owned()];
+        let mut waiting: Vec<PathBuf> = objects.iter().rev().cloned().collect();
         while let Some(objects) = waiting.pop() {
             let objects = match objects.canonicalize() {
                 Ok(found) => found,

@@ -1,4 +1,4 @@
-//! Maps pack files into memory. The only file with `unsafe` in it.
+//! Maps pack files and indexes into memory. The only file with `unsafe` in it.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -26,8 +26,9 @@ impl Deref for Map {
 /// When the file can't be opened or mapped, or is none: a pipe would be waited for.
 pub(super) fn map(path: &Path) -> io::Result<Map> {
     let file = open(path)?;
-    // SAFETY: a map is unsound only when the file shrinks or changes under it. Git never writes to a pack or its index once it
-    // stands under its final name: it writes a new one and unlinks the old, which stays readable through this map.
+    // SAFETY: a map is unsound only when the file shrinks or changes under it. Git never writes to a pack, its index or the index of
+    // a working tree once it stands under its final name: it writes a new one and unlinks or replaces the old, which stays readable
+    // through this map.
     let map = unsafe { Mmap::map(&file)? };
     Ok(Map(map))
 }

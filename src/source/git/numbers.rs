@@ -23,12 +23,18 @@ pub(super) struct Numbers {
 const FEW: usize = 3;
 
 impl Numbers {
-    /// Numbers the objects of `packs`, which hold fewer than 2³² in all.
-    pub(super) fn of(packs: &[Pack]) -> Self {
+    /// Numbers the objects of `packs`, which hold fewer than 2³² in all, for who asks for few of them: one pack is asked after another.
+    pub(super) fn of_few(packs: &[Pack]) -> Self {
         let mut numbers = Self { starts: vec![0], ..Self::default() };
         for pack in packs {
             numbers.starts.push(numbers.len() + pack.index().len() as u32);
         }
+        numbers
+    }
+
+    /// The same for who asks for many.
+    pub(super) fn of(packs: &[Pack]) -> Self {
+        let numbers = Self::of_few(packs);
         if packs.len() <= FEW {
             return numbers;
         }

@@ -90,9 +90,16 @@ const MOST_ROUNDS: usize = 16;
 const ENTRY: u64 = 4096;
 
 impl Odb {
-    /// Opens `objects` and the directories that it names as alternates. `name` is the repository as the user knows it. Loose objects
+    /// Opens `objects` and the directories that these name as alternates. `name` is the repository as the user knows it. Loose objects
     /// are listed if they are to be visited or numbered.
-    pub(super) fn open(objects: &Path, name: &str, hash_len: usize, loose_too: bool, limits: Limits) -> Self {
+    pub(super) fn open(objects: &[PathBuf], name: &str, hash_len: usize, loose_too: bool, limits: Limits) -> Self {
+        let mut odb = Self::for_few(objects, name, hash_len, loose_too, limits);
+        odb.numbers = Numbers::of(&odb.packs);
+        odb
+    }
+
+    /// The same for who asks for few objects: nothing is made that only pays for many.
+    pub(super) fn for_few(objects: &[PathBuf], name: &str, hash_len: usize, loose_too: bool, limits: Limits) -> Self {
         let mut opened = HashMap::new();
         let mut listing = Listing::of(objects, hash_len, loose_too);
         for _ in 0..MOST_ROUNDS {
@@ -125,7 +132,7 @@ impl Odb {
             odb.add_pack(&path, opened.remove(&path).unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())));
         }
         odb.former = odb.packs.iter().map(|_| Former::default()).collect();
-        odb.numbers = Numbers::of(&odb.packs);
+        odb.numbers = Numbers::of_few(&odb.packs);
         odb
     }
 

@@ -256,6 +256,14 @@ impl<'a> Range<'a> {
             let origin = Origin::CommitMessage { commit: attribution.commit(*id, true) };
             places.entry(*id).or_default().push(Provenance::new(origin));
         }
+        for (id, places) in places.iter_mut().filter(|(_, places)| places.is_empty()) {
+            // Only a push hands out tags.
+            if let Ok(Some((Kind::Tag, data))) = self.odb.read(*id) {
+                let origin =
+                    Origin::TagMessage { commit: attribution.commit(*id, true), name: object::tag_name(&data) };
+                places.push(Provenance::new(origin));
+            }
+        }
         places
     }
 

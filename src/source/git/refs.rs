@@ -8,11 +8,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use bstr::{BString, ByteSlice, ByteVec};
+use bstr::{BStr, BString, ByteSlice, ByteVec};
 
 use crate::blob::ObjectId;
 use crate::source::Skipped;
 use crate::source::tree::read_small;
+
+/// Git follows no more names of names either.
+const MOST_LINKS: usize = 5;
 
 /// The names of one repository, resolved.
 #[derive(Debug, Default)]
@@ -52,6 +55,56 @@ pub(super) fn read(git_dir: &Path, common_dir: &Path) -> Refs {
     refs.named.extend(main_head.map(|id| ("HEAD".into(), id)));
     refs.stashes(&common_dir.join("logs/refs/stash"));
     refs
+}
+
+/// What HEAD of a worktree leads to, without a look at any other name; `None` on a branch that has no commit yet.
+///
+/// # Errors
+/// When there is no HEAD, or it can't be read: why.
+pub(super) fn head(git_dir: &Path, common_dir: &Path) -> Result<Option<ObjectId>, String> {
+    if common_dir.join("reftable").is_dir() {
+        let mut refs = Refs::default();
+        let head = refs.git(git_dir, &["rev-parse", "--verify", "--quiet", "HEAD"]);
+        return refs.skipped.pop().map_or(Ok(ObjectId::from_hex(head.trim())), |skipped| Err(skipped.why));
+    }
+    let path = git_dir.join("HEAD");
+    let mut text = match read_small(&path) {
+        // A link to the file of a branch that is not there yet.
+        Err(_) if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) => return Ok(None),
+        text => text.map_err(|error| format!("reading its HEAD failed: {error}; is it a git repository?"))?,
+    };
+    for _ in 0..MOST_LINKS {
+        let Some(name) = text.strip_prefix(b"ref:").map(|name| BString::from(name.trim())) else {
+            let id = ObjectId::from_hex(text.trim());
+            return id.map(Some).ok_or_else(|| "its HEAD, or what that names, holds no name and no id".to_owned());
+        };
+        match named(git_dir, common_dir, name.as_bstr()) {
+            Ok(found) => text = found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("reading its {name} failed: {error}")),
+        }
+    }
+    Err(format!("its HEAD leads on and on, through more than {MOST_LINKS} names"))
+}
+
+/// What one ref says.
+fn named(git_dir: &Path, common_dir: &Path, name: &BStr) -> io::Result<Vec<u8>> {
+    let is_plain = name.starts_with(b"refs/") && name.split_str("/").all(|part| !matches!(part, b"" | b"." | b".."));
+    if !is_plain {
+        return Err(io::Error::other("it is no name of a ref"));
+    }
+    let is_own = [&b"refs/bisect/"[..], b"refs/worktree/", b"refs/rewritten/"].iter().any(|own| name.starts_with(own));
+    let path = if is_own { git_dir } else { common_dir }.join(name.to_path_lossy());
+    match read_small(&path) {
+        // A directory of that name holds others.
+        Err(error) if error.kind() == io::ErrorKind::NotFound || path.is_dir() => {}
+        text => return text,
+    }
+    let packed = read_small(&common_dir.join("packed-refs"))?;
+    let line = [b" ", name.as_bytes(), b"\n"].concat();
+    let end = packed.find(&line).ok_or(io::ErrorKind::NotFound)?;
+    let start = packed[..end].rfind_byte(b'\n').map_or(0, |newline| newline + 1);
+    Ok(packed[start..end].to_vec())
 }
 
 impl Refs {
@@ -108,10 +161,10 @@ impl Refs {
         }
     }
 
-    /// What a name leads to, also by way of other names; git follows no more than five either.
+    /// What a name leads to, also by way of other names.
     fn resolved(&self, name: &BString) -> Option<ObjectId> {
         let mut name = name;
-        for _ in 0..5 {
+        for _ in 0..MOST_LINKS {
             match self.symbolic.get(name) {
                 Some(target) => name = target,
                 None => break,
@@ -145,32 +198,31 @@ impl Refs {
 
     /// Refs in the reftable format are left to the user's own git, whose format it is.
     fn ask_git(&mut self, git_dir: &Path) {
-        let mut git = |arguments: &[&str]| {
-            let output = super::git_command()
-                .args(["-c", "safe.directory=*", "--git-dir"])
-                .arg(git_dir)
-                .args(arguments)
-                .output();
-            match output {
-                Ok(output) if output.status.success() => output.stdout,
-                Ok(output) => {
-                    let said = output.stderr.trim().to_str_lossy().into_owned();
-                    self.unreadable(git_dir, &io::Error::other(format!("git could not read its reftable: {said}")));
-                    Vec::new()
-                }
-                Err(error) => {
-                    self.unreadable(git_dir, &io::Error::other(format!("its reftable needs git to be read: {error}")));
-                    Vec::new()
-                }
-            }
-        };
-        let named = git(&["for-each-ref", "--format=%(objectname) %(refname)"]);
-        let head = git(&["rev-parse", "--verify", "--quiet", "HEAD"]);
+        let named = self.git(git_dir, &["for-each-ref", "--format=%(objectname) %(refname)"]);
+        let head = self.git(git_dir, &["rev-parse", "--verify", "--quiet", "HEAD"]);
         self.head = ObjectId::from_hex(head.trim());
         self.named.extend(named.lines().filter_map(|line| {
             let (id, name) = line.split_once_str(" ")?;
             Some((name.into(), ObjectId::from_hex(id)?))
         }));
+    }
+
+    /// What git says; what it complains of is noted. That there is no such name is no complaint.
+    fn git(&mut self, git_dir: &Path, arguments: &[&str]) -> Vec<u8> {
+        let mut command = super::git_command();
+        let output = command.args(["-c", "safe.directory=*", "--git-dir"]).arg(git_dir).args(arguments).output();
+        match output {
+            Ok(output) if output.status.success() || output.stderr.is_empty() => output.stdout,
+            Ok(output) => {
+                let said = output.stderr.trim().to_str_lossy().into_owned();
+                self.unreadable(git_dir, &io::Error::other(format!("git could not read its reftable: {said}")));
+                Vec::new()
+            }
+            Err(error) => {
+                self.unreadable(git_dir, &io::Error::other(format!("its reftable needs git to be read: {error}")));
+                Vec::new()
+            }
+        }
     }
 }
 

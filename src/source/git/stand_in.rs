@@ -3,14 +3,17 @@
 //! It is asked in a repository of our own, made of nothing but the names of the real one, with the real object store: so neither a
 //! foreign owner nor a foreign configuration, hook, graft, replacement or promise of objects elsewhere is obeyed.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use bstr::{BStr, ByteSlice};
 use tempfile::TempDir;
 
+use super::odb::Odb;
+use super::push::{Push, There};
 use super::refs::Refs;
 use crate::blob::ObjectId;
 use crate::source::tree::read_small;
@@ -19,6 +22,7 @@ use crate::source::tree::read_small;
 pub(super) struct Original<'a> {
     pub(super) git_dir: &'a Path,
     pub(super) common_dir: &'a Path,
+    pub(super) objects: &'a [PathBuf],
     pub(super) hash_len: usize,
     pub(super) refs: &'a Refs,
 }
@@ -28,8 +32,13 @@ struct StandIn {
     /// Removes it in the end.
     _dir: TempDir,
     git_dir: PathBuf,
+    /// Where objects are, and where else.
     objects: PathBuf,
+    alternates: OsString,
 }
+
+/// Lists commits in the order of [`Part::commits`]. Git before 2.44 stops all the same at a commit that is missing.
+const LIST: [&str; 4] = ["rev-list", "--date-order", "--reverse", "--missing=allow-any"];
 
 /// The part of history that a range stands for.
 pub(super) struct Part {
@@ -51,7 +60,8 @@ pub(super) fn part(spec: &str, original: &Original<'_>) -> Result<Part, String> 
     let stand_in = StandIn::of(original, spec.contains("@{"))
         .map_err(|error| format!("making a copy of its refs failed: {error}; is there room for temporary files?"))?;
     let ask = |arguments: &[&str]| {
-        let output = stand_in.ask(arguments, spec).map_err(|error| {
+        let arguments = [arguments, &[spec, "--"]].concat();
+        let output = stand_in.ask(&arguments, Vec::new()).map_err(|error| {
             format!("running git failed: {error}; a range needs git to be installed, --history all does not")
         })?;
         if output.status.success() {
@@ -59,13 +69,44 @@ pub(super) fn part(spec: &str, original: &Original<'_>) -> Result<Part, String> 
         }
         Err(no_such(spec, &output.stderr.trim().to_str_lossy().replace('\n', " "), original))
     };
-    // Git before 2.44 stops all the same at a commit that is missing.
-    let commits = ask(&["rev-list", "--date-order", "--reverse", "--missing=allow-any"])?;
+    let commits = ask(&LIST)?;
     let ends = ask(&["rev-parse", "--revs-only"])?;
     Ok(Part {
         commits: commits.lines().filter_map(ObjectId::from_hex).collect(),
         without: ends.lines().filter_map(|line| ObjectId::from_hex(line.strip_prefix(b"^")?)).collect(),
     })
+}
+
+/// The commits that a push brings, in the same order.
+///
+/// # Errors
+/// A sentence that says why they can't be told.
+pub(super) fn pushed(push: &Push, odb: &Odb, original: &Original<'_>) -> Result<Part, String> {
+    let stand_in = StandIn::of(original, false)
+        .map_err(|error| format!("making a copy of its refs failed: {error}; is there room for temporary files?"))?;
+    let tips = push.tips.iter().map(|id| format!("{id}\n"));
+    // What the other side had before need not have been fetched.
+    let without: Vec<ObjectId> = push.known.iter().filter(|id| odb.contains(**id)).copied().collect();
+    let ids: String = tips.chain(without.iter().map(|id| format!("^{id}\n"))).collect();
+    let remote = match &push.there {
+        There::Here => "--all".to_owned(),
+        // A URL is no name of a remote, and nothing was fetched from it by that name.
+        There::Remote(name) => format!("--remotes={}", escaped(name)),
+    };
+    let arguments = [&LIST[..], &["--stdin", "--not", &remote]].concat();
+    let output = stand_in.ask(&arguments, ids.into_bytes());
+    let output = output.map_err(|error| format!("running git failed: {error}; is it installed?"))?;
+    if !output.status.success() {
+        let said = output.stderr.trim().to_str_lossy().replace('\n', " ");
+        return Err(format!("the commits that are pushed can't be listed: {said}; `git fsck` tells more"));
+    }
+    Ok(Part { commits: output.stdout.lines().filter_map(ObjectId::from_hex).collect(), without })
+}
+
+/// A name in which no letter stands for others.
+fn escaped(name: &[u8]) -> String {
+    let plain = name.to_str_lossy();
+    plain.chars().flat_map(|c| (r"*?[\".contains(c)).then_some('\\').into_iter().chain([c])).collect()
 }
 
 fn no_such(spec: &str, said: &str, original: &Original<'_>) -> String {
@@ -81,7 +122,7 @@ impl StandIn {
     fn of(original: &Original<'_>, with_logs: bool) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
         let mut git_dir = dir.path().to_owned();
-        let objects = original.common_dir.join("objects").canonicalize()?;
+        let (objects, alternates) = object_directories(original.objects)?;
         fs::create_dir(git_dir.join("refs"))?;
         if original.common_dir.join("reftable").is_dir() {
             git_dir = with_reftable(original, &git_dir)?;
@@ -99,20 +140,39 @@ impl StandIn {
             // Without the names of upstream branches much else can still be resolved.
             let _ = copy_upstreams(&original.common_dir.join("config"), &dir.path().join("config"));
         }
-        Ok(Self { _dir: dir, git_dir, objects })
+        Ok(Self { _dir: dir, git_dir, objects, alternates })
     }
 
-    fn ask(&self, arguments: &[&str], spec: &str) -> io::Result<Output> {
+    /// What git says to these arguments, the last of which may tell it to read on from `input`.
+    fn ask(&self, arguments: &[&str], input: Vec<u8>) -> io::Result<Output> {
         let mut command: Command = super::git_command();
         // A commit-graph is a copy of what commits say, and could say something else.
         command.args(["-c", "core.commitGraph=false", "--git-dir"]).arg(&self.git_dir);
-        command.args(arguments);
         command.env("GIT_OBJECT_DIRECTORY", &self.objects).env("GIT_NO_REPLACE_OBJECTS", "1").env("LC_ALL", "C");
-        for name in ["GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_NAMESPACE"] {
+        command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", &self.alternates);
+        for name in ["GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_NAMESPACE", "GIT_QUARANTINE_PATH"] {
             command.env_remove(name);
         }
-        command.arg(spec).arg("--").output()
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let stdin = child.stdin.take();
+        // Git reads all before it writes anything; one that stops reading says why.
+        let _ = stdin.map(|mut stdin| stdin.write_all(&input));
+        child.wait_with_output()
     }
+}
+
+/// The first directory, and the others as git takes them.
+fn object_directories(objects: &[PathBuf]) -> io::Result<(PathBuf, OsString)> {
+    let mut found = objects.iter().map(|objects| objects.canonicalize()).collect::<io::Result<Vec<_>>>()?.into_iter();
+    let first = found.next().ok_or(io::ErrorKind::NotFound)?;
+    let separator = if cfg!(windows) { ";" } else { ":" };
+    let mut others = OsString::new();
+    for other in found {
+        others.push(separator);
+        others.push(other);
+    }
+    Ok((first, others))
 }
 
 /// Names beside the refs that git leaves after a fetch, a merge, a rebase.

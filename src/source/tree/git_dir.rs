@@ -40,11 +40,23 @@ impl GitDir {
         }
     }
 
+    /// The repository of the working tree that holds `start`, or that `start` is in itself, as git looks for it: here, then further up.
+    ///
+    /// # Errors
+    /// As for a `.git` file that leads nowhere.
+    pub fn around(start: &Path) -> Result<Option<Self>, String> {
+        if let Some(found) = Self::of(start)? {
+            return Ok(Some(found));
+        }
+        let start = start.canonicalize().map_err(|error| format!("it can't be opened: {error}"))?;
+        start.ancestors().skip(1).find_map(|above| Self::of(above).transpose()).transpose()
+    }
+
     /// The git directory that `path` is, or leads to as a `.git` file. `None` for a directory that is no git directory.
     ///
     /// # Errors
     /// When a `.git` file does not lead to a git directory: how it fails and what to try.
-    pub(super) fn at(path: &Path) -> Result<Option<Self>, String> {
+    pub(in crate::source) fn at(path: &Path) -> Result<Option<Self>, String> {
         let dot_git = path.file_name().is_some_and(|name| name == DOT_GIT);
         let is_pointer = dot_git && path.is_file();
         if !dot_git && fs::symlink_metadata(path.join("HEAD")).is_err() {

@@ -1,0 +1,180 @@
+//! `keysweep hook`: what git is to run before a commit or a push. `place` finds out where git looks for hooks, `install` puts them there
+//! and takes them away, and here is what they run.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use bstr::ByteSlice;
+use clap::Parser;
+
+use self::install::Hook;
+use self::place::Place;
+use super::args::{self, Cli, HookArgs, HookCommand, HookRun, HookType, HookTypes, ScanArgs};
+use super::exit::Exit;
+use super::scan;
+use crate::report::Occasion;
+use crate::source::git::Push;
+use crate::source::message::Cleanup;
+
+mod install;
+mod place;
+
+pub(super) fn run(args: &HookArgs) -> Result<Exit> {
+    match &args.command {
+        HookCommand::Install(types) => each(types, |hook, out| hook.install(out)),
+        HookCommand::Uninstall(types) => each(types, |hook, out| hook.uninstall(out)),
+        HookCommand::Status(types) => each(types, |hook, out| hook.status(out)),
+        HookCommand::Run(given) => scan::run(&scan_of(given)?),
+    }
+}
+
+/// Does something with each of the hooks, and says what.
+fn each(args: &HookTypes, act: impl Fn(&Hook<'_>, &mut dyn io::Write) -> Result<()>) -> Result<Exit> {
+    let place = Place::of(&args.repository)?;
+    let types = match (&args.types[..], place.is_bare) {
+        ([], true) => &[HookType::PreReceive],
+        ([], false) => &[HookType::PreCommit, HookType::CommitMsg, HookType::PrePush][..],
+        (types, _) => types,
+    };
+    let mut out = io::stdout().lock();
+    for hook in types {
+        act(&Hook::new(*hook, &place), &mut out)?;
+    }
+    Ok(Exit::Clean)
+}
+
+/// The scan that a hook stands for. How it ends is what git takes its exit code for: anything but 0 stops what was to be done.
+fn scan_of(run: &HookRun) -> Result<ScanArgs> {
+    let Cli { command: args::Command::Scan(mut args) } = Cli::try_parse_from(["keysweep", "scan", "--quiet"])? else {
+        bail!("`scan` is no longer what it was");
+    };
+    args.rules = run.rules.clone();
+    let first =
+        || run.given.first().with_context(|| format!("git gives {} an argument, and there is none", run.hook.name()));
+    args.occasion = Some(match run.hook {
+        HookType::PreCommit => {
+            args.staged = true;
+            Occasion::Commit
+        }
+        HookType::CommitMsg => {
+            args.commit_msg = Some(first()?.into());
+            Occasion::Message
+        }
+        HookType::PrePush => {
+            args.push = Some(Push::to(first()?.as_encoded_bytes(), &lines()?)?);
+            Occasion::Push
+        }
+        HookType::PreReceive => {
+            args.push = Some(Push::here(&lines()?)?);
+            Occasion::Receive
+        }
+    });
+    Ok(*args)
+}
+
+/// What git tells a hook on standard input.
+fn lines() -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    io::stdin().lock().read_to_end(&mut lines).context("reading what git tells the hook failed")?;
+    Ok(lines)
+}
+
+impl HookType {
+    /// As git calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::PreCommit => "pre-commit",
+            Self::CommitMsg => "commit-msg",
+            Self::PrePush => "pre-push",
+            Self::PreReceive => "pre-receive",
+        }
+    }
+
+    fn script(self) -> &'static str {
+        match self {
+            Self::PreCommit => include_str!("../../hooks/pre-commit"),
+            Self::CommitMsg => include_str!("../../hooks/commit-msg"),
+            Self::PrePush => include_str!("../../hooks/pre-push"),
+            Self::PreReceive => include_str!("../../hooks/pre-receive"),
+        }
+    }
+}
+
+/// What git will take out of the message of a commit in the repository at `target`.
+///
+/// # Errors
+/// When git can't be asked.
+pub(super) fn cleanup(target: &Path) -> Result<Cleanup> {
+    let names = r"^(core\.commentchar|core\.commentstring|commit\.cleanup)$";
+    let output = Command::new("git").arg("-C").arg(target).args(["config", "--null", "--get-regexp", names]).output();
+    let output = output.context("asking git for core.commentChar failed")?;
+    // Git itself sets this for its hooks where nobody has edited the message: lines that look like comments stay then.
+    let was_edited = std::env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":");
+    Ok(told(&output.stdout, was_edited))
+}
+
+/// By what `git config --null` says: a name and a value of each.
+fn told(config: &[u8], was_edited: bool) -> Cleanup {
+    let (mut comment, mut mode) = (b"#".to_vec(), b"default".to_vec());
+    for (name, value) in config.split_str("\0").filter_map(|entry| entry.split_once_str("\n")) {
+        match name {
+            b"commit.cleanup" => mode = value.to_vec(),
+            _ => comment = value.to_vec(),
+        }
+    }
+    let strips = match &mode[..] {
+        b"strip" => true,
+        b"verbatim" | b"whitespace" => false,
+        _ => was_edited,
+    };
+    // With `auto` git takes whatever no line of the message begins with.
+    let is_known = comment != b"auto" && !comment.is_empty();
+    let is_cut = was_edited && (strips || mode == b"scissors");
+    Cleanup { comment: (strips && is_known).then(|| comment.into()), scissors: is_cut }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_differ_only_in_which_hook_they_are() {
+        let all = [HookType::PreCommit, HookType::CommitMsg, HookType::PrePush, HookType::PreReceive];
+        let common: std::collections::BTreeSet<String> = all
+            .iter()
+            .map(|hook| {
+                let line = format!("\nhook={}\n", hook.name());
+                assert_eq!(hook.script().matches(&line).count(), 1, "{hook:?}");
+                hook.script().replace(&line, "\nhook=\n")
+            })
+            .collect();
+        assert_eq!(common.len(), 1);
+    }
+
+    #[test]
+    fn what_git_takes_out_of_a_message_is_told_by_its_configuration() {
+        let cleanup = |comment: Option<&str>, scissors| Cleanup { comment: comment.map(Into::into), scissors };
+        assert_eq!(told(b"", true), cleanup(Some("#"), true));
+        assert_eq!(told(b"", false), cleanup(None, false), "`git commit -m` keeps what looks like a comment");
+        assert_eq!(told(b"core.commentchar\n;\0", true), cleanup(Some(";"), true));
+        assert_eq!(told(b"core.commentstring\n//\0commit.cleanup\nverbatim\0", true), cleanup(None, false));
+        assert_eq!(told(b"core.commentchar\nauto\0", true), cleanup(None, true));
+        assert_eq!(told(b"commit.cleanup\nstrip\0", false), cleanup(Some("#"), false));
+    }
+
+    #[test]
+    fn the_scan_of_a_hook_is_of_what_git_gives_it() {
+        let run = |hook, given: &[&str]| HookRun {
+            hook,
+            rules: Default::default(),
+            given: given.iter().map(Into::into).collect(),
+        };
+        let args = scan_of(&run(HookType::PreCommit, &[])).unwrap();
+        assert!(args.staged && args.quiet && args.occasion == Some(Occasion::Commit));
+        let args = scan_of(&run(HookType::CommitMsg, &["m"])).unwrap();
+        assert_eq!(args.commit_msg.as_deref(), Some(Path::new("m")));
+        assert!(scan_of(&run(HookType::CommitMsg, &[])).is_err());
+    }
+}
