@@ -160,7 +160,7 @@ impl fmt::Debug for FingerprintKey {
 mod tests {
     use super::*;
 
-    /// <https://www.rfc-editor.org/rfc/rfc4231#section-4>, cases 2 (lengthened key refused), 3 and 6.
+    /// <https://www.rfc-editor.org/rfc/rfc4231#section-4>, cases 3 and 6.
     #[test]
     fn codes_are_those_of_the_standard() {
         let cases: [(&[u8], &[u8], &str); 2] = [

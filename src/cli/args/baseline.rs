@@ -48,7 +48,8 @@ pub(in crate::cli) enum BaselineCommand {
     /// Write credentials to .keysweepignore, so that they are not reported any more
     ///
     /// Without IDs, everything that a scan of the target reports is added. Access key ids and whole fingerprints need no scan. An
-    /// entry for the same credential and the same paths is replaced.
+    /// entry for the same credential and the same paths is replaced. With a key in KEYSWEEP_FINGERPRINT_KEY, fingerprints tell
+    /// nothing to who has not the key; scans then need the same key.
     Add(Box<AddArgs>),
     /// Drop the entries that have expired, that know nothing which is still there, or that repeat others
     ///
