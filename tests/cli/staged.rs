@@ -297,6 +297,9 @@ fn every_version_of_the_index_and_both_hashes_are_read() {
         assert_eq!(output.summary()["blobs"], 2);
         at.git("repo", ["rm", "-q", "--cached", "dir0/file0"]);
         staged(&at).expect(1, &[&id]);
+        // A scan of everything knows it, too.
+        fs::remove_file(at.path("repo/dir1/b.env")).unwrap();
+        assert_eq!(places(at.scan(["repo"]).expect(1, &[&id])), at_line("dir1/b.env", 1), "{version} {split} {hash}");
     }
 }
 

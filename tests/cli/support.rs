@@ -120,6 +120,7 @@ impl Keysweep {
             program: vec![env!("CARGO_BIN_EXE_keysweep").into()],
             args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
             stdin: Vec::new(),
+            unset: Vec::new(),
         }
     }
 
@@ -143,12 +144,19 @@ pub(crate) struct Invocation<'a> {
     program: Vec<OsString>,
     args: Vec<OsString>,
     stdin: Vec<u8>,
+    unset: Vec<&'static str>,
 }
 
 impl Invocation<'_> {
     /// What comes in on standard input; nothing unless told.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
+        self
+    }
+
+    /// Without a variable that is there otherwise.
+    pub(crate) fn env_remove(mut self, name: &'static str) -> Self {
+        self.unset.push(name);
         self
     }
 
@@ -186,6 +194,9 @@ impl Invocation<'_> {
         let mut command = Command::new(&self.program[0]);
         let args = self.program[1..].iter().chain(&self.args);
         self.place.scrub(&mut command).args(args).current_dir(self.place.path(""));
+        self.unset.iter().for_each(|name| {
+            command.env_remove(name);
+        });
         ran(command, self.stdin)
     }
 }
