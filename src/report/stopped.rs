@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 
 use super::Report;
 use super::sanitize::visible;
-use super::text::{name_of, spot};
+use super::text::{counting, name_of, spot, suppressed};
 use super::units::plural;
 use crate::finding::Finding;
 
@@ -80,8 +80,9 @@ impl Occasion {
 pub fn stopped(report: &Report<'_>, occasion: Occasion, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     let what = occasion.what();
-    if !report.findings.is_empty() {
-        let (names, places) = (names(report), places(report, occasion));
+    let findings: Vec<&Finding> = counting(report.findings).collect();
+    if !findings.is_empty() {
+        let (names, places) = (names(report, &findings), places(&findings, occasion));
         writeln!(out, "keysweep: this {what} was stopped, it adds {names}")?;
         writeln!(out, "  where   {places}")?;
         writeln!(out, "  why     {}", occasion.why())?;
@@ -98,14 +99,16 @@ pub fn stopped(report: &Report<'_>, occasion: Occasion, out: &mut dyn Write) -> 
         writeln!(out, "  why     {}", first.map_or_else(Default::default, |skipped| visible(&skipped.why)))?;
         writeln!(out, "  mend    see to that and {what} again: what was not read must not pass for clean")?;
         writeln!(out, "  last    {}", occasion.last())?;
+    } else if let Some(known) = suppressed(report.findings) {
+        writeln!(out, "keysweep: of what this {what} adds {known}")?;
     }
     out.flush()
 }
 
-fn names(report: &Report<'_>) -> String {
-    let count = plural(report.findings.len() as u64, "leaked credential");
-    let named: Vec<String> = report.findings.iter().take(NAMED).map(|finding| named(report, finding)).collect();
-    let more = if report.findings.len() > NAMED { ", …" } else { "" };
+fn names(report: &Report<'_>, findings: &[&Finding]) -> String {
+    let count = plural(findings.len() as u64, "leaked credential");
+    let named: Vec<String> = findings.iter().take(NAMED).map(|finding| named(report, finding)).collect();
+    let more = if findings.len() > NAMED { ", …" } else { "" };
     format!("{count}: {}{more}", named.join(", "))
 }
 
@@ -120,8 +123,8 @@ fn named(report: &Report<'_>, finding: &Finding) -> String {
     }
 }
 
-fn places(report: &Report<'_>, occasion: Occasion) -> String {
-    let mut all: Vec<String> = report.findings.iter().flat_map(|finding| &finding.occurrences).map(spot).collect();
+fn places(findings: &[&Finding], occasion: Occasion) -> String {
+    let mut all: Vec<String> = findings.iter().flat_map(|finding| finding.counting()).map(spot).collect();
     all.iter_mut().for_each(|place| place.truncate(place.trim_end_matches(" (staged)").len()));
     all.sort();
     all.dedup();
@@ -134,8 +137,9 @@ fn places(report: &Report<'_>, occasion: Occasion) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{ID, SECRET, Sample, file, finding, occurrence, with_account};
+    use super::super::samples::{ID, SECRET, Sample, file, finding, occurrence, suppression, with_account};
     use super::*;
+    use crate::finding::suppression::By;
     use crate::provenance::Origin;
     use crate::source::Skipped;
 
@@ -179,6 +183,18 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.lines().count(), 5);
+    }
+
+    #[test]
+    fn what_is_suppressed_stops_nothing_and_is_counted() {
+        let mut sample = Sample::at(vec![staged("a", 1), staged("b", 2)]);
+        let known = || Some(suppression(By::Comment, "keysweep:allow", None));
+        sample.findings[0].occurrences[0].suppressed = known();
+        let text = said(&sample, true, Occasion::Commit);
+        assert!(text.lines().count() == 5 && text.contains("  where   b:2\n"), "{text}");
+        sample.findings[0].occurrences[1].suppressed = known();
+        let text = said(&sample, true, Occasion::Commit);
+        assert_eq!(text, "keysweep: of what this commit adds 1 suppressed: 1 by comments\n");
     }
 
     #[test]

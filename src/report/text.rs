@@ -249,7 +249,7 @@ impl Page<'_> {
 }
 
 /// The findings that are not suppressed.
-fn counting(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+pub(super) fn counting(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
     findings.iter().filter(|finding| finding.suppressed().is_none())
 }
 

@@ -175,7 +175,7 @@ impl History {
     }
 
     /// Files of every worktree's index.
-    fn staged(&self, sink: &dyn Sink) -> Vec<(ObjectId, BString)> {
+    fn staged(&self, hash_len: usize, sink: &dyn Sink) -> Vec<(ObjectId, BString)> {
         let worktrees = std::fs::read_dir(self.common_dir.join("worktrees")).into_iter().flatten().flatten();
         let mut git_dirs: Vec<PathBuf> = worktrees.map(|entry| entry.path()).collect();
         git_dirs.extend([self.common_dir.clone(), self.git_dir.clone()]);
@@ -184,16 +184,11 @@ impl History {
         git_dirs.dedup();
         let mut staged = Vec::new();
         for index in git_dirs.iter().map(|dir| dir.join("index")).filter(|index| index.is_file()) {
-            match git2::Index::open(&index) {
-                Ok(index) => {
-                    let entry = |entry: git2::IndexEntry| {
-                        Some((ObjectId::from_bytes(entry.id.as_bytes())?, BString::from(entry.path)))
-                    };
-                    staged.extend(index.iter().filter_map(entry));
-                }
+            let git_dir = index.parent().unwrap_or(&self.git_dir);
+            match staged::listed(&index, git_dir, hash_len) {
+                Ok(files) => staged.extend(files),
                 Err(error) => {
-                    let why =
-                        format!("{}; what is only staged is told of as an object without a path", error.message());
+                    let why = format!("{error}; what is only staged is told of as an object without a path");
                     sink.skipped(Skipped::new(index.display().to_string(), why));
                 }
             }
@@ -289,8 +284,7 @@ impl History {
         let Some(graph) = self.graph(opened, ids, sink) else {
             return HashMap::new();
         };
-        // Of SHA-256 repositories libgit2 can't read the index: what is only staged is told as an object there.
-        let staged = if opened.odb.hash_len() == 32 { Vec::new() } else { self.staged(sink) };
+        let staged = self.staged(opened.odb.hash_len(), sink);
         attribution(&staged).places(&graph, ids, sink)
     }
 

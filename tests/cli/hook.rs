@@ -327,6 +327,21 @@ fn hooks_go_where_core_hooks_path_says() {
     assert!(hook(&at, &["status", "repo/.githooks", "--type", "pre-commit"]).contains("pre-commit: installed"));
 }
 
+#[test]
+fn a_hook_for_all_repositories_is_said_to_be_one() {
+    let at = repository();
+    fs::create_dir_all(at.home(".config/git")).unwrap();
+    let hooks = at.path("everywhere");
+    fs::write(at.home(".config/git/config"), format!("[core]\nhooksPath = {}\n", hooks.display())).unwrap();
+    // Here the configuration of the user counts, which other tests leave out.
+    let output =
+        at.invocation(["hook", "install", "repo", "--type", "pre-commit"]).env_remove("GIT_CONFIG_GLOBAL").run();
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("the hook is for all of them"), "{told}");
+    assert!(hooks.join("pre-commit").exists());
+}
+
 /// <https://github.com/typicode/husky/blob/v9.1.7/husky>, which `core.hooksPath` leads to.
 const HUSKY: &str = "#!/usr/bin/env sh
 n=$(basename \"$0\")

@@ -297,6 +297,9 @@ fn every_version_of_the_index_and_both_hashes_are_read() {
         assert_eq!(output.summary()["blobs"], 2);
         at.git("repo", ["rm", "-q", "--cached", "dir0/file0"]);
         staged(&at).expect(1, &[&id]);
+        // A scan of everything knows it, too.
+        fs::remove_file(at.path("repo/dir1/b.env")).unwrap();
+        assert_eq!(places(at.scan(["repo"]).expect(1, &[&id])), at_line("dir1/b.env", 1), "{version} {split} {hash}");
     }
 }
 
@@ -410,4 +413,31 @@ fn every_format_tells_that_it_is_staged() {
     assert_eq!(location["physicalLocation"]["artifactLocation"]["uri"], "dir/a.env", "{location}");
     assert!(location.to_string().contains("staged"), "{location}");
     assert!(written("json").contains(&id));
+}
+
+#[test]
+fn what_is_known_is_not_reported_and_stops_no_commit() {
+    let at = repository();
+    let id = at.plant("repo/dir/prod.env", 1);
+    add(&at, "dir/prod.env");
+    staged(&at).expect(1, &[&id]);
+    let added = at.invocation(["baseline", "add", &id, "--reason", "key of the sandbox"]).directory("repo").run();
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
+    assert_eq!(staged(&at).expect(0, &[&id]).summary()["suppressed"], 1);
+    // The file is that of the root, from wherever it is asked for.
+    at.scan(["repo/dir", "--staged"]).expect(0, &[&id]);
+    at.scan(["repo", "--staged", "--no-ignore"]).expect(1, &[&id]);
+    let hook = at.invocation(["hook", "run", "pre-commit"]).directory("repo").run();
+    assert_eq!(hook.code, Some(0), "{}", hook.stderr);
+    hook.expect_stderr(&["of what this commit adds 1 suppressed: 1 by .keysweepignore"]);
+}
+
+#[test]
+fn a_comment_beside_a_key_lets_its_line_pass() {
+    let at = repository();
+    let (id, _) = example_key(1);
+    let text = format!("aws_access_key_id = {id} # keysweep:allow sandbox\n");
+    at.write("repo/dir/prod.env", &text);
+    add(&at, "dir/prod.env");
+    assert_eq!(staged(&at).expect(0, &[&id]).summary()["suppressed_by"]["comment"], 1);
 }

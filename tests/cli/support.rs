@@ -122,6 +122,7 @@ impl Keysweep {
             stdin: Vec::new(),
             variables: Vec::new(),
             directory: PathBuf::new(),
+            unset: Vec::new(),
         }
     }
 
@@ -156,6 +157,7 @@ pub(crate) struct Invocation<'a> {
     stdin: Vec<u8>,
     variables: Vec<(OsString, OsString)>,
     directory: PathBuf,
+    unset: Vec<&'static str>,
 }
 
 impl Invocation<'_> {
@@ -174,6 +176,12 @@ impl Invocation<'_> {
     /// What comes in on standard input; nothing unless told.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
+        self
+    }
+
+    /// Without a variable that is there otherwise.
+    pub(crate) fn env_remove(mut self, name: &'static str) -> Self {
+        self.unset.push(name);
         self
     }
 
@@ -211,6 +219,9 @@ impl Invocation<'_> {
         let mut command = Command::new(&self.program[0]);
         let args = self.program[1..].iter().chain(&self.args);
         self.place.scrub(&mut command).args(args).envs(self.variables).current_dir(self.place.path(self.directory));
+        self.unset.iter().for_each(|name| {
+            command.env_remove(name);
+        });
         ran(command, self.stdin)
     }
 }

@@ -40,7 +40,8 @@ impl Place {
         let root = git(target, &["rev-parse", "--show-toplevel"])?;
         let scope = git(target, &["config", "--show-scope", "--get", "core.hooksPath"])?;
         let scope = scope.as_ref().and_then(|scope| scope.to_str()?.split('\t').next());
-        let directory = without_husky(&target.join(hooks));
+        let hooks = if target == Path::new(".") { hooks } else { target.join(hooks) };
+        let directory = without_husky(&hooks);
         let is_inside =
             root.is_some_and(|root| is_below(&directory, &root) && !is_below(&directory, &root.join(".git")));
         let reach = match scope {

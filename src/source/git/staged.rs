@@ -4,12 +4,15 @@
 //! and `lines` tells what is new in a file.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bstr::BString;
 
 use self::compare::{Change, Changes, Compare};
+use self::file::Entry;
 use self::table::Table;
+pub(super) use self::table::TableError;
 use super::limits::Limits;
 use super::object::{self, Kind};
 use super::odb::Odb;
@@ -36,6 +39,16 @@ pub struct Staged {
 
 /// What a file that may have been renamed is compared with: no more files than this that are gone, as git does.
 const MOST_GONE: usize = 1000;
+
+/// All files of an index under their paths. `git_dir` is where its shared part would be.
+///
+/// # Errors
+/// When it can't be read.
+pub(super) fn listed(index: &Path, git_dir: &Path, hash_len: usize) -> Result<Vec<(ObjectId, BString)>, TableError> {
+    let table = Table::open(index, git_dir, hash_len)?;
+    let file = |entry: &Entry| (table.id(entry), table.path(entry).into());
+    Ok(table.entries().iter().map(file).collect())
+}
 
 impl Staged {
     /// Reads the index and compares it with HEAD. `name` is what the user calls the repository.
@@ -172,7 +185,7 @@ impl Blobs<'_> {
         }
     }
 
-    fn left(&self) -> std::sync::MutexGuard<'_, HashSet<ObjectId>> {
+    fn left(&self) -> MutexGuard<'_, HashSet<ObjectId>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -219,7 +232,7 @@ impl Visitor for Blobs<'_> {
     }
 }
 
-fn broken(at: &Surroundings, error: &table::TableError) -> String {
+fn broken(at: &Surroundings, error: &TableError) -> String {
     let index = at.index.display();
     format!(
         "its index {index} can't be used: {error}; `git status` may mend it, `rm {index} && git reset` makes it anew"

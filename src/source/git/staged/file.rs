@@ -11,7 +11,7 @@ use crate::source::git::index::u32_at;
 
 /// Why an index can't be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum IndexError {
+pub(in crate::source::git) enum IndexError {
     #[error("it is no index of git")]
     Signature,
     #[error("its version {0} is unknown, the known ones are 2, 3 and 4")]

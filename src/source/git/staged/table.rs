@@ -30,7 +30,7 @@ struct File {
 
 /// Why an index could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TableError {
+pub(in crate::source::git) enum TableError {
     #[error("reading it failed: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
