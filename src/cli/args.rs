@@ -195,11 +195,9 @@ impl ScanArgs {
     }
 
     /// The user asked for what is new, and nothing is.
+    #[cfg(feature = "git")]
     pub(super) fn is_nothing_new(&self) -> bool {
-        #[cfg(feature = "git")]
-        return self.ci_plan.is_nothing_new;
-        #[cfg(not(feature = "git"))]
-        false
+        self.ci_plan.is_nothing_new
     }
 
     /// It is about a commit or a push, which may well bring nothing that could be scanned, or the user asked for what is new and nothing is.
