@@ -1,6 +1,6 @@
 //! What a job says of itself, held to the repository that it has: which range is new, and what of it can't be seen.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::systems::{Base, Job};
 use crate::blob::ObjectId;
@@ -25,6 +25,9 @@ pub(super) trait Repository {
     /// The commits of a range.
     fn commits(&self, spec: &str) -> Result<Vec<ObjectId>>;
 
+    /// What the full name of a ref stands for, or the objects whose ids begin with hexadecimal digits.
+    fn objects(&self, name: &str) -> Result<Vec<ObjectId>>;
+
     /// Whether history was cut off when it was cloned.
     fn is_shallow(&self) -> bool;
 }
@@ -34,7 +37,7 @@ pub(super) trait Repository {
 pub(super) fn of(job: &Job, repository: &dyn Repository) -> Result<Plan> {
     let checked_out = repository.commits("HEAD^!")?;
     let mut plan = Plan::default();
-    let head = match first(repository, job.heads.iter()) {
+    let head = match first(repository, &job.heads, |head| head)? {
         Some((_, id)) => id.to_string(),
         None => {
             plan.miss_head(job, checked_out.last());
@@ -42,8 +45,7 @@ pub(super) fn of(job: &Job, repository: &dyn Repository) -> Result<Plan> {
         }
     };
     let about = format!("{}, {}", job.system.name(), job.about);
-    let base = job.bases.iter().find_map(|base| first(repository, [&base.revision]).map(|(_, id)| (base, id)));
-    let Some((base, id)) = base else {
+    let Some((base, id)) = first(repository, &job.bases, |base| &base.revision)? else {
         plan.notes.push(format!("{about}: {}; everything that is here is scanned", without_base(job)));
         plan.tell_of_cuts(job, repository);
         return Ok(plan);
@@ -90,16 +92,32 @@ fn without_base(job: &Job) -> String {
     format!("what was there before is not here: {}; {}", names.join(", "), job.system.remedy())
 }
 
-/// The first of these revisions that is here.
-fn first<'a>(
+/// The first of these that is here, with the commit that its revision stands for.
+fn first<'a, T>(
     repository: &dyn Repository,
-    revisions: impl IntoIterator<Item = &'a String>,
-) -> Option<(&'a String, ObjectId)> {
-    revisions.into_iter().find_map(|revision| {
-        // A commit without its parents: one, or none that is here.
-        let commits = repository.commits(&format!("{revision}^!")).ok()?;
-        commits.last().map(|id| (revision, *id))
-    })
+    all: &'a [T],
+    revision: impl Fn(&T) -> &str,
+) -> Result<Option<(&'a T, ObjectId)>> {
+    for one in all {
+        if let Some(id) = found(repository, revision(one))? {
+            return Ok(Some((one, id)));
+        }
+    }
+    Ok(None)
+}
+
+/// The commit that a revision stands for, if it is here. Who sends a change can call a branch or a tag like the id of another's commit.
+fn found(repository: &dyn Repository, revision: &str) -> Result<Option<ObjectId>> {
+    let objects = repository.objects(revision)?;
+    // A commit without its parents: one, or none that is here. Other objects have none.
+    let commit = |object: &ObjectId| repository.commits(&format!("{object}^!")).ok()?.last().copied();
+    match objects.iter().filter_map(commit).collect::<Vec<_>>()[..] {
+        [] => Ok(None),
+        [id] => Ok(Some(id)),
+        [..] => bail!(
+            "--ci: {revision} is ambiguous: the ids of several commits begin with it; name the commit in full with --since"
+        ),
+    }
 }
 
 /// Enough of an id to know it by; names as they are.
@@ -123,25 +141,35 @@ mod tests {
     use super::super::systems::System;
     use super::*;
 
-    /// Answers by what stands here; `HEAD` must.
+    /// Answers by what stands here, names and ranges; `HEAD` must.
     struct Here {
-        commits: BTreeMap<String, Vec<u8>>,
+        told: BTreeMap<String, Vec<u8>>,
         shallow: bool,
     }
 
     impl Here {
         fn new(told: &[(&str, &[u8])]) -> Self {
-            let commits = told.iter().map(|(spec, ids)| ((*spec).to_owned(), ids.to_vec())).collect();
-            Self { commits, shallow: false }
+            let told = told.iter().map(|(spec, ids)| ((*spec).to_owned(), ids.to_vec())).collect();
+            Self { told, shallow: false }
+        }
+
+        fn ids(&self, spec: &str) -> Option<Vec<ObjectId>> {
+            let told = self.told.get(spec)?;
+            Some(told.iter().map(|number| ObjectId::from_bytes(&[*number; 20]).unwrap()).collect())
         }
     }
 
     impl Repository for Here {
         fn commits(&self, spec: &str) -> Result<Vec<ObjectId>> {
-            match self.commits.get(spec) {
-                Some(ids) => Ok(ids.iter().map(|id| ObjectId::from_bytes(&[*id; 20]).unwrap()).collect()),
+            let one = || spec.strip_suffix("^!").and_then(|id| ObjectId::from_hex(id.as_bytes()));
+            match self.ids(spec).or_else(|| Some(vec![one()?])) {
+                Some(ids) => Ok(ids),
                 None => bail!("no such revision or range as `{spec}`"),
             }
+        }
+
+        fn objects(&self, name: &str) -> Result<Vec<ObjectId>> {
+            Ok(self.ids(name).unwrap_or_default())
         }
 
         fn is_shallow(&self) -> bool {
@@ -166,7 +194,7 @@ mod tests {
     #[test]
     fn the_range_is_from_the_first_base_that_is_here_to_the_first_head() {
         let range = format!("{}..{}", id(2), id(1));
-        let here = Here::new(&[("HEAD^!", &[1]), ("h^!", &[1]), ("b^!", &[2]), (&range, &[3, 4, 1])]);
+        let here = Here::new(&[("HEAD^!", &[1]), ("h", &[1]), ("b", &[2]), (&range, &[3, 4, 1])]);
         let plan = of(&job(&["gone", "h"], &["gone", "b"]), &here).unwrap();
         assert_eq!(plan.range, Some(range));
         assert!(!plan.is_nothing_new && plan.skipped.is_empty());
@@ -176,7 +204,7 @@ mod tests {
 
     #[test]
     fn without_a_base_everything_is_scanned_and_what_is_missing_is_told() {
-        let mut here = Here::new(&[("HEAD^!", &[1]), ("h^!", &[1])]);
+        let mut here = Here::new(&[("HEAD^!", &[1]), ("h", &[1])]);
         here.shallow = true;
         for (bases, word) in
             [(&["gone", "refs/remotes/origin/x"][..], "gone (before), origin/x (before)"), (&[], "does not tell")]
@@ -191,7 +219,7 @@ mod tests {
     #[test]
     fn what_was_all_there_before_is_nothing_new() {
         let range = format!("{}..{}", id(1), id(1));
-        let here = Here::new(&[("HEAD^!", &[1]), ("h^!", &[1]), ("b^!", &[1]), (&range, &[])]);
+        let here = Here::new(&[("HEAD^!", &[1]), ("h", &[1]), ("b", &[1]), (&range, &[])]);
         let plan = of(&job(&["h"], &["b"]), &here).unwrap();
         assert!(plan.is_nothing_new && plan.notes[0].contains("nothing is new"), "{plan:?}");
     }
@@ -199,7 +227,7 @@ mod tests {
     #[test]
     fn a_head_that_is_not_here_is_missed_even_if_nothing_is_new() {
         let range = format!("{}..HEAD", id(1));
-        let here = Here::new(&[("HEAD^!", &[1]), ("b^!", &[1]), (&range, &[])]);
+        let here = Here::new(&[("HEAD^!", &[1]), ("b", &[1]), (&range, &[])]);
         let plan = of(&job(&[&id(9)], &["b"]), &here).unwrap();
         assert!(!plan.is_nothing_new);
         assert_eq!(plan.skipped[0].what, "commit 090909090909, which this job is about");
@@ -209,9 +237,16 @@ mod tests {
     #[test]
     fn what_was_checked_out_counts_where_the_job_names_no_head() {
         let range = format!("{}..HEAD", id(2));
-        let here = Here::new(&[("HEAD^!", &[1]), ("b^!", &[2]), (&range, &[1])]);
+        let here = Here::new(&[("HEAD^!", &[1]), ("b", &[2]), (&range, &[1])]);
         let plan = of(&job(&[], &["b"]), &here).unwrap();
         assert!(plan.range == Some(range) && plan.skipped.is_empty());
+    }
+
+    #[test]
+    fn digits_that_several_commits_begin_with_are_an_error() {
+        let here = Here::new(&[("HEAD^!", &[1]), ("h", &[1]), ("b", &[2, 3])]);
+        let error = of(&job(&["h"], &["b"]), &here).unwrap_err().to_string();
+        assert!(error.contains("b is ambiguous"), "{error}");
     }
 
     #[test]

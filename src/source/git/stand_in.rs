@@ -77,6 +77,21 @@ pub(super) fn part(spec: &str, original: &Original<'_>) -> Result<Part, String> 
     })
 }
 
+/// The objects whose ids begin with these hexadecimal digits, whatever branches and tags are called: git takes an abbreviated id for a
+/// name first.
+///
+/// # Errors
+/// Why git can't be asked.
+pub(super) fn objects(digits: &str, original: &Original<'_>) -> Result<Vec<ObjectId>, String> {
+    let stand_in = StandIn::of(original, false)
+        .map_err(|error| format!("making a copy of its refs failed: {error}; is there room for temporary files?"))?;
+    let output = stand_in.ask(&["rev-parse", &format!("--disambiguate={digits}")], Vec::new());
+    let output = output.map_err(|error| format!("running git failed: {error}; is it installed?"))?;
+    let ids = output.stdout.lines().filter_map(ObjectId::from_hex);
+    // Git leaves out the digits that are too many for an id.
+    Ok(ids.filter(|id| id.to_string().starts_with(&digits.to_ascii_lowercase())).collect())
+}
+
 /// The commits that a push brings, in the same order.
 ///
 /// # Errors
