@@ -366,6 +366,40 @@ fn a_key_that_the_target_branch_has_meanwhile_is_not_new() {
     origin.scan(&origin.github("pull_request", &event, &mut path)).expect(1, &[&new()]);
 }
 
+#[test]
+fn a_key_in_the_message_of_a_tag_that_is_pushed_is_found() {
+    let origin = Origin::new();
+    let mut path = String::new();
+    origin.at.git("origin", ["tag", "-a", "v1", "-m", &env_file(3), "main"]);
+    origin.at.git("origin", ["tag", "-a", "v2", "-m", "a tag of a tag", "v1"]);
+    origin.at.git("origin", ["tag", "-a", "v3", "-m", &env_file(4), "topic"]);
+    origin.at.git("origin", ["tag", "light", "main"]);
+    let (three, four) = (example_key(3).0, example_key(4).0);
+    for (tag, keys) in [("v1", &[&*three][..]), ("v2", &[&three]), ("v3", &[&new(), &four]), ("light", &[])] {
+        origin.checkout(tag, &[]);
+        let [id, commit] = [tag, &format!("{tag}^{{}}")].map(|name| origin.at.git("origin", ["rev-parse", name]));
+        let code = i32::from(!keys.is_empty());
+        let reference = format!("refs/tags/{tag}");
+        let event = json!({"ref": reference, "before": NONE, "after": id, "repository": {"default_branch": "main"}});
+        let mut github = origin.github("push", &event, &mut path);
+        github.push(("GITHUB_SHA", &commit));
+        origin.scan(&github).expect(code, keys);
+        let gitlab = [("GITLAB_CI", "true"), ("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &commit)];
+        let gitlab = [&gitlab[..], &[("CI_COMMIT_TAG", tag), ("CI_DEFAULT_BRANCH", "main")]].concat();
+        origin.scan(&gitlab).expect(code, keys);
+        let jenkins = [("JENKINS_URL", "x"), ("TAG_NAME", tag), ("BRANCH_NAME", tag)];
+        let jenkins = [&jenkins[..], &[("GIT_PREVIOUS_SUCCESSFUL_COMMIT", &*origin.main)]].concat();
+        origin.scan(&jenkins).expect(code, keys);
+    }
+    // Checked out without it, as a commit alone.
+    origin.at.git("job", ["update-ref", "-d", "refs/tags/v1"]);
+    let gitlab = [("GITLAB_CI", "true"), ("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &*origin.main)];
+    let gitlab = [&gitlab[..], &[("CI_COMMIT_TAG", "v1"), ("CI_DEFAULT_BRANCH", "main")]].concat();
+    let missed = origin.scan(&gitlab);
+    assert_eq!(missed.code, Some(2), "{missed:?}");
+    missed.expect_stderr(&["the tag v1", "git fetch --force --tags origin"]);
+}
+
 /// Nothing but its name of where the job runs gets into a report.
 #[test]
 fn paths_of_a_report_are_those_of_the_repository() {

@@ -44,6 +44,8 @@ const LIST: [&str; 4] = ["rev-list", "--date-order", "--reverse", "--missing=all
 pub(super) struct Part {
     /// Parents before children and otherwise by committer's clock.
     pub(super) commits: Vec<ObjectId>,
+    /// What was named to be in it, with the tags of commits.
+    pub(super) tips: Vec<ObjectId>,
     /// What is left out with all that leads there: commits, or tags of them.
     pub(super) without: Vec<ObjectId>,
 }
@@ -73,6 +75,7 @@ pub(super) fn part(spec: &str, original: &Original<'_>) -> Result<Part, String> 
     let ends = ask(&["rev-parse", "--revs-only"])?;
     Ok(Part {
         commits: commits.lines().filter_map(ObjectId::from_hex).collect(),
+        tips: ends.lines().filter_map(ObjectId::from_hex).collect(),
         without: ends.lines().filter_map(|line| ObjectId::from_hex(line.strip_prefix(b"^")?)).collect(),
     })
 }
@@ -115,7 +118,8 @@ pub(super) fn pushed(push: &Push, odb: &Odb, original: &Original<'_>) -> Result<
         let said = output.stderr.trim().to_str_lossy().replace('\n', " ");
         return Err(format!("the commits that are pushed can't be listed: {said}; `git fsck` tells more"));
     }
-    Ok(Part { commits: output.stdout.lines().filter_map(ObjectId::from_hex).collect(), without })
+    let commits = output.stdout.lines().filter_map(ObjectId::from_hex).collect();
+    Ok(Part { commits, tips: push.tips.clone(), without })
 }
 
 /// A name in which no letter stands for others.
