@@ -402,10 +402,16 @@ mod tests {
         }
     }
 
-    /// GitHub's runner obeys `::…::` at the start of a line and `##[…]` anywhere in it, Azure's agent `##vso[…]`.
+    /// GitHub's runner obeys `::…::` at the start of a line, behind white space too, and `##[…]` anywhere in it, Azure's agent `##vso[…]`.
     #[test]
     fn nothing_commands_a_ci_system_in_any_format() {
-        for hostile in ["::stop-commands::x", "a##[add-mask]b", "a###vso[task.complete]b"] {
+        let blanks = [
+            " ::stop-commands::x",
+            "\t::stop-commands::x",
+            "\u{a0}::stop-commands::x",
+            "\n \u{2003}::stop-commands::x",
+        ];
+        for hostile in blanks.into_iter().chain(["::stop-commands::x", "a##[add-mask]b", "a###vso[task.complete]b"]) {
             let mut sample = Sample::at(vec![file(hostile, 1), file(format!("{hostile}2"), 1)]);
             sample.findings[0].occurrences[0].snippet.lines[0] = hostile.to_owned();
             sample.tally.skipped = vec![Skipped::new(hostile, hostile)];

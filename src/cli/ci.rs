@@ -89,6 +89,10 @@ impl Repository for Checkout {
         Ok(asked::commits(&self.0, spec)?)
     }
 
+    fn objects(&self, name: &str) -> Result<Vec<ObjectId>> {
+        Ok(asked::objects(&self.0, name)?)
+    }
+
     fn is_shallow(&self) -> bool {
         asked::is_shallow(&self.0)
     }

@@ -16,14 +16,15 @@ pub(super) fn acts(c: char) -> bool {
 /// would obey.
 pub fn visible(text: &str) -> Cow<'_, str> {
     let commands = text.contains("##[") || text.contains("##vso[");
-    if !text.contains(acts) && !text.starts_with("::") && !commands {
+    let first = first_command(text);
+    if !text.contains(acts) && first.is_none() && !commands {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 8);
     for (at, c) in text.char_indices() {
         if acts(c) {
             escaped.extend(c.escape_default());
-        } else if is_command(&text[at..]) || (at == 0 && text.starts_with("::")) {
+        } else if is_command(&text[at..]) || Some(at) == first {
             escaped.extend(c.escape_unicode());
         } else {
             escaped.push(c);
@@ -32,8 +33,17 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Where GitHub's other form, `::group::`, stands if it is the first in the text. The runner looks for it at the start of a line, and cuts
+/// off what is blank before it: to .NET that is Unicode's white space, and was more in the past.
+fn first_command(text: &str) -> Option<usize> {
+    let blank =
+        |c: char| c.is_whitespace() || matches!(c, '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
+    let rest = text.trim_start_matches(blank);
+    rest.starts_with("::").then_some(text.len() - rest.len())
+}
+
 /// Whether a runner of GitHub Actions or an agent of Azure Pipelines would take the line for a command from here on, wherever it stands in
-/// it. (GitHub's other form, `::group::`, is one at the start of a line only.)
+/// it.
 pub(super) fn is_command(text: &str) -> bool {
     let rest = text.strip_prefix("##").map(|rest| rest.strip_prefix("vso").unwrap_or(rest));
     rest.is_some_and(|rest| rest.starts_with('['))
@@ -113,7 +123,10 @@ mod tests {
         assert_eq!(visible("a##[add-mask]b"), r"a\u{23}#[add-mask]b");
         assert_eq!(visible("###vso[task.setvariable variable=PATH]x"), r"#\u{23}#vso[task.setvariable variable=PATH]x");
         assert_eq!(visible("::stop-commands::x"), r"\u{3a}:stop-commands::x");
-        for plain in ["a::b", "## heading", "#[derive]", "##v[x]", "std::io"] {
+        for blank in [" ", "  ", "\u{a0}", "\u{3000}\u{2009} ", "\u{feff}", "\u{180e}"] {
+            assert_eq!(visible(&format!("{blank}::add-mask::x")), format!(r"{blank}\u{{3a}}:add-mask::x"));
+        }
+        for plain in [" a::b", " :", "a::b", "## heading", "#[derive]", "##v[x]", "std::io"] {
             assert_eq!(visible(plain), plain);
         }
     }

@@ -72,7 +72,7 @@ mod walk;
 pub enum Revisions {
     /// Every object, reachable or not.
     All,
-    /// What the commits of a range brought: anything that `git rev-list` takes for one, be it `A..B`, `A...B`, `HEAD^!`, or a revision
+    /// What the commits of a range brought, and the tags that it is named by: anything that `git rev-list` takes for one, be it `A..B`, `A...B`, `HEAD^!`, or a revision
     /// and all before it.
     Range(String),
     /// What a push brings. Unlike a range it may be nothing.
@@ -148,7 +148,8 @@ impl History {
             Revisions::All => None,
             Revisions::Range(spec) => {
                 let part = stand_in::part(spec, &original).map_err(failed)?;
-                if part.commits.is_empty() {
+                let is_tag = |id: &ObjectId| matches!(odb.read(*id), Ok(Some((Kind::Tag, _))));
+                if part.commits.is_empty() && !part.tips.iter().any(is_tag) {
                     return Err(failed(format!("the range `{spec}` has no commits in it: nothing was scanned")));
                 }
                 Some(part)
@@ -207,19 +208,16 @@ impl History {
             let why = "it is missing: what it and the commits before it brought was not read; `git fsck` tells more";
             opened.odb.unread(*id, why, sink);
         }
-        self.visit_tags(opened, sink);
+        self.visit_tags(opened, part, sink);
         let brought = Range::new(&opened.odb, part, sink).brought(&links);
         Scan::new(&self.name, &opened.odb, sink).some(&brought.blobs());
         brought
     }
 
     /// Tags are objects beside the commits that they name. What else a name may stand for is told: no hosting service takes it.
-    fn visit_tags(&self, opened: &Opened, sink: &dyn Sink) {
-        let Revisions::Push(push) = &self.revisions else {
-            return;
-        };
+    fn visit_tags(&self, opened: &Opened, part: &Part, sink: &dyn Sink) {
         let mut scan = Scan::new(&self.name, &opened.odb, sink);
-        for tip in &push.tips {
+        for tip in &part.tips {
             let mut next = Some(*tip);
             while let Some(id) = next.take() {
                 match opened.odb.read(id) {
@@ -664,7 +662,7 @@ mod tests {
             let wanted = ids.iter().copied().collect();
             history.attribute(&wanted, &recorder);
             let opened = history.open().unwrap();
-            let part = Part { commits: ids.clone(), without: ids.clone() };
+            let part = Part { commits: ids.clone(), tips: Vec::new(), without: ids.clone() };
             let range = Range::new(&opened.odb, &part, &recorder);
             let mut scan = Scan::new(&history.name, &opened.odb, &recorder);
             scan.some(&ids);

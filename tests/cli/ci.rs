@@ -119,6 +119,58 @@ fn a_pull_request_is_scanned_from_its_base_to_its_head() {
 }
 
 #[test]
+fn branches_and_tags_that_are_called_like_ids_are_not_taken_for_them() {
+    let origin = Origin::new();
+    let mut path = String::new();
+    origin.checkout("origin/topic", &[]);
+    let (main, topic) = (&*origin.main, &*origin.topic);
+    let bitbucket = |base| {
+        let job = [("BITBUCKET_BUILD_NUMBER", "1"), ("BITBUCKET_COMMIT", &topic[..12]), ("BITBUCKET_PR_ID", "1")];
+        origin.scan(&[&job[..], &[("BITBUCKET_PR_DESTINATION_COMMIT", base)]].concat())
+    };
+    for kind in ["heads", "tags", "remotes/origin"] {
+        for name in [&main[..7], &main[..12], main] {
+            let reference = format!("refs/{kind}/{name}");
+            origin.at.git("job", ["update-ref", &reference, topic]);
+            bitbucket(name).expect(1, &[&new()]).expect_stderr(&["3 commits since", &main[..12]]);
+            let request = origin.github("pull_request", &origin.pull_request(main), &mut path);
+            origin.scan(&request).expect(1, &[&new()]).expect_stderr(&["3 commits since"]);
+            origin.at.git("job", ["update-ref", "-d", &reference]);
+        }
+    }
+    // What is no start of any id is not here, whatever is called so: everything is scanned.
+    let longer = format!("{main}{}", "a".repeat(24));
+    for nothing in ["abcdef012345", &NONE.replace('0', "5"), &longer] {
+        origin.at.git("job", ["update-ref", &format!("refs/heads/{nothing}"), topic]);
+        bitbucket(nothing).expect(1, &[&old(), &new()]).expect_stderr(&["not here", "everything"]);
+    }
+    // Nor does a tag stand for the branch that was not fetched.
+    origin.at.git("job", ["update-ref", "refs/tags/refs/remotes/origin/gone", topic]);
+    let azure = [("TF_BUILD", "True"), ("SYSTEM_PULLREQUEST_SOURCECOMMITID", topic)];
+    let azure = [&azure[..], &[("SYSTEM_PULLREQUEST_TARGETBRANCH", "gone")]].concat();
+    origin.scan(&azure).expect(1, &[&old(), &new()]).expect_stderr(&["not here", "origin/gone"]);
+}
+
+#[test]
+fn digits_that_two_commits_begin_with_do_not_pass() {
+    let origin = Origin::new();
+    origin.checkout("origin/topic", &[]);
+    for number in [13126, 13711] {
+        let commit = format!(
+            "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor a <a> 0 +0000\ncommitter a <a> 0 +0000\n\n{number}\n"
+        );
+        let write = ["hash-object", "-t", "commit", "-w", "--stdin"];
+        let id = origin.at.git_with_input("job", write, &commit);
+        assert!(id.starts_with("a542e61"), "{id}");
+    }
+    origin.at.git_with_input("job", ["mktree"], "");
+    let job = [("BITBUCKET_BUILD_NUMBER", "1"), ("BITBUCKET_COMMIT", &*origin.topic), ("BITBUCKET_PR_ID", "1")];
+    let output = origin.scan(&[&job[..], &[("BITBUCKET_PR_DESTINATION_COMMIT", "a542e61")]].concat());
+    assert_eq!(output.code, Some(2), "{output:?}");
+    output.expect_stderr(&["a542e61 is ambiguous", "--since"]);
+}
+
+#[test]
 fn jobs_of_every_other_system_find_what_is_new() {
     let origin = Origin::new();
     let (main, topic) = (&*origin.main, &*origin.topic);
@@ -312,6 +364,40 @@ fn a_key_that_the_target_branch_has_meanwhile_is_not_new() {
     origin.checkout("origin/topic", &[]);
     let event = json!({"pull_request": {"base": {"ref": "main", "sha": main}, "head": {"ref": "topic", "sha": topic}}});
     origin.scan(&origin.github("pull_request", &event, &mut path)).expect(1, &[&new()]);
+}
+
+#[test]
+fn a_key_in_the_message_of_a_tag_that_is_pushed_is_found() {
+    let origin = Origin::new();
+    let mut path = String::new();
+    origin.at.git("origin", ["tag", "-a", "v1", "-m", &env_file(3), "main"]);
+    origin.at.git("origin", ["tag", "-a", "v2", "-m", "a tag of a tag", "v1"]);
+    origin.at.git("origin", ["tag", "-a", "v3", "-m", &env_file(4), "topic"]);
+    origin.at.git("origin", ["tag", "light", "main"]);
+    let (three, four) = (example_key(3).0, example_key(4).0);
+    for (tag, keys) in [("v1", &[&*three][..]), ("v2", &[&three]), ("v3", &[&new(), &four]), ("light", &[])] {
+        origin.checkout(tag, &[]);
+        let [id, commit] = [tag, &format!("{tag}^{{}}")].map(|name| origin.at.git("origin", ["rev-parse", name]));
+        let code = i32::from(!keys.is_empty());
+        let reference = format!("refs/tags/{tag}");
+        let event = json!({"ref": reference, "before": NONE, "after": id, "repository": {"default_branch": "main"}});
+        let mut github = origin.github("push", &event, &mut path);
+        github.push(("GITHUB_SHA", &commit));
+        origin.scan(&github).expect(code, keys);
+        let gitlab = [("GITLAB_CI", "true"), ("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &commit)];
+        let gitlab = [&gitlab[..], &[("CI_COMMIT_TAG", tag), ("CI_DEFAULT_BRANCH", "main")]].concat();
+        origin.scan(&gitlab).expect(code, keys);
+        let jenkins = [("JENKINS_URL", "x"), ("TAG_NAME", tag), ("BRANCH_NAME", tag)];
+        let jenkins = [&jenkins[..], &[("GIT_PREVIOUS_SUCCESSFUL_COMMIT", &*origin.main)]].concat();
+        origin.scan(&jenkins).expect(code, keys);
+    }
+    // Checked out without it, as a commit alone.
+    origin.at.git("job", ["update-ref", "-d", "refs/tags/v1"]);
+    let gitlab = [("GITLAB_CI", "true"), ("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &*origin.main)];
+    let gitlab = [&gitlab[..], &[("CI_COMMIT_TAG", "v1"), ("CI_DEFAULT_BRANCH", "main")]].concat();
+    let missed = origin.scan(&gitlab);
+    assert_eq!(missed.code, Some(2), "{missed:?}");
+    missed.expect_stderr(&["the tag v1", "git fetch --force --tags origin"]);
 }
 
 /// Nothing but its name of where the job runs gets into a report.

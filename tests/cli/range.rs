@@ -403,3 +403,20 @@ fn a_file_that_says_it_is_a_tree_is_told_of() {
     std::fs::copy(loose(&tree), loose(&blob)).unwrap();
     bench.scan(["repo", "--since", "HEAD~1"]).expect(2, &[]).expect_unread(&[&blob]);
 }
+
+#[test]
+fn a_tag_at_the_end_of_a_range_is_read_and_one_at_its_start_is_not() {
+    let at = Keysweep::new();
+    let [_, two, three] = three(&at);
+    at.git("repo", ["tag", "-a", "v1", "-m", &env_file(4), "HEAD~1"]);
+    at.git("repo", ["tag", "-a", "v2", "-m", &env_file(5)]);
+    let [four, five] = [4, 5].map(|seed| example_key(seed).0);
+    let found = range(&at, "HEAD~2..v2");
+    found.expect(1, &[&two, &three, &five]);
+    assert!(found.findings().iter().any(|finding| finding["occurrences"][0]["source"] == "tag_message"), "{found:?}");
+    range(&at, "v1..v2").expect(1, &[&three, &five]);
+    since(&at, "v1").expect(1, &[&three]);
+    // With no commit beside it.
+    range(&at, "HEAD~1..v1").expect(1, &[&four]);
+    range(&at, "HEAD..v2^{}").expect(2, &[]);
+}

@@ -15,6 +15,8 @@ pub(super) struct Job {
     pub(super) about: String,
     /// The new commit, each way to name it; the first that is here counts. None where it is what was checked out.
     pub(super) heads: Vec<String>,
+    /// The full name of the tag that was pushed, where it was one: its own object is new too, and most systems name the commit alone.
+    pub(super) tag: Option<String>,
     /// What was there before, likewise.
     pub(super) bases: Vec<Base>,
 }
@@ -75,6 +77,14 @@ impl System {
             other => other.remedy(),
         }
     }
+
+    /// How to get the tag that the job is about.
+    pub(super) fn remedy_for_tag(self) -> &'static str {
+        match self {
+            Self::Azure => "give `checkout: self` a `fetchTags: true`",
+            _ => "run `git fetch --force --tags origin` first",
+        }
+    }
 }
 
 /// Hands out the value of a variable that is set and not empty.
@@ -103,7 +113,7 @@ pub(super) fn detect(variable: Variable<'_>, read: &dyn Fn(&str) -> Result<Strin
 
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows>
 fn github(variable: Variable<'_>, read: &dyn Fn(&str) -> Result<String>) -> Result<Job> {
-    let job = |about: String, heads, bases| Job { system: System::GitHub, about, heads, bases };
+    let job = |about: String, heads, bases| Job { system: System::GitHub, about, heads, tag: None, bases };
     let name = variable("GITHUB_EVENT_NAME").context("--ci: GITHUB_EVENT_NAME is not set, though GITHUB_ACTIONS is")?;
     if !["push", "pull_request", "pull_request_target", "merge_group"].contains(&&*name) {
         return Ok(job(format!("the event {name}"), vec![], vec![]));
@@ -120,8 +130,11 @@ fn github(variable: Variable<'_>, read: &dyn Fn(&str) -> Result<String>) -> Resu
             let branch = reference.strip_prefix("refs/heads/");
             let mut bases = sha(event.before, "what was there before the push");
             bases.extend(default_branch(default, branch));
-            let heads = [event.after, variable("GITHUB_SHA")].into_iter().filter_map(commit_id).collect();
-            job(format!("a push to {}", short(&reference)), heads, bases)
+            // Of a tag that is an object itself the event has the id, GITHUB_SHA is its commit.
+            let tag = tag(&reference);
+            let sha = variable("GITHUB_SHA").filter(|_| tag.is_none() || event.after.is_none());
+            let heads = commits([event.after, sha]);
+            Job { tag, ..job(format!("a push to {}", short(&reference)), heads, bases) }
         }
         ("merge_group", Event { merge_group: Some(group), .. }) => {
             let mut bases = sha(Some(group.base_sha), "the base of the merge group");
@@ -194,17 +207,18 @@ fn gitlab(variable: Variable<'_>) -> Job {
             variable("CI_COMMIT_SHA"),
         ]);
         let about = format!("a merge request into {}", target.as_deref().unwrap_or("another branch"));
-        return Job { system, about, heads, bases };
+        return Job { system, about, heads, tag: None, bases };
     }
     let heads = commits([variable("CI_COMMIT_SHA")]);
+    let tag = variable("CI_COMMIT_TAG").map(|name| format!("{TAGS}{name}"));
     if source != "push" {
-        return Job { system, about: format!("a pipeline of the source {source}"), heads, bases: vec![] };
+        return Job { system, about: format!("a pipeline of the source {source}"), heads, tag, bases: vec![] };
     }
     let name = variable("CI_COMMIT_BRANCH");
     let mut bases = sha(variable("CI_COMMIT_BEFORE_SHA"), "what was there before the push");
     bases.extend(default_branch(variable("CI_DEFAULT_BRANCH"), name.as_deref()));
     let reference = name.or_else(|| variable("CI_COMMIT_REF_NAME")).unwrap_or_else(|| "a branch".to_owned());
-    Job { system, about: format!("a push to {reference}"), heads, bases }
+    Job { system, about: format!("a push to {reference}"), heads, tag, bases }
 }
 
 /// <https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/>. Of a push Bitbucket does not tell what was there before.
@@ -214,13 +228,14 @@ fn bitbucket(variable: Variable<'_>) -> Job {
     if variable("BITBUCKET_PR_ID").is_none() {
         let name = variable("BITBUCKET_BRANCH").or_else(|| variable("BITBUCKET_TAG"));
         let about = format!("a push to {}", name.as_deref().unwrap_or("no branch"));
-        return Job { system, about, heads, bases: vec![] };
+        let tag = variable("BITBUCKET_TAG").map(|name| format!("{TAGS}{name}"));
+        return Job { system, about, heads, tag, bases: vec![] };
     }
     let target = variable("BITBUCKET_PR_DESTINATION_BRANCH");
     let mut bases = sha(variable("BITBUCKET_PR_DESTINATION_COMMIT"), "the destination of the pull request");
     bases.extend(branch(target.clone(), "the destination of the pull request"));
     let about = format!("a pull request into {}", target.as_deref().unwrap_or("another branch"));
-    Job { system, about, heads, bases }
+    Job { system, about, heads, tag: None, bases }
 }
 
 /// <https://learn.microsoft.com/en-us/azure/devops/pipelines/build/variables>. Of a push Azure does not tell what was there before.
@@ -230,13 +245,14 @@ fn azure(variable: Variable<'_>) -> Job {
         let heads = commits([variable("BUILD_SOURCEVERSION")]);
         let reference = variable("BUILD_SOURCEBRANCH").unwrap_or_else(|| "no branch".to_owned());
         let reason = variable("BUILD_REASON").unwrap_or_else(|| "unknown".to_owned());
-        return Job { system, about: format!("a build of {} ({reason})", short(&reference)), heads, bases: vec![] };
+        let about = format!("a build of {} ({reason})", short(&reference));
+        return Job { system, about, heads, tag: tag(&reference), bases: vec![] };
     };
     // It comes in both spellings, by where the repository is kept.
     let target = short(&target).to_owned();
     let heads = commits([variable("SYSTEM_PULLREQUEST_SOURCECOMMITID")]);
     let bases = branch(Some(target.clone()), "the target of the pull request");
-    Job { system, about: format!("a pull request into {target}"), heads, bases }
+    Job { system, about: format!("a pull request into {target}"), heads, tag: None, bases }
 }
 
 /// <https://www.jenkins.io/doc/book/pipeline/multibranch/> and <https://plugins.jenkins.io/git/>
@@ -244,13 +260,15 @@ fn jenkins(variable: Variable<'_>) -> Job {
     let system = System::Jenkins;
     if let Some(target) = variable("CHANGE_TARGET") {
         let bases = branch(Some(target.clone()), "the target of the change");
-        return Job { system, about: format!("a change for {target}"), heads: vec![], bases };
+        return Job { system, about: format!("a change for {target}"), heads: vec![], tag: None, bases };
     }
     // Not GIT_PREVIOUS_COMMIT: if its build failed for a key, that key would not be new to the next one.
     let bases = sha(variable("GIT_PREVIOUS_SUCCESSFUL_COMMIT"), "the last that was built with success");
     let name = variable("BRANCH_NAME").or_else(|| variable("GIT_BRANCH"));
     let about = format!("a build of {}", name.as_deref().unwrap_or("a branch"));
-    Job { system, about, heads: commits([variable("GIT_COMMIT")]), bases }
+    // TAG_NAME alone is a name that people give to parameters of their own.
+    let tag = variable("TAG_NAME").filter(|tag| name.as_ref() == Some(tag)).map(|name| format!("{TAGS}{name}"));
+    Job { system, about, heads: commits([variable("GIT_COMMIT")]), tag, bases }
 }
 
 fn commits<const N: usize>(ids: [Option<String>; N]) -> Vec<String> {
@@ -283,9 +301,16 @@ fn default_branch(default: Option<String>, pushed: Option<&str>) -> Vec<Base> {
     branch(default.filter(|default| pushed != Some(default)), "the default branch")
 }
 
+const TAGS: &str = "refs/tags/";
+
+/// The ref, if it is one of a tag.
+fn tag(reference: &str) -> Option<String> {
+    reference.starts_with(TAGS).then(|| reference.to_owned())
+}
+
 /// A ref as people call it.
-fn short(reference: &str) -> &str {
-    ["refs/heads/", "refs/tags/"].iter().find_map(|start| reference.strip_prefix(start)).unwrap_or(reference)
+pub(super) fn short(reference: &str) -> &str {
+    ["refs/heads/", TAGS].iter().find_map(|start| reference.strip_prefix(start)).unwrap_or(reference)
 }
 
 #[cfg(test)]

@@ -257,7 +257,7 @@ impl<'a> Range<'a> {
             places.entry(*id).or_default().push(Provenance::new(origin));
         }
         for (id, places) in places.iter_mut().filter(|(_, places)| places.is_empty()) {
-            // Only a push hands out tags.
+            // Tags that the part was named by.
             if let Ok(Some((Kind::Tag, data))) = self.odb.read(*id) {
                 let origin =
                     Origin::TagMessage { commit: attribution.commit(*id, true), name: object::tag_name(&data) };

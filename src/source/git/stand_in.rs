@@ -44,6 +44,8 @@ const LIST: [&str; 4] = ["rev-list", "--date-order", "--reverse", "--missing=all
 pub(super) struct Part {
     /// Parents before children and otherwise by committer's clock.
     pub(super) commits: Vec<ObjectId>,
+    /// What was named to be in it, with the tags of commits.
+    pub(super) tips: Vec<ObjectId>,
     /// What is left out with all that leads there: commits, or tags of them.
     pub(super) without: Vec<ObjectId>,
 }
@@ -73,8 +75,24 @@ pub(super) fn part(spec: &str, original: &Original<'_>) -> Result<Part, String> 
     let ends = ask(&["rev-parse", "--revs-only"])?;
     Ok(Part {
         commits: commits.lines().filter_map(ObjectId::from_hex).collect(),
+        tips: ends.lines().filter_map(ObjectId::from_hex).collect(),
         without: ends.lines().filter_map(|line| ObjectId::from_hex(line.strip_prefix(b"^")?)).collect(),
     })
+}
+
+/// The objects whose ids begin with these hexadecimal digits, whatever branches and tags are called: git takes an abbreviated id for a
+/// name first.
+///
+/// # Errors
+/// Why git can't be asked.
+pub(super) fn objects(digits: &str, original: &Original<'_>) -> Result<Vec<ObjectId>, String> {
+    let stand_in = StandIn::of(original, false)
+        .map_err(|error| format!("making a copy of its refs failed: {error}; is there room for temporary files?"))?;
+    let output = stand_in.ask(&["rev-parse", &format!("--disambiguate={digits}")], Vec::new());
+    let output = output.map_err(|error| format!("running git failed: {error}; is it installed?"))?;
+    let ids = output.stdout.lines().filter_map(ObjectId::from_hex);
+    // Git leaves out the digits that are too many for an id.
+    Ok(ids.filter(|id| id.to_string().starts_with(&digits.to_ascii_lowercase())).collect())
 }
 
 /// The commits that a push brings, in the same order.
@@ -100,7 +118,8 @@ pub(super) fn pushed(push: &Push, odb: &Odb, original: &Original<'_>) -> Result<
         let said = output.stderr.trim().to_str_lossy().replace('\n', " ");
         return Err(format!("the commits that are pushed can't be listed: {said}; `git fsck` tells more"));
     }
-    Ok(Part { commits: output.stdout.lines().filter_map(ObjectId::from_hex).collect(), without })
+    let commits = output.stdout.lines().filter_map(ObjectId::from_hex).collect();
+    Ok(Part { commits, tips: push.tips.clone(), without })
 }
 
 /// A name in which no letter stands for others.

@@ -277,7 +277,7 @@ mod action {
             variables.extend([("KEYSWEEP_SARIF", "out.sarif"), ("GITHUB_OUTPUT", &*outputs)]);
             let output = origin.job(&script("scan"), &variables);
             assert_eq!(output.status.code(), Some(code), "{output:?}");
-            let expected = format!("exit-code={code}\nsarif-file=out.sarif\n");
+            let expected = format!("sarif-file=out.sarif\nexit-code={code}\n");
             assert_eq!(fs::read_to_string(&outputs).unwrap(), expected);
             let stdout = String::from_utf8(output.stdout).unwrap();
             assert_eq!(stdout.contains("::error file=new.env,line=1"), code == 1, "{stdout}");
@@ -287,7 +287,7 @@ mod action {
     }
 
     #[test]
-    fn the_scan_of_the_action_fails_when_nothing_could_be_scanned() {
+    fn the_scan_of_the_action_fails_aloud_when_nothing_could_be_scanned() {
         let origin = Origin::new();
         origin.checkout("origin/topic", &[]);
         let outputs = origin.at.path("outputs").display().to_string();
@@ -296,7 +296,36 @@ mod action {
             ("KEYSWEEP_SARIF", "out.sarif"),
             ("GITHUB_OUTPUT", &*outputs),
         ];
-        let output = origin.job(&script("scan"), &variables);
-        assert_eq!((output.status.code(), &*fs::read_to_string(&outputs).unwrap()), (Some(2), "exit-code=2\n"));
+        let fails = |word: &str| {
+            let _ = fs::remove_file(&outputs);
+            let output = origin.job(&script("scan"), &variables);
+            assert_eq!((output.status.code(), &*fs::read_to_string(&outputs).unwrap()), (Some(2), "exit-code=2\n"));
+            let stdout = String::from_utf8(output.stdout).unwrap();
+            let error = stdout.lines().find(|line| line.starts_with("::error title=keysweep could not")).unwrap();
+            assert!(error.contains(word), "{error}");
+        };
+        fails("exit code 2");
+        // What the change brings itself is no report of the scan.
+        origin.at.write("job/out.sarif", "{}");
+        fails("exit code 2");
+        assert!(!origin.at.path("job/out.sarif").exists());
+        origin.at.write("job/out.sarif/file", "{}");
+        fails("sarif-file");
+    }
+
+    #[test]
+    fn the_scan_of_the_action_writes_to_no_place_that_a_link_leads_to() {
+        let origin = Origin::new();
+        let mut path = String::new();
+        origin.checkout("origin/topic", &[]);
+        origin.at.write("victim", "as it was");
+        std::os::unix::fs::symlink("../victim", origin.at.path("job/out.sarif")).unwrap();
+        let outputs = origin.at.path("outputs").display().to_string();
+        let mut variables = origin.github("pull_request", &origin.pull_request(&origin.main), &mut path);
+        variables.extend([("KEYSWEEP", env!("CARGO_BIN_EXE_keysweep")), ("KEYSWEEP_SARIF", "out.sarif")]);
+        variables.push(("GITHUB_OUTPUT", &*outputs));
+        assert_eq!(origin.job(&script("scan"), &variables).status.code(), Some(1));
+        assert_eq!(fs::read_to_string(origin.at.path("victim")).unwrap(), "as it was");
+        assert!(fs::metadata(origin.at.path("job/out.sarif")).unwrap().len() > 100);
     }
 }

@@ -74,7 +74,9 @@ fn pushes_on_github() {
         ("refs/tags/main", NONE, "a push to main", &[main]),
     ] {
         let event = pushed(reference, before, A);
-        Case { variables: &github("push"), event, about, heads: &[A, D], bases }.check(System::GitHub);
+        // What a tag is is not its commit.
+        let heads = if reference.starts_with("refs/tags/") { &[A][..] } else { &[A, D] };
+        Case { variables: &github("push"), event, about, heads, bases }.check(System::GitHub);
     }
 }
 
@@ -250,6 +252,26 @@ fn jobs_on_jenkins() {
     let first = [&common[..], &[("GIT_BRANCH", "origin/main")]].concat();
     Case { variables: &first, event: String::new(), about: "a build of origin/main", heads: &[A], bases: &[] }
         .check(System::Jenkins);
+}
+
+#[test]
+fn the_tag_that_was_pushed_is_known() {
+    let tag = |variables: &[(&str, &str)], event: &str| detected(variables, event).unwrap().unwrap().tag;
+    let v1 = Some("refs/tags/v1".to_owned());
+    assert_eq!(tag(&github("push"), &pushed("refs/tags/v1", NONE, A)), v1);
+    assert_eq!(tag(&github("push"), &pushed("refs/heads/v1", NONE, A)), None);
+    let gitlab = [("GITLAB_CI", "true"), ("CI_COMMIT_TAG", "v1"), ("CI_COMMIT_SHA", A)];
+    for source in ["push", "web"] {
+        assert_eq!(tag(&[&gitlab[..], &[("CI_PIPELINE_SOURCE", source)]].concat(), ""), v1);
+    }
+    assert_eq!(tag(&[("BITBUCKET_BUILD_NUMBER", "1"), ("BITBUCKET_TAG", "v1")], ""), v1);
+    for (source, expected) in [("refs/tags/v1", &v1), ("refs/heads/v1", &None)] {
+        assert_eq!(tag(&[("TF_BUILD", "True"), ("BUILD_SOURCEBRANCH", source)], ""), *expected);
+    }
+    // A parameter of that name is none.
+    for (branch, expected) in [("v1", v1), ("main", None)] {
+        assert_eq!(tag(&[("JENKINS_URL", "x"), ("TAG_NAME", "v1"), ("BRANCH_NAME", branch)], ""), expected);
+    }
 }
 
 #[test]
