@@ -223,6 +223,30 @@ fn comments_on_the_line_of_the_id_or_of_the_secret_are_heard() {
 }
 
 #[test]
+fn a_comment_on_another_secret_suppresses_no_pair() {
+    let at = Keysweep::new();
+    let ((id, secret), (other, others)) = (example_key(1), example_key(2));
+    let allow = "# keysweep:allow sandbox";
+    for text in [
+        format!("A_KEY={id}\nB_KEY={other}\nA_SECRET={secret}\nB_SECRET={others} {allow}\n"),
+        format!("[prod]\naws_access_key_id={id}\n[sandbox]\naws_secret_access_key={secret} {allow}\n"),
+        format!("[prod]\naws_access_key_id={id}\na=1\nb=2\nc=3\nd=4\ne=5\naws_secret_access_key={secret} {allow}\n"),
+    ] {
+        at.write("a.env", &text);
+        let output = at.scan(["."]);
+        assert_eq!(output.code, Some(1), "{output:?}");
+        let of_id = |value: &Value| *value == json!(id);
+        let findings = output.findings();
+        let found = findings.iter().find(|finding| of_id(&finding["access_key_id"])).unwrap();
+        assert_eq!((&found["suppressed"], found["secrets"].is_null()), (&Value::Null, false), "{text}");
+        let told = at.invocation(["explain", "a.env", "--format", "json"]).run();
+        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+        let told = told["candidates"].as_array().unwrap().iter().find(|candidate| of_id(&candidate["value"])).cloned();
+        assert_eq!(told.unwrap()["suppressed"], Value::Null, "{text}");
+    }
+}
+
+#[test]
 fn an_explanation_tells_of_the_comment() {
     let at = Keysweep::new();
     at.write("a", format!("{} # keysweep:allow of the sandbox\n", example_key(1).0));
