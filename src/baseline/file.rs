@@ -14,7 +14,7 @@ pub const ATTRIBUTE: &str = ".keysweepignore merge=union";
 /// What the file says of itself.
 const HEADER: [&str; 3] = [
     "# Credentials that keysweep knows and does not report; kept by `keysweep baseline`. A line is a fingerprint, perhaps",
-    "# until=DATE and path=GLOB, and the reason after a #. Lines such as #00 stay as they are: they keep entries apart, so that",
+    "# id-only, until=DATE and path=GLOB, and the reason after a #. Lines such as #00 stay as they are: they keep entries apart, so that",
     "# git merges what branches add.",
 ];
 

@@ -175,6 +175,71 @@ fn every_report_is_a_baseline() {
 }
 
 #[test]
+fn what_a_report_lists_as_suppressed_is_not_known_by_it() {
+    let at = Keysweep::new();
+    at.write("in/a.env", format!("{} # keysweep:allow\n", example_key(1).0));
+    at.plant("in/tests/b.env", 2);
+    at.plant("in/c.env", 3);
+    kept(&at, &["add", &example_key(2).0, "--target", "in", "--reason", "r", "--path", "/tests/"]);
+    at.scan(["in", "-q", "-o", "r.json"]);
+    fs::remove_file(at.path("in/.keysweepignore")).unwrap();
+    at.write("in/a.env", example_key(1).0);
+    let scan = at.scan(["in", "--baseline", "r.json"]);
+    let by: Vec<bool> = scan.findings().iter().map(|finding| finding["suppressed"].is_null()).collect();
+    assert_eq!((scan.code, by), (Some(1), vec![true, false, true]), "{scan:?}");
+}
+
+#[test]
+fn an_id_that_is_known_without_its_secret_is_reported_once_that_leaks() {
+    let at = Keysweep::new();
+    let id = example_key(1).0;
+    at.write("a.env", format!("id={id}\n"));
+    at.scan([".", "-q", "-o", "../r.json"]);
+    let told = kept(&at, &["add", "--reason", "r"]);
+    assert!(
+        told.contains(&format!("added    {id}  r (the id alone: with its secret it will be reported)\n")),
+        "{told}"
+    );
+    assert!(entries(&at, ".keysweepignore")[0].ends_with(" id-only # r"));
+    assert!(kept(&at, &["show"]).contains("covers  the id alone"));
+    at.scan(["."]).expect(0, &[&id]);
+    at.scan([".", "--baseline", "../r.json"]).expect(0, &[&id]);
+    at.plant("a.env", 1);
+    at.scan([".", "--baseline", "../r.json"])
+        .expect(1, &[&id])
+        .expect_stderr(&[&id, ".keysweepignore knows the id by"]);
+    kept(&at, &["prune"]);
+    assert_eq!(entries(&at, ".keysweepignore").len(), 1, "the id is still there");
+    fs::remove_file(at.path(".keysweepignore")).unwrap();
+    at.scan([".", "--baseline", "../r.json"]).expect(1, &[&id]).expect_stderr(&["not its secret"]);
+    kept(&at, &["add", "--from", "../r.json", "--reason", "r"]);
+    at.scan(["."]).expect(1, &[&id]);
+    // Seen with its secret, or named by somebody who knows what it is, it is known with it.
+    assert!(kept(&at, &["add", "--reason", "r"]).contains(&format!("replaced {id}  r\n")));
+    at.scan(["."]).expect(0, &[&id]);
+    fs::remove_file(at.path(".keysweepignore")).unwrap();
+    assert!(kept(&at, &["add", &id, "--reason", "r"]).contains("r (its secret too, wherever it is found)\n"));
+    at.scan(["."]).expect(0, &[&id]);
+}
+
+#[test]
+fn with_a_key_no_plain_fingerprint_is_told_of_what_is_added() {
+    let at = Keysweep::new();
+    let secret = example_key(1).1;
+    at.write("a.env", format!("AWS_SECRET_ACCESS_KEY={secret}\n"));
+    let plain = at.scan(["."]).findings()[0]["fingerprint"].as_str().unwrap().to_owned();
+    at.scan([".", "-q", "-o", "../r.json"]);
+    for more in [&[][..], &["--from", "../r.json"], &[&plain], &[&plain[..8]]] {
+        let args = ["baseline", "add", "--reason", "r"].iter().chain(more);
+        let added = at.invocation(args).env("KEYSWEEP_FINGERPRINT_KEY", "0123456789abcdef").run();
+        let told = String::from_utf8(added.stdout.clone()).unwrap();
+        assert!(added.code == Some(0) && told.contains("added    "), "{more:?}: {added:?}");
+        assert!(!told.contains(&plain[..12]), "{more:?}: {told}");
+        fs::remove_file(at.path(".keysweepignore")).unwrap();
+    }
+}
+
+#[test]
 fn credentials_are_named_by_the_first_digits_of_their_fingerprints() {
     let at = Keysweep::new();
     at.plant("a.env", 1);
@@ -334,6 +399,38 @@ fn what_is_of_no_use_is_pruned_and_what_was_not_read_is_left_alone() {
     // What stands in history only is still there.
     let left = entries(&at, "repo/.keysweepignore");
     assert!(left.len() == 1 && left[0].ends_with("# key 1"), "{left:?}");
+}
+
+#[test]
+fn from_a_directory_below_entries_of_all_the_repository_are_seen() {
+    let at = Keysweep::new();
+    at.init("repo").commit("repo", "first").plant("repo/a.env", 1);
+    at.plant("repo/sub/b.env", 2);
+    at.plant("repo/sub/sub/c.env", 3);
+    at.commit("repo", "second");
+    let in_sub = |args: &[&str]| {
+        let output = at.invocation(args).directory(at.path("repo/sub")).run();
+        assert!(output.code < Some(2), "{output:?}");
+        output
+    };
+    let ids = [1, 2, 3].map(|seed| example_key(seed).0);
+    in_sub(&["baseline", "add", &ids[0], "--reason", "r", "--path", "/a.env"]);
+    in_sub(&["baseline", "add", &ids[1], "--reason", "r", "--path", "/sub/b.env"]);
+    in_sub(&["baseline", "add", &ids[2], "--reason", "r", "--path", "/sub/c.env"]);
+    assert_eq!(at.scan(["repo"]).summary()["findings"], 1);
+    let scans: [&[&str]; 3] = [&["."], &[".", "--history", "HEAD~1..HEAD"], &["../sub", "--since", "HEAD~1"]];
+    for scan in scans {
+        let found = in_sub(&[&["scan", "--format", "jsonl"], scan].concat());
+        let reported = found.findings().into_iter().filter(|finding| finding["suppressed"].is_null());
+        let reported: Vec<Value> = reported.map(|finding| finding["access_key_id"].clone()).collect();
+        assert_eq!(reported, [json!(ids[2])], "{scan:?}: {found:?}");
+    }
+    let pruned = in_sub(&["baseline", "prune"]);
+    assert_eq!(entries(&at, "repo/.keysweepignore").len(), 2, "{pruned:?}");
+    at.init("other").plant("other/x.env", 1);
+    kept(&at, &["add", &ids[0], "--target", "other", "--reason", "r"]);
+    kept(&at, &["prune", "--target", "other/x.env"]);
+    assert_eq!(entries(&at, "other/.keysweepignore").len(), 1);
 }
 
 #[test]
