@@ -106,7 +106,7 @@ fn words(line: &str) -> Result<(Vec<String>, Option<&str>), String> {
     Ok((words, None))
 }
 
-/// The first word, and what follows.
+/// The first word, and what follows. In quotes a backslash takes from a quote and from another backslash what they mean.
 fn word(text: &str) -> Result<(String, &str), String> {
     let mut word = String::new();
     let mut quoted = false;
@@ -114,9 +114,8 @@ fn word(text: &str) -> Result<(String, &str), String> {
     while let Some((at, c)) = chars.next() {
         match c {
             '"' => quoted = !quoted,
-            '\\' if quoted && chars.peek().is_some_and(|(_, next)| *next == '"') => {
-                word.push('"');
-                chars.next();
+            '\\' if quoted && chars.peek().is_some_and(|(_, next)| matches!(next, '"' | '\\')) => {
+                word.extend(chars.next().map(|(_, c)| c));
             }
             c if c.is_whitespace() && !quoted => return Ok((word, &text[at..])),
             c => word.push(c),
@@ -136,7 +135,7 @@ impl fmt::Display for Entry {
         }
         for glob in self.paths.lines() {
             if glob.contains(|c: char| c.is_whitespace() || c == '"') {
-                write!(f, " path=\"{}\"", glob.replace('"', "\\\""))?;
+                write!(f, " path=\"{}\"", glob.replace('\\', r"\\").replace('"', "\\\""))?;
             } else {
                 write!(f, " path={glob}")?;
             }
@@ -171,6 +170,7 @@ mod tests {
                 "x",
             ),
             (format!("{} path=a\\b # x", print()), None, &["a\\b"], "x"),
+            (format!("{} path=\"a b\\\\\\\\\" # x", print()), None, &["a b\\\\"], "x"),
             (format!("{} id-only until=2027-01-31 # x", print()), Some("2027-01-31"), &[], "x"),
         ] {
             let entry: Entry = line.parse().unwrap();

@@ -67,7 +67,8 @@ impl Kept {
 
     /// Writes the file, and that git is to merge it by lines. Returns what was written.
     fn save(&self) -> Result<Vec<String>> {
-        write(&self.path, &self.file.to_string())?;
+        let text = self.file.text().with_context(|| format!("writing {} failed, and it stays as it was", self.name))?;
+        write(&self.path, &text)?;
         let mut written = vec![self.name.clone()];
         if let Some(tree) = &self.tree {
             let path = tree.join(".gitattributes");

@@ -418,12 +418,11 @@ fn from_a_directory_below_entries_of_all_the_repository_are_seen() {
     in_sub(&["baseline", "add", &ids[1], "--reason", "r", "--path", "/sub/b.env"]);
     in_sub(&["baseline", "add", &ids[2], "--reason", "r", "--path", "/sub/c.env"]);
     assert_eq!(at.scan(["repo"]).summary()["findings"], 1);
-    let scans: [&[&str]; 3] = [&["."], &[".", "--history", "HEAD~1..HEAD"], &["../sub", "--since", "HEAD~1"]];
-    for scan in scans {
-        let found = in_sub(&[&["scan", "--format", "jsonl"], scan].concat());
+    for target in [".", "../sub", "../../repo/sub/"] {
+        let found = in_sub(&["scan", "--format", "jsonl", target]);
         let reported = found.findings().into_iter().filter(|finding| finding["suppressed"].is_null());
         let reported: Vec<Value> = reported.map(|finding| finding["access_key_id"].clone()).collect();
-        assert_eq!(reported, [json!(ids[2])], "{scan:?}: {found:?}");
+        assert_eq!(reported, [json!(ids[2])], "{target}: {found:?}");
     }
     let pruned = in_sub(&["baseline", "prune"]);
     assert_eq!(entries(&at, "repo/.keysweepignore").len(), 2, "{pruned:?}");
@@ -431,6 +430,23 @@ fn from_a_directory_below_entries_of_all_the_repository_are_seen() {
     kept(&at, &["add", &ids[0], "--target", "other", "--reason", "r"]);
     kept(&at, &["prune", "--target", "other/x.env"]);
     assert_eq!(entries(&at, "other/.keysweepignore").len(), 1);
+}
+
+#[test]
+fn whatever_path_is_taken_is_read_again() {
+    let at = Keysweep::new();
+    at.plant("my docs\\/a \"b\".env", 1);
+    let id = example_key(1).0;
+    for glob in [r#"a "b".env"#, r"my\ docs\\/*", r"my docs\\", "my docs*"] {
+        kept(&at, &["add", &id, "--reason", "r", "--path", glob]);
+        at.scan(["."]).expect(0, &[&id]);
+        fs::remove_file(at.path(".keysweepignore")).unwrap();
+    }
+    for glob in ["my docs\n", "a\nb", "a\r", "a\\"] {
+        let refused = baseline(&at, &["add", &id, "--reason", "r", "--path", glob]);
+        assert!(refused.code == Some(2) && !at.path(".keysweepignore").exists(), "{glob:?}: {refused:?}");
+        refused.expect_stderr(&["--path can't be used"]);
+    }
 }
 
 #[test]
