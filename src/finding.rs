@@ -90,6 +90,11 @@ impl Finding {
     }
 }
 
+/// Whether it is a secret access key that reports call so.
+pub fn is_called_key(kind: &str) -> bool {
+    kind == SecretKind::SecretAccessKey.name()
+}
+
 /// One place at which a credential stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Occurrence {

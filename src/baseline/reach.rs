@@ -80,27 +80,30 @@ fn own_path(origin: &Origin) -> Option<&BString> {
     }
 }
 
-/// A path without what leads nowhere: `./a//b/` is `a/b`, and `.` is nothing.
+/// A path without what leads nowhere: `./a//b/` is `a/b`, `a/../b` is `b`, and `.` is nothing.
 pub(super) fn plain(path: &[u8]) -> Vec<u8> {
-    let parts: Vec<&[u8]> = path.split_str("/").filter(|part| !part.is_empty() && *part != b".").collect();
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split_str("/").filter(|part| !part.is_empty() && *part != b".") {
+        match (part, parts.last()) {
+            (b"..", Some(last)) if *last != b".." => drop(parts.pop()),
+            (b"..", None) if path.starts_with(b"/") => {}
+            _ => parts.push(part),
+        }
+    }
     let start: &[u8] = if path.starts_with(b"/") { b"/" } else { b"" };
     [start, &parts.join(&b"/"[..])].concat()
 }
 
 /// What of a path stands below another; both are plain.
 fn below(above: &[u8], path: &[u8]) -> Option<Vec<u8>> {
-    if above.is_empty() {
-        let leaves = path.starts_with(b"/") || path == b".." || path.starts_with(b"../");
-        return (!leaves).then(|| path.to_vec());
-    }
     let rest = path.strip_prefix(above)?;
-    match rest {
-        [] => Some(Vec::new()),
-        [b'/', rest @ ..] => Some(rest.to_vec()),
+    let rest = match (above, rest) {
         // Only the root of all ends with a slash.
-        _ if above == b"/" => Some(rest.to_vec()),
-        _ => None,
-    }
+        (b"" | b"/", rest) | (_, rest @ []) | (_, [b'/', rest @ ..]) => rest,
+        _ => return None,
+    };
+    let leaves = rest.starts_with(b"/") || rest == b".." || rest.starts_with(b"../");
+    (!leaves).then(|| rest.to_vec())
 }
 
 fn joined(above: &[u8], below: &[u8]) -> Vec<u8> {
@@ -149,8 +152,15 @@ mod tests {
             ("x/y/", "y", "x/y/a", Some("y/a")),
             ("x/a.env", "d/a.env", "x/a.env", Some("d/a.env")),
             ("/", "", "/a", Some("a")),
+            ("one", "", "one/../two/a", None),
+            ("one/../two", "", "one/../two/a", Some("a")),
+            ("one/../two", "", "two/b/../a", Some("a")),
+            ("../x/..", "", "../a", Some("a")),
+            ("..", "", "../../a", None),
+            ("/..", "", "/../a", Some("a")),
             ("x", "", "xy/a", None),
             (".", "", "../a", None),
+            (".", "", "a/../../b", None),
             (".", "", "/a", None),
         ] {
             assert_eq!(path(target, base, given).as_deref(), expected, "{target} {base} {given}");

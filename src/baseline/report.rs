@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::entry::Entry;
-use crate::engine::SecretKind;
+use crate::finding::is_called_key;
 use crate::finding::keyed::Print;
 
 /// What a report told of a finding that it counted.
@@ -87,6 +87,13 @@ struct Found {
     #[serde(default)]
     secrets: Vec<FoundSecret>,
     suppressed: Option<IgnoredAny>,
+    #[serde(default)]
+    occurrences: Vec<FoundPlace>,
+}
+
+#[derive(Deserialize)]
+struct FoundPlace {
+    suppressed: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -95,10 +102,16 @@ struct FoundSecret {
 }
 
 impl Found {
+    /// With `--fail-on any` it counts all the same, which only its places tell.
+    fn is_suppressed(&self) -> bool {
+        let everywhere =
+            !self.occurrences.is_empty() && self.occurrences.iter().all(|place| place.suppressed.is_some());
+        self.suppressed.is_some() || everywhere
+    }
+
     /// As of a finding.
     fn is_id_alone(&self) -> bool {
-        let key = SecretKind::SecretAccessKey.name();
-        self.access_key_id.is_some() && self.secrets.iter().all(|secret| secret.kind != key)
+        self.access_key_id.is_some() && !self.secrets.iter().any(|secret| is_called_key(&secret.kind))
     }
 }
 
@@ -123,7 +136,7 @@ pub fn parse(text: &str) -> Result<Vec<Reported>, NoReport> {
         let found = part.found.filter(|_| part.r#type.as_deref() == Some("finding"));
         for found in part.findings.0.into_iter().chain(found) {
             let print = found.fingerprint.parse().map_err(|_| NoReport::Fingerprint)?;
-            let suppressed = found.suppressed.is_some();
+            let suppressed = found.is_suppressed();
             let id_only = found.is_id_alone();
             all.push(Reported { print, id_only, access_key_id: found.access_key_id, suppressed });
         }

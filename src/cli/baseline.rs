@@ -1,4 +1,5 @@
-//! `keysweep baseline`: what of a scan, a report or the command line goes into `.keysweepignore`, what leaves it, and what is in it.
+//! `keysweep baseline`: what of a scan, a report or the command line goes into `.keysweepignore` and what leaves it; `show` tells
+//! what is in it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,10 +7,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::args::{AddArgs, BaselineArgs, BaselineCommand, PlaceArgs, PruneArgs, Shape, ShowArgs};
+use super::args::{AddArgs, BaselineArgs, BaselineCommand, PlaceArgs, PruneArgs};
 use super::exit::Exit;
 use super::known::{self, Known};
 use super::{lists, output, scan};
@@ -26,11 +26,13 @@ use crate::key::AccessKeyId;
 use crate::report::{plural, sanitize};
 use crate::sweep::Outcome;
 
+mod show;
+
 pub(super) fn run(args: &BaselineArgs) -> Result<Exit> {
     match &args.command {
         BaselineCommand::Add(args) => add(args),
         BaselineCommand::Prune(args) => prune(args),
-        BaselineCommand::Show(args) => show(args),
+        BaselineCommand::Show(args) => show::run(args),
     }
 }
 
@@ -47,9 +49,10 @@ struct Kept {
 impl Kept {
     fn open(place: &PlaceArgs) -> Result<Self> {
         let home = known::home(&place.target);
-        let own = home.as_ref().map(|home| home.root.join(FILE_NAME));
+        let own = home.as_ref().and_then(|home| home.file());
         let Some(path) = place.file.clone().or_else(|| own.clone()) else {
-            bail!("{} has no place for a {FILE_NAME}; name a file with --file", place.target.display());
+            let what = if home.is_some() { "is a bare repository and " } else { "" };
+            bail!("{} {what}has no place for a {FILE_NAME}; name a file with --file", place.target.display());
         };
         let name = known::name(&path);
         let text = known::read_own(&path)?.unwrap_or_default();
@@ -371,79 +374,6 @@ fn prune(args: &PruneArgs) -> Result<Exit> {
         output::note("not everything was read, so no entry was judged by what was found");
     }
     Ok(if is_complete { Exit::Clean } else { Exit::Incomplete })
-}
-
-/// `keysweep baseline show --format json`.
-#[derive(Serialize)]
-struct Shown<'a> {
-    schema: &'static str,
-    file: &'a str,
-    entries: Vec<ShownEntry<'a>>,
-}
-
-#[derive(Serialize)]
-struct ShownEntry<'a> {
-    fingerprint: String,
-    id_only: bool,
-    reason: &'a str,
-    until: Option<String>,
-    expired: bool,
-    paths: &'a [String],
-    /// `none` for a plain fingerprint, else whether the key that is set made it.
-    key: &'static str,
-}
-
-fn show(args: &ShowArgs) -> Result<Exit> {
-    let kept = Kept::open(&args.place)?;
-    let (key, today) = (known::key()?, known::today());
-    let entries = kept.file.entries().map(|entry| ShownEntry {
-        fingerprint: entry.print.to_string(),
-        id_only: entry.id_only,
-        reason: &entry.reason,
-        until: entry.until.map(|until| until.to_string()),
-        expired: entry.has_expired(today),
-        paths: entry.paths.lines(),
-        key: match entry.print {
-            Print::Plain(_) => "none",
-            Print::Keyed { key: of, .. } if key.as_ref().is_some_and(|key| key.id() == of) => "own",
-            Print::Keyed { .. } => "other",
-        },
-    });
-    let shown = Shown { schema: "keysweep/baseline-v1", file: &kept.name, entries: entries.collect() };
-    let mut out = io::stdout().lock();
-    match args.format {
-        Shape::Json => writeln!(out, "{}", serde_json::to_string(&shown)?)?,
-        Shape::Text => show_text(&shown, &mut out)?,
-    }
-    Ok(Exit::Clean)
-}
-
-fn show_text(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
-    for entry in &shown.entries {
-        writeln!(out, "{}", entry.fingerprint)?;
-        writeln!(out, "    reason  {}", sanitize(entry.reason))?;
-        let expired = if entry.expired { ", which has passed: it is reported again" } else { "" };
-        match &entry.until {
-            Some(until) => writeln!(out, "    until   {until}{expired}")?,
-            None => writeln!(out, "    until   it is dropped")?,
-        }
-        if entry.id_only {
-            writeln!(out, "    covers  the id alone: with its secret it is reported")?;
-        }
-        match entry.paths {
-            [] => writeln!(out, "    paths   all")?,
-            paths => writeln!(out, "    paths   {}", sanitize(&paths.join("  ")))?,
-        }
-        match entry.key {
-            "own" => writeln!(out, "    key     the one that is set")?,
-            "other" => writeln!(out, "    key     another than is set: it is of no use without that")?,
-            _ => {}
-        }
-        writeln!(out)?;
-    }
-    let all = plural(shown.entries.len() as u64, "entry").replace("entrys", "entries");
-    let expired = shown.entries.iter().filter(|entry| entry.expired).count();
-    writeln!(out, "{all} in {}, {expired} expired.", sanitize(shown.file))
 }
 
 #[cfg(test)]

@@ -364,6 +364,90 @@ fn what_other_scanners_ignore_is_heard_on_request_and_taken_over() {
     );
 }
 
+#[test]
+fn where_any_credential_fails_the_scan_every_format_says_so() {
+    let at = Keysweep::new();
+    let id = example_key(1).0;
+    at.write("a", format!("{id} # keysweep:allow old\n"));
+    let formats = ["text", "json", "jsonl", "sarif", "csv", "github", "gitlab", "junit"];
+    for (fail_on, code) in [("new", 0), ("any", 1)] {
+        for format in formats {
+            let output = at.invocation(["scan", "a", "--fail-on", fail_on, "--format", format]).run();
+            assert_eq!(output.code, Some(code), "{output:?}");
+            let text = String::from_utf8(output.stdout.clone()).unwrap();
+            let json = || -> Value { serde_json::from_str(text.lines().last().unwrap()).unwrap() };
+            let fails = match format {
+                "text" | "github" => !text.contains("No leaked credentials found") && text.contains(&id),
+                "json" => json()["summary"]["findings"] == 1 && json()["findings"][0]["suppressed"].is_null(),
+                "jsonl" => json()["findings"] == 1 && json()["suppressed"] == 0,
+                "sarif" => json()["runs"][0]["results"][0]["suppressions"] == json!([]),
+                "gitlab" => json()["vulnerabilities"].as_array().unwrap().len() == 1,
+                "junit" => text.contains(r#"tests="1" failures="1" errors="0" skipped="0""#),
+                // It lists places, and why one of them need not count.
+                _ => fail_on == "any",
+            };
+            assert_eq!(fails, fail_on == "any", "{format}: {text}");
+        }
+        at.scan(["a", "--fail-on", fail_on, "-q", "-o", "../r.json"]);
+        at.write("b", &id);
+        at.scan(["b", "--baseline", "../r.json"]).expect(1, &[&id]);
+    }
+    let told = at.invocation(["scan", "a", "--fail-on", "any"]).run();
+    assert!(String::from_utf8(told.stdout).unwrap().contains("suppressed  1 by comments, and counted all the same\n"));
+}
+
+#[test]
+fn a_way_through_one_target_to_another_leads_out_of_the_first() {
+    let at = Keysweep::new();
+    let [one, two] = [at.plant("one/a.env", 1), at.plant("two/a.env", 1)];
+    assert_eq!(one, two);
+    kept(&at, &["add", "--target", "one", "--reason", "r"]);
+    let both = at.scan(["one", "one/../two"]);
+    both.expect(1, &[&one]);
+    assert_eq!(both.summary()["suppressed_occurrences"], 1);
+}
+
+#[test]
+fn a_bare_repository_has_no_list_of_its_own() {
+    let at = Keysweep::new();
+    at.init("repo").plant("repo/a.env", 1);
+    at.commit("repo", "first");
+    at.git("", ["clone", "-q", "--bare", "repo", "bare.git"]);
+    let id = example_key(1).0;
+    kept(&at, &["add", &id, "--target", "repo", "--reason", "r"]);
+    fs::copy(at.path("repo/.keysweepignore"), at.path("bare.git/.keysweepignore")).unwrap();
+    at.scan(["bare.git"]).expect(1, &[&id]);
+    at.scan(["bare.git", "--baseline", "bare.git/.keysweepignore"]).expect(0, &[&id]);
+    let refused = baseline(&at, &["add", &id, "--target", "bare.git", "--reason", "r"]);
+    assert_eq!(refused.code, Some(2));
+    refused.expect_stderr(&["bare repository", "--file"]);
+    kept(&at, &["add", &id, "--target", "bare.git", "--file", "list", "--reason", "r"]);
+    at.scan(["bare.git", "--baseline", "list"]).expect(0, &[&id]);
+}
+
+#[test]
+fn a_line_of_gitleaks_says_nothing_of_what_stood_there_in_other_versions() {
+    let at = Keysweep::new();
+    let [old, now] = [1, 2].map(|seed| example_key(seed).0);
+    at.init("repo").write("repo/a.env", format!("# x\nid={old}\n")).commit("repo", "first");
+    at.write("repo/a.env", format!("# x\nid={now}\n\n\n")).commit("repo", "second");
+    at.write("repo/.gitleaksignore", "a.env:aws-access-token:2\n");
+    let scan = at.scan(["repo", "--import-ignores"]);
+    let reported = scan.findings().into_iter().filter(|finding| finding["suppressed"].is_null());
+    assert_eq!(reported.map(|finding| finding["access_key_id"].clone()).collect::<Vec<_>>(), [json!(old)], "{scan:?}");
+    kept(&at, &["add", "--target", "repo", "--import-ignores"]);
+    assert_eq!(entries(&at, "repo/.keysweepignore").len(), 1);
+    // Rotated on the same line: nobody has looked at the new one.
+    let third = example_key(3).0;
+    at.write("repo/a.env", format!("# x\nid={third}\n")).commit("repo", "third");
+    let scan = at.scan(["repo"]);
+    let of = |id: &String| {
+        let findings = scan.findings();
+        findings.iter().find(|finding| finding["access_key_id"] == json!(id)).unwrap()["suppressed"].is_null()
+    };
+    assert_eq!([&old, &now, &third].map(of), [true, false, true], "{scan:?}");
+}
+
 fn sha1(text: &str) -> String {
     use sha1::Digest;
     sha1::Sha1::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
