@@ -405,6 +405,21 @@ fn a_way_through_one_target_to_another_leads_out_of_the_first() {
     let both = at.scan(["one", "one/../two"]);
     both.expect(1, &[&one]);
     assert_eq!(both.summary()["suppressed_occurrences"], 1);
+    // Its own list holds for it, however it is named.
+    at.init("two");
+    at.commit("two", "first");
+    kept(&at, &["add", &one, "--target", "two", "--reason", "r", "--path", "/a.env"]);
+    for two in ["two", "one/../two", "../work/one/../two"] {
+        at.scan(["one", two]).expect(0, &[&one]);
+    }
+    #[cfg(unix)]
+    {
+        // Through a link the same words lead somewhere else.
+        at.plant("else/two/a.env", 1);
+        at.write("else/one/x", "");
+        std::os::unix::fs::symlink("else/one", at.path("link")).unwrap();
+        at.scan(["two", "link/../two"]).expect(1, &[&one]);
+    }
 }
 
 #[test]
