@@ -65,11 +65,17 @@ impl Baseline {
         let lists: Vec<(&List, HashMap<Print, Vec<&Entry>>)> =
             self.lists.iter().map(|list| (list, list.index())).collect();
         for finding in findings {
+            let mut outgrown = None;
             for (list, entries) in &lists {
                 let own = terms.prints(finding);
                 let own: Vec<&Entry> = own.iter().filter_map(|print| entries.get(print)).flatten().copied().collect();
+                let (own, short): (Vec<&Entry>, Vec<&Entry>) = own.into_iter().partition(|entry| entry.knew(finding));
                 if !own.is_empty() {
                     list.mark(finding, &own, terms.today);
+                }
+                let covers = |entry: &Entry| finding.occurrences.iter().any(|place| list.covers(entry, place));
+                if short.iter().any(|entry| !entry.has_expired(terms.today) && covers(entry)) {
+                    outgrown = outgrown.or(Some(&list.name));
                 }
             }
             for imports in &self.imports {
@@ -81,6 +87,12 @@ impl Baseline {
                 }
             }
             notes.extend(lapsed(finding, terms));
+            if let Some(name) = outgrown.filter(|_| finding.suppressed().is_none()) {
+                notes.push(format!(
+                    "{} is reported: {name} knows the id by itself, not its secret",
+                    called(finding, terms)
+                ));
+            }
         }
         notes
     }
@@ -92,12 +104,16 @@ fn lapsed(finding: &mut Finding, terms: Terms<'_>) -> Option<String> {
         finding.lapsed = None;
     }
     let Lapsed { was, until } = finding.lapsed.as_ref()?;
-    let what = match finding.access_key_id {
-        Some(id) => id.to_string(),
-        None => Print::new(&finding.fingerprint, terms.key).short(),
-    };
+    let what = called(finding, terms);
     let reason = was.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
     Some(format!("{what} is reported again: its entry in {} expired on {until}{reason}", was.source))
+}
+
+fn called(finding: &Finding, terms: Terms<'_>) -> String {
+    match finding.access_key_id {
+        Some(id) => id.to_string(),
+        None => Print::new(&finding.fingerprint, terms.key).short(),
+    }
 }
 
 impl Terms<'_> {

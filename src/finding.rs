@@ -80,9 +80,19 @@ impl Finding {
 
     /// A long-term id and its secret are both out: nothing more is needed to use the account.
     pub fn opens_an_account(&self) -> bool {
-        let is_long_term = self.access_key_id.is_some_and(|id| id.kind() == KeyKind::LongTerm);
-        is_long_term && self.secrets.iter().any(|(kind, _)| *kind == SecretKind::SecretAccessKey)
+        self.access_key_id.is_some_and(|id| id.kind() == KeyKind::LongTerm) && !self.is_id_alone()
     }
+
+    /// An id is out, and no secret access key with it: who has it can't use it.
+    pub fn is_id_alone(&self) -> bool {
+        let has_key = self.secrets.iter().any(|(kind, _)| *kind == SecretKind::SecretAccessKey);
+        self.access_key_id.is_some() && !has_key
+    }
+}
+
+/// Whether it is a secret access key that reports call so.
+pub fn is_called_key(kind: &str) -> bool {
+    kind == SecretKind::SecretAccessKey.name()
 }
 
 /// One place at which a credential stands.

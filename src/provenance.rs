@@ -105,6 +105,15 @@ impl Provenance {
         Self { origin: self.origin.clone(), member: Some(path) }
     }
 
+    /// Whether it stands there now: in a file as it lies, in the index, on standard input, in HEAD.
+    pub fn is_present(&self) -> bool {
+        match self.origin {
+            Origin::File { .. } | Origin::Stdin | Origin::Staged { .. } => true,
+            Origin::Commit { in_head, .. } => in_head == Some(true),
+            Origin::CommitMessage { .. } | Origin::TagMessage { .. } | Origin::Object { .. } => false,
+        }
+    }
+
     /// The path, or whatever stands for it, before any `!member`.
     pub fn path(&self) -> Option<&BString> {
         match &self.origin {

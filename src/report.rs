@@ -14,7 +14,7 @@ use crate::engine::foreign::ForeignRule;
 use crate::engine::rule::{Rule, Severity};
 use crate::finding::accounts::{Accounts, Standing};
 use crate::finding::keyed::{FingerprintKey, Print};
-use crate::finding::suppression::Lapsed;
+use crate::finding::suppression::{Lapsed, Suppression};
 use crate::finding::{Finding, Fingerprint};
 use crate::key::{AccountId, Secret};
 use crate::provenance::Timestamp;
@@ -79,6 +79,8 @@ pub struct Report<'a> {
     pub complete: bool,
     /// The rules of the scan, those that found nothing among them.
     pub rules: Vec<RuleInfo<'a>>,
+    /// What is suppressed counts like everything else.
+    pub suppressed_counts: bool,
     /// Fingerprints are written with this key.
     pub key: Option<&'a FingerprintKey>,
     /// Secrets are shown in text and JSON; never in any other format.
@@ -212,14 +214,19 @@ pub fn write(format: Format, report: &Report<'_>, out: &mut dyn Write) -> io::Re
 }
 
 impl Report<'_> {
-    /// The findings that CI systems are told of.
-    fn listed(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.suppressed().is_none())
+    /// The findings that count: for the exit code, and in every format as something that leaked.
+    pub fn listed(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| self.suppression(finding).is_none())
+    }
+
+    /// Why a finding does not count. Here, and nowhere else, it is decided what suppression excuses.
+    fn suppression<'f>(&self, finding: &'f Finding) -> Option<&'f Suppression> {
+        finding.suppressed().filter(|_| !self.suppressed_counts)
     }
 
     /// How much is suppressed by what, in words; `None` when nothing is.
     fn suppressed(&self) -> Option<String> {
-        text::suppressed(self.findings)
+        text::suppressed(self)
     }
 
     /// The place of a finding's rule in `rules`.

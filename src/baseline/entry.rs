@@ -1,4 +1,4 @@
-//! A line of `.keysweepignore`: `FINGERPRINT until=2027-01-31 path=/tests/** # why`. Lines stand for themselves, so that they can be
+//! A line of `.keysweepignore`: `FINGERPRINT id-only until=2027-01-31 path=/tests/** # why`. Lines stand for themselves, so that they can be
 //! sorted, merged and dropped.
 
 use std::fmt;
@@ -7,13 +7,19 @@ use std::str::FromStr;
 use jiff::civil::Date;
 
 use super::globs::Globs;
+use crate::finding::Finding;
 use crate::finding::keyed::Print;
+
+/// Marks an entry for an id that stood by itself.
+const ID_ONLY: &str = "id-only";
 
 /// A credential that is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Which one.
     pub print: Print,
+    /// It knows an id by itself: once the secret access key of that is out as well, this says nothing.
+    pub id_only: bool,
     /// The last day on which it is not reported; without one, there is none.
     pub until: Option<Date>,
     /// Where it is not reported; without any, everywhere.
@@ -27,10 +33,16 @@ impl Entry {
     pub fn bare(print: Print) -> Self {
         Self {
             print,
+            id_only: false,
             until: None,
             paths: Globs::new(Vec::new()).expect("no glob is no bad one"),
             reason: String::new(),
         }
+    }
+
+    /// Whether a finding is no more than it knew.
+    pub fn knew(&self, finding: &Finding) -> bool {
+        !self.id_only || finding.is_id_alone()
     }
 
     /// Whether it does not hold on that day any more.
@@ -56,16 +68,18 @@ impl FromStr for Entry {
         let (words, reason) = words(line)?;
         let (print, options) = words.split_first().ok_or("it has no fingerprint")?;
         let print = print.parse().map_err(|error| format!("it does not begin with a fingerprint: {error}"))?;
+        let mut id_only = false;
         let mut until = None;
         let mut globs = Vec::new();
         for option in options {
             match option.split_once('=') {
+                None if option == ID_ONLY => id_only = true,
                 Some(("until", day)) if until.is_none() => until = Some(date(day)?),
                 Some(("until", _)) => return Err("it has `until=` twice".to_owned()),
                 Some(("path", glob)) => globs.push(glob.to_owned()),
                 _ => {
                     return Err(format!(
-                        "{option:?} is neither until=DATE nor path=GLOB; a reason stands at the end, after a #"
+                        "{option:?} is neither {ID_ONLY} nor until=DATE nor path=GLOB; a reason stands at the end, after a #"
                     ));
                 }
             }
@@ -73,7 +87,7 @@ impl FromStr for Entry {
         let reason = reason.filter(|reason| !reason.is_empty());
         let reason = reason.ok_or("it has no reason; write why at its end, after a #")?;
         let paths = Globs::new(globs).map_err(|error| error.to_string())?;
-        Ok(Self { print, until, paths, reason: reason.to_owned() })
+        Ok(Self { print, id_only, until, paths, reason: reason.to_owned() })
     }
 }
 
@@ -92,7 +106,7 @@ fn words(line: &str) -> Result<(Vec<String>, Option<&str>), String> {
     Ok((words, None))
 }
 
-/// The first word, and what follows.
+/// The first word, and what follows. In quotes a backslash takes from a quote and from another backslash what they mean.
 fn word(text: &str) -> Result<(String, &str), String> {
     let mut word = String::new();
     let mut quoted = false;
@@ -100,9 +114,8 @@ fn word(text: &str) -> Result<(String, &str), String> {
     while let Some((at, c)) = chars.next() {
         match c {
             '"' => quoted = !quoted,
-            '\\' if quoted && chars.peek().is_some_and(|(_, next)| *next == '"') => {
-                word.push('"');
-                chars.next();
+            '\\' if quoted && chars.peek().is_some_and(|(_, next)| matches!(next, '"' | '\\')) => {
+                word.extend(chars.next().map(|(_, c)| c));
             }
             c if c.is_whitespace() && !quoted => return Ok((word, &text[at..])),
             c => word.push(c),
@@ -114,12 +127,15 @@ fn word(text: &str) -> Result<(String, &str), String> {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.print)?;
+        if self.id_only {
+            write!(f, " {ID_ONLY}")?;
+        }
         if let Some(until) = self.until {
             write!(f, " until={until}")?;
         }
         for glob in self.paths.lines() {
             if glob.contains(|c: char| c.is_whitespace() || c == '"') {
-                write!(f, " path=\"{}\"", glob.replace('"', "\\\""))?;
+                write!(f, " path=\"{}\"", glob.replace('\\', r"\\").replace('"', "\\\""))?;
             } else {
                 write!(f, " path={glob}")?;
             }
@@ -154,8 +170,11 @@ mod tests {
                 "x",
             ),
             (format!("{} path=a\\b # x", print()), None, &["a\\b"], "x"),
+            (format!("{} path=\"a b\\\\\\\\\" # x", print()), None, &["a b\\\\"], "x"),
+            (format!("{} id-only until=2027-01-31 # x", print()), Some("2027-01-31"), &[], "x"),
         ] {
             let entry: Entry = line.parse().unwrap();
+            assert_eq!(entry.id_only, line.contains("id-only"));
             assert_eq!(entry.to_string(), line);
             assert_eq!(entry.until.map(|until| until.to_string()).as_deref(), until);
             assert_eq!(
@@ -173,6 +192,7 @@ mod tests {
             ("# why", "no fingerprint"),
             ("AKIA # why", "64 hexadecimal digits"),
             ("{} why", "\"why\" is neither"),
+            ("{} id-only=1 # x", "\"id-only=1\" is neither"),
             ("{}", "no reason"),
             ("{} #  ", "no reason"),
             ("{} until=soon # x", "\"soon\" is no day"),
@@ -182,7 +202,7 @@ mod tests {
             ("{} path= # x", "names nothing"),
             ("{} path={a # x", "no pattern"),
             ("{} path=\"a # x", "not closed"),
-            ("{} line=7 # x", "neither until=DATE nor path=GLOB"),
+            ("{} line=7 # x", "neither id-only nor until=DATE nor path=GLOB"),
         ] {
             let error = line.replace("{}", &print().to_string()).parse::<Entry>().unwrap_err();
             assert!(error.contains(wrong), "{line}: {error}");

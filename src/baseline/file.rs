@@ -14,7 +14,7 @@ pub const ATTRIBUTE: &str = ".keysweepignore merge=union";
 /// What the file says of itself.
 const HEADER: [&str; 3] = [
     "# Credentials that keysweep knows and does not report; kept by `keysweep baseline`. A line is a fingerprint, perhaps",
-    "# until=DATE and path=GLOB, and the reason after a #. Lines such as #00 stay as they are: they keep entries apart, so that",
+    "# id-only, until=DATE and path=GLOB, and the reason after a #. Lines such as #00 stay as they are: they keep entries apart, so that",
     "# git merges what branches add.",
 ];
 
@@ -43,6 +43,17 @@ pub struct BadLine {
     pub line: usize,
     /// What is wrong with it.
     pub why: String,
+}
+
+/// What would be written means something else when it is read again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwritable {
+    /// A line would be refused.
+    #[error("what would be written could not be read again: {0}")]
+    Refused(#[from] BadLine),
+    /// The entries would be others.
+    #[error("what would be written would be read as other entries than were meant")]
+    Changed,
 }
 
 /// What became of an entry that was added.
@@ -83,13 +94,29 @@ impl IgnoreFile {
         Ok(file)
     }
 
+    /// Its text, which says when read what this says.
+    ///
+    /// # Errors
+    /// When it does not: nobody is served by a file that the next scan refuses.
+    pub fn text(&self) -> Result<String, Unwritable> {
+        let text = self.to_string();
+        let again = Self::parse(&text)?;
+        let sorted = |file: &Self| {
+            let mut entries: Vec<Entry> = file.entries().cloned().collect();
+            entries.sort_by_cached_key(Entry::to_string);
+            entries
+        };
+        if sorted(&again) == sorted(self) { Ok(text) } else { Err(Unwritable::Changed) }
+    }
+
     /// Its entries, as they stand.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.items.iter().map(|item| &item.entry)
     }
 
-    /// Adds an entry; one for the same credential and the same paths is replaced.
-    pub fn add(&mut self, entry: Entry) -> Added {
+    /// Adds an entry; one for the same credential and the same paths is replaced. Its reason becomes one line.
+    pub fn add(&mut self, mut entry: Entry) -> Added {
+        entry.reason = entry.reason.split_whitespace().collect::<Vec<_>>().join(" ");
         let is_same = |item: &&mut Item| item.entry.print == entry.print && item.entry.paths == entry.paths;
         match self.items.iter_mut().find(is_same) {
             Some(item) if item.entry == entry => Added::Known,
@@ -221,23 +248,27 @@ mod tests {
         use proptest::prelude::*;
         let one = (
             any::<u32>(),
-            "[a-z#\" \\\\]{1,12}",
+            "[a-z#\"= \\\\\t\r\n\u{a0}]{1,12}",
             prop::option::of(1i16..9000),
-            prop::collection::vec("[a-z*/\" !]{1,8}", 0..3),
+            prop::collection::vec("[a-z*/\"'# !?=\\\\\t\r\n\u{a0}\u{2028}]{1,8}", 0..3),
+            any::<bool>(),
         );
         let mut runner = proptest::test_runner::TestRunner::default();
         runner
             .run(&prop::collection::vec(one, 0..8), |all| {
                 let mut file = IgnoreFile::default();
-                for (number, reason, until, globs) in all {
+                for (number, reason, until, globs, id_only) in all {
                     let Ok(paths) = super::super::globs::Globs::new(globs) else { continue };
                     let until = until.map(|year| jiff::civil::date(year, 2, 3));
                     let reason = if reason.trim().is_empty() { "x".to_owned() } else { reason };
-                    file.add(Entry { until, paths, ..entry(number, &reason) });
+                    file.add(Entry { id_only, until, paths, ..entry(number, &reason) });
                 }
-                let text = file.to_string();
+                let text = file.text();
+                prop_assert!(text.is_ok(), "{text:?} of {file:?}");
+                let text = text.unwrap();
                 let again = IgnoreFile::parse(&text).unwrap();
                 prop_assert_eq!(again.entries().count(), file.entries().count());
+                prop_assert!(file.entries().all(|entry| again.entries().any(|other| other == entry)), "{text}");
                 prop_assert_eq!(again.to_string(), text);
                 Ok(())
             })

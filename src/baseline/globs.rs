@@ -34,7 +34,7 @@ impl Globs {
             match line.trim() {
                 "" | "!" | "/" => return Err(bad("it names nothing")),
                 text if text.starts_with('#') => return Err(bad(r"it would be a comment there; write \#")),
-                text if text.contains(['\n', '\r']) => return Err(bad("it has more than one line")),
+                _ if line.contains(['\n', '\r']) => return Err(bad("it has more than one line")),
                 _ => {}
             }
             builder.add_line(None, line).map_err(|error| bad(&cause(&error)))?;
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_no_glob_is_refused_and_named() {
-        for bad in ["", " ", "!", "/", "#a", "{a", "a\\", "a\nb"] {
+        for bad in ["", " ", "!", "/", "#a", "{a", "a\\", "a\nb", "a\n", "\ra"] {
             let error = Globs::new(vec![bad.to_owned()]).unwrap_err().to_string();
             assert!(error.contains(&format!("{bad:?}")), "{error}");
         }

@@ -1,6 +1,6 @@
 //! What other scanners were told to ignore: `.gitleaksignore`, by lines, and `.secrets.baseline` of detect-secrets, by hashes of the
-//! secrets. Lines move and we read more than they do, so that what names one place of a credential in a file holds for all of
-//! its places in that file, on disk and in history; in other files it is told.
+//! secrets. A line says of one version of a file what stands there: what stood on that line in other versions nobody has looked at. In
+//! that version it holds for all places of the credential, since we read more than they do. A hash holds for all versions of its file.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::reach::{self, Reach, Spot};
+use crate::blob::ObjectId;
 use crate::finding::suppression::{By, Suppression};
 use crate::finding::{Finding, Occurrence};
 
@@ -24,10 +25,44 @@ pub struct Imports {
 
 #[derive(Debug)]
 enum Ignored {
-    /// What a rule of gitleaks finds on a line, perhaps only as one commit brought it.
+    /// What a rule of gitleaks finds on a line, as one commit brought it or else as the file is now.
     Line { commit: Option<String>, rule: String, line: u64 },
     /// The secret with this SHA-1.
     Hash([u8; 20]),
+}
+
+/// What of a file something holds for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Version {
+    Any,
+    /// As it is on disk, in the index or in HEAD.
+    Present,
+    /// As this commit brought it.
+    Brought(ObjectId),
+}
+
+impl Version {
+    /// The versions that a place is in, where they are those of the commit or, without one, the present one.
+    fn of(place: &Occurrence, commit: Option<&str>) -> Vec<Self> {
+        let brought = place.provenance.commit().map(|commit| commit.id);
+        let present = place.provenance.is_present().then_some(Self::Present);
+        match (commit, brought) {
+            (None, _) => present.into_iter().collect(),
+            // What HEAD still has lies on disk as well.
+            (Some(wanted), Some(id)) if id.to_string() == wanted => {
+                present.into_iter().chain([Self::Brought(id)]).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn holds(&self, place: &Occurrence) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Present => place.provenance.is_present(),
+            Self::Brought(id) => place.provenance.commit().is_some_and(|commit| commit.id == *id),
+        }
+    }
 }
 
 /// A `.secrets.baseline` that is none. What it holds is not told.
@@ -77,39 +112,44 @@ impl Imports {
 
     /// Marks the places of a finding that are ignored.
     pub(super) fn mark(&self, finding: &mut Finding) {
-        let paths = self.paths_of(finding);
-        if paths.is_empty() {
-            return;
-        }
+        let ignored = self.ignored(finding);
         for place in finding.occurrences.iter_mut().filter(|place| place.suppressed.is_none()) {
-            if self.path_of(place).is_some_and(|path| paths.contains(&path)) {
+            let versions = self.path_of(place).and_then(|path| ignored.get(&path));
+            if versions.is_some_and(|versions| versions.iter().any(|version| version.holds(place))) {
                 place.suppressed = Some(Suppression { by: By::Imported, source: self.name.clone(), reason: None });
             }
         }
     }
 
-    /// The paths, with the members of archives, in which a finding is ignored.
+    /// The paths, with the members of archives, in which a finding is ignored in some version.
     pub fn paths_of(&self, finding: &Finding) -> BTreeSet<Vec<u8>> {
+        self.ignored(finding).into_keys().collect()
+    }
+
+    /// In which versions of which files a finding is ignored.
+    fn ignored(&self, finding: &Finding) -> HashMap<Vec<u8>, BTreeSet<Version>> {
         let mut sha1s = None;
-        let mut paths = BTreeSet::new();
+        let mut all: HashMap<Vec<u8>, BTreeSet<Version>> = HashMap::new();
         for place in &finding.occurrences {
-            let Some(path) = self.path_of(place).filter(|path| !paths.contains(path)) else {
+            let Some(path) = self.path_of(place) else {
                 continue;
             };
-            let ignored = self.paths.get(&path).into_iter().flatten();
-            let is_ignored = ignored.into_iter().any(|ignored| match ignored {
-                Ignored::Line { commit, rule, line } => {
-                    let brought = place.provenance.commit().map(|commit| commit.id.to_string());
-                    commit.as_ref().is_none_or(|commit| brought.as_ref() == Some(commit))
-                        && is_on(place, *line, rule, finding)
+            for ignored in self.paths.get(&path).into_iter().flatten() {
+                let versions = match ignored {
+                    Ignored::Line { commit, rule, line } if is_on(place, *line, rule, finding) => {
+                        Version::of(place, commit.as_deref())
+                    }
+                    Ignored::Hash(hash) if sha1s.get_or_insert_with(|| finding.sha1s()).contains(hash) => {
+                        vec![Version::Any]
+                    }
+                    _ => continue,
+                };
+                if !versions.is_empty() {
+                    all.entry(path.clone()).or_default().extend(versions);
                 }
-                Ignored::Hash(hash) => sha1s.get_or_insert_with(|| finding.sha1s()).contains(hash),
-            });
-            if is_ignored {
-                paths.insert(path);
             }
         }
-        paths
+        all
     }
 
     fn path_of(&self, place: &Occurrence) -> Option<Vec<u8>> {

@@ -37,9 +37,15 @@ pub fn useless(list: &List, findings: Option<&[Finding]>, terms: Terms<'_>) -> V
 
 fn is_repeated(entries: &[Entry], number: usize) -> bool {
     let entry = &entries[number];
-    let rank = |number: usize| (entries[number].until.unwrap_or(Date::MAX), std::cmp::Reverse(number));
     let same = |other: &Entry| other.print == entry.print && other.paths == entry.paths;
-    entries.iter().enumerate().any(|(other, same_as)| other != number && same(same_as) && rank(other) > rank(number))
+    // How long it holds, and for how much.
+    let extent = |entry: &Entry| (entry.until.unwrap_or(Date::MAX), !entry.id_only);
+    let (until, whole) = extent(entry);
+    entries.iter().enumerate().any(|(at, other)| {
+        let (other_until, other_whole) = extent(other);
+        let is_as_much = other_until >= until && other_whole >= whole;
+        at != number && same(other) && is_as_much && (extent(other) != extent(entry) || at < number)
+    })
 }
 
 /// Findings by all that their fingerprints may have been written as.

@@ -80,7 +80,7 @@ fn own_path(origin: &Origin) -> Option<&BString> {
     }
 }
 
-/// A path without what leads nowhere: `./a//b/` is `a/b`, and `.` is nothing.
+/// A path without what leads nowhere: `./a//b/` is `a/b`, and `.` is nothing. Where `..` leads only the file system knows.
 pub(super) fn plain(path: &[u8]) -> Vec<u8> {
     let parts: Vec<&[u8]> = path.split_str("/").filter(|part| !part.is_empty() && *part != b".").collect();
     let start: &[u8] = if path.starts_with(b"/") { b"/" } else { b"" };
@@ -89,18 +89,15 @@ pub(super) fn plain(path: &[u8]) -> Vec<u8> {
 
 /// What of a path stands below another; both are plain.
 fn below(above: &[u8], path: &[u8]) -> Option<Vec<u8>> {
-    if above.is_empty() {
-        let leaves = path.starts_with(b"/") || path == b".." || path.starts_with(b"../");
-        return (!leaves).then(|| path.to_vec());
-    }
     let rest = path.strip_prefix(above)?;
-    match rest {
-        [] => Some(Vec::new()),
-        [b'/', rest @ ..] => Some(rest.to_vec()),
+    let rest = match (above, rest) {
         // Only the root of all ends with a slash.
-        _ if above == b"/" => Some(rest.to_vec()),
-        _ => None,
-    }
+        (b"" | b"/", rest) | (_, rest @ []) | (_, [b'/', rest @ ..]) => rest,
+        _ => return None,
+    };
+    // `one/../two` is not below `one`, and through a link even `one/a/../b` need not be.
+    let leaves = rest.starts_with(b"/") || rest.split_str("/").any(|part| part == b"..");
+    (!leaves).then(|| rest.to_vec())
 }
 
 fn joined(above: &[u8], below: &[u8]) -> Vec<u8> {
@@ -149,8 +146,16 @@ mod tests {
             ("x/y/", "y", "x/y/a", Some("y/a")),
             ("x/a.env", "d/a.env", "x/a.env", Some("d/a.env")),
             ("/", "", "/a", Some("a")),
+            ("one", "", "one/../two/a", None),
+            ("one/../two", "", "one/../two/a", Some("a")),
+            ("two", "", "one/../two/a", None),
+            ("one", "", "one/a/../b", None),
+            ("../x", "", "../x/a", Some("a")),
+            ("..", "", "../../a", None),
+            ("/..", "", "/../a", Some("a")),
             ("x", "", "xy/a", None),
             (".", "", "../a", None),
+            (".", "", "a/../../b", None),
             (".", "", "/a", None),
         ] {
             assert_eq!(path(target, base, given).as_deref(), expected, "{target} {base} {given}");

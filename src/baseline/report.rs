@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::entry::Entry;
+use crate::finding::is_called_key;
 use crate::finding::keyed::Print;
 
 /// What a report told of a finding that it counted.
@@ -15,6 +16,8 @@ pub struct Reported {
     pub print: Print,
     /// Its id, if it had one.
     pub access_key_id: Option<String>,
+    /// It is an id without its secret access key.
+    pub id_only: bool,
     /// It did not count.
     pub suppressed: bool,
 }
@@ -81,7 +84,35 @@ impl<'de> Visitor<'de> for Findings {
 struct Found {
     fingerprint: String,
     access_key_id: Option<String>,
+    #[serde(default)]
+    secrets: Vec<FoundSecret>,
     suppressed: Option<IgnoredAny>,
+    #[serde(default)]
+    occurrences: Vec<FoundPlace>,
+}
+
+#[derive(Deserialize)]
+struct FoundPlace {
+    suppressed: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct FoundSecret {
+    kind: String,
+}
+
+impl Found {
+    /// With `--fail-on any` it counts all the same, which only its places tell.
+    fn is_suppressed(&self) -> bool {
+        let everywhere =
+            !self.occurrences.is_empty() && self.occurrences.iter().all(|place| place.suppressed.is_some());
+        self.suppressed.is_some() || everywhere
+    }
+
+    /// As of a finding.
+    fn is_id_alone(&self) -> bool {
+        self.access_key_id.is_some() && !self.secrets.iter().any(|secret| is_called_key(&secret.kind))
+    }
 }
 
 /// Whether a text is more like a report than like a `.keysweepignore`.
@@ -105,19 +136,22 @@ pub fn parse(text: &str) -> Result<Vec<Reported>, NoReport> {
         let found = part.found.filter(|_| part.r#type.as_deref() == Some("finding"));
         for found in part.findings.0.into_iter().chain(found) {
             let print = found.fingerprint.parse().map_err(|_| NoReport::Fingerprint)?;
-            let suppressed = found.suppressed.is_some();
-            all.push(Reported { print, access_key_id: found.access_key_id, suppressed });
+            let suppressed = found.is_suppressed();
+            let id_only = found.is_id_alone();
+            all.push(Reported { print, id_only, access_key_id: found.access_key_id, suppressed });
         }
     }
     if is_whole { Ok(all) } else { Err(NoReport::CutShort) }
 }
 
-/// A report as a list of what is known: whatever it told, whether that counted or not.
+/// A report as a list of what is known: what counted in it. What it told to be suppressed may have been so at some of its places, by a
+/// comment or a path, and says nothing of others.
 ///
 /// # Errors
 /// Those of [`parse`].
 pub fn entries(text: &str) -> Result<Vec<Entry>, NoReport> {
-    Ok(parse(text)?.into_iter().map(|found| Entry::bare(found.print)).collect())
+    let counted = parse(text)?.into_iter().filter(|found| !found.suppressed);
+    Ok(counted.map(|found| Entry { id_only: found.id_only, ..Entry::bare(found.print) }).collect())
 }
 
 #[cfg(test)]
@@ -128,7 +162,7 @@ mod tests {
     fn finding(seed: &str, suppressed: &str) -> String {
         let print = Fingerprint::of(seed.as_bytes());
         format!(
-            r#""fingerprint":"{print}","rule":"r","access_key_id":"{seed}","secrets":[{{"value":"x"}}],"suppressed":{suppressed}"#
+            r#""fingerprint":"{print}","rule":"r","access_key_id":"{seed}","secrets":[{{"kind":"secret_access_key","value":"x"}}],"suppressed":{suppressed}"#
         )
     }
 
@@ -146,7 +180,10 @@ mod tests {
         let told: Vec<_> = found.iter().map(|f| (f.access_key_id.as_deref().unwrap(), f.suppressed)).collect();
         assert_eq!(told, [("a", false), ("b", true)]);
         assert!(is_like(&document) && is_like(&lines) && !is_like("# a\n{"));
-        assert_eq!(entries(&document).unwrap().len(), 2);
+        let known = entries(&document).unwrap();
+        assert_eq!((known.len(), known[0].print, known[0].id_only), (1, found[0].print, false));
+        let alone = document.replace("secret_access_key", "presigned_url");
+        assert!(entries(&alone).unwrap()[0].id_only, "the signature of a URL is no key");
         let cut = lines.lines().next().unwrap();
         assert_eq!(parse(cut), Err(NoReport::CutShort));
     }

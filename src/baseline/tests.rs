@@ -7,9 +7,10 @@ use super::globs::Globs;
 use super::prune::{Useless, useless};
 use super::*;
 use crate::blob::ObjectId;
+use crate::engine::SecretKind;
 use crate::finding::Fingerprint;
 use crate::finding::snippet::Snippet;
-use crate::key::AccessKeyId;
+use crate::key::{AccessKeyId, Secret};
 use crate::location::Point;
 use crate::provenance::{Commit, Origin, Provenance};
 
@@ -59,6 +60,7 @@ fn entry(id: &str, until: Option<&str>, globs: &[&str]) -> Entry {
     let globs = globs.iter().map(|&glob| glob.to_owned()).collect();
     Entry {
         print: Print::Plain(Fingerprint::of(id.as_bytes())),
+        id_only: false,
         until: until.map(|day| date(day).unwrap()),
         paths: Globs::new(globs).unwrap(),
         reason: format!("of {id}"),
@@ -124,6 +126,32 @@ fn an_entry_that_expired_does_not_hold_and_that_is_told() {
     let other = List { by: By::Baseline, ..list(vec![entry(AT, None, &[])]) };
     assert_eq!(applied(vec![expiring(), other], &mut found, on("2026-12-01")), (vec![Some(By::Baseline)], vec![]));
     assert!(found.lapsed.is_none());
+}
+
+#[test]
+fn an_id_that_was_known_by_itself_is_not_known_with_its_secret() {
+    let id_only = || Entry { id_only: true, ..entry(AT, None, &[]) };
+    let with = |secrets: &[SecretKind]| Finding {
+        secrets: secrets.iter().map(|kind| (*kind, Secret::new("hush"))).collect(),
+        ..finding(AT, vec![file("a", 1)])
+    };
+    let known = |entries: Vec<Entry>, secrets: &[SecretKind]| {
+        let (by, notes) = applied(vec![list(entries)], &mut with(secrets), on("2026-11-30"));
+        (by[0].is_some(), notes)
+    };
+    for alone in [&[][..], &[SecretKind::SessionToken, SecretKind::PresignedUrl]] {
+        assert_eq!(known(vec![id_only()], alone), (true, vec![]));
+    }
+    let (is_known, notes) = known(vec![id_only()], &[SecretKind::SessionToken, SecretKind::SecretAccessKey]);
+    assert!(!is_known && notes.len() == 1 && notes[0].contains("not its secret"), "{notes:?}");
+    let both = vec![id_only(), entry(AT, Some("2026-12-01"), &[])];
+    assert_eq!(known(both.clone(), &[SecretKind::SecretAccessKey]), (true, vec![]));
+    // The one holds longer, the other for more: neither repeats the other.
+    assert_eq!(useless(&list(both), None, on("2026-11-30")), []);
+    let repeated = useless(&list(vec![id_only(), entry(AT, None, &[]), id_only()]), None, on("2026-11-30"));
+    assert_eq!(repeated, [(0, Useless::Repeated), (2, Useless::Repeated)]);
+    let expired = Entry { id_only: true, ..entry(AT, Some("2026-11-29"), &[]) };
+    assert_eq!(known(vec![expired], &[SecretKind::SecretAccessKey]), (false, vec![]));
 }
 
 #[test]

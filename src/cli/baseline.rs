@@ -1,4 +1,5 @@
-//! `keysweep baseline`: what of a scan, a report or the command line goes into `.keysweepignore`, what leaves it, and what is in it.
+//! `keysweep baseline`: what of a scan, a report or the command line goes into `.keysweepignore` and what leaves it; `show` tells
+//! what is in it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,10 +7,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::args::{AddArgs, BaselineArgs, BaselineCommand, PlaceArgs, PruneArgs, Shape, ShowArgs};
+use super::args::{AddArgs, BaselineArgs, BaselineCommand, PlaceArgs, PruneArgs};
 use super::exit::Exit;
 use super::known::{self, Known};
 use super::{lists, output, scan};
@@ -26,11 +26,13 @@ use crate::key::AccessKeyId;
 use crate::report::{plural, sanitize};
 use crate::sweep::Outcome;
 
+mod show;
+
 pub(super) fn run(args: &BaselineArgs) -> Result<Exit> {
     match &args.command {
         BaselineCommand::Add(args) => add(args),
         BaselineCommand::Prune(args) => prune(args),
-        BaselineCommand::Show(args) => show(args),
+        BaselineCommand::Show(args) => show::run(args),
     }
 }
 
@@ -47,9 +49,10 @@ struct Kept {
 impl Kept {
     fn open(place: &PlaceArgs) -> Result<Self> {
         let home = known::home(&place.target);
-        let own = home.as_ref().map(|home| home.root.join(FILE_NAME));
+        let own = home.as_ref().and_then(|home| home.file());
         let Some(path) = place.file.clone().or_else(|| own.clone()) else {
-            bail!("{} has no place for a {FILE_NAME}; name a file with --file", place.target.display());
+            let what = if home.is_some() { "is a bare repository and " } else { "" };
+            bail!("{} {what}has no place for a {FILE_NAME}; name a file with --file", place.target.display());
         };
         let name = known::name(&path);
         let text = known::read_own(&path)?.unwrap_or_default();
@@ -67,7 +70,8 @@ impl Kept {
 
     /// Writes the file, and that git is to merge it by lines. Returns what was written.
     fn save(&self) -> Result<Vec<String>> {
-        write(&self.path, &self.file.to_string())?;
+        let text = self.file.text().with_context(|| format!("writing {} failed, and it stays as it was", self.name))?;
+        write(&self.path, &text)?;
         let mut written = vec![self.name.clone()];
         if let Some(tree) = &self.tree {
             let path = tree.join(".gitattributes");
@@ -119,6 +123,34 @@ fn share(_: &NamedTempFile, _: &Path) -> io::Result<()> {
 struct Wanted {
     entry: Entry,
     called: String,
+    /// What of it was seen.
+    scope: Scope,
+}
+
+/// How much of a credential is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// All that was found.
+    Found,
+    /// An id that was found without its secret.
+    Alone,
+    /// What was named, and not looked for: whatever belongs to it.
+    Named,
+}
+
+impl Scope {
+    fn of(id_only: bool) -> Self {
+        if id_only { Self::Alone } else { Self::Found }
+    }
+
+    /// What is to be said of it.
+    fn told(self) -> &'static str {
+        match self {
+            Self::Found => "",
+            Self::Alone => " (the id alone: with its secret it will be reported)",
+            Self::Named => " (its secret too, wherever it is found)",
+        }
+    }
 }
 
 fn add(args: &AddArgs) -> Result<Exit> {
@@ -134,8 +166,9 @@ fn add(args: &AddArgs) -> Result<Exit> {
     let (wanted, is_complete) =
         if args.import_ignores { imported(args)? } else { asked_for(args, key.as_ref(), &template)? };
     let mut told: Vec<String> = Vec::new();
-    for Wanted { entry, called } in wanted {
-        let line = format!("{called}  {}", entry.reason);
+    for Wanted { mut entry, called, scope } in wanted {
+        entry.id_only = scope == Scope::Alone;
+        let line = format!("{called}  {}{}", entry.reason, scope.told());
         match kept.file.add(entry) {
             Added::New => told.push(format!("added    {line}")),
             Added::Replaced => told.push(format!("replaced {line}")),
@@ -158,6 +191,7 @@ fn add(args: &AddArgs) -> Result<Exit> {
 struct Candidate {
     print: Print,
     called: String,
+    scope: Scope,
 }
 
 /// What was named, or else everything that was found; and whether everything was read for it.
@@ -170,38 +204,49 @@ fn asked_for(
     let must_look = named.is_empty() || named.iter().any(|name| matches!(name, Name::Start(_)));
     let (candidates, is_complete) = match (must_look, &args.from[..]) {
         (false, _) => (Vec::new(), true),
-        (true, []) => found(args)?,
-        (true, reports) => (reported(reports)?, true),
+        (true, []) => found(args, key)?,
+        (true, reports) => (reported(reports, key)?, true),
     };
-    let own = |print: &Print| match print {
-        Print::Plain(plain) => Print::new(plain, key),
-        keyed => *keyed,
+    let own = |print: &Print| own(print, key);
+    let wanted = |candidate: &Candidate| {
+        let entry = entry(own(&candidate.print));
+        Wanted { entry, called: candidate.called.clone(), scope: candidate.scope }
     };
-    let wanted =
-        |candidate: &Candidate| Wanted { entry: entry(own(&candidate.print)), called: candidate.called.clone() };
     if named.is_empty() {
         return Ok((candidates.iter().map(wanted).collect(), is_complete));
     }
     let all = named.iter().map(|name| match name {
-        Name::Whole(print, called) => Ok(Wanted { entry: entry(own(print)), called: called.clone() }),
+        Name::Whole(print, id) => {
+            let own = own(print);
+            let called = id.map_or_else(|| own.short(), |id| id.to_string());
+            Ok(Wanted { entry: entry(own), called, scope: Scope::Named })
+        }
         Name::Start(digits) => starting(digits, &candidates, &own).map(wanted),
     });
     Ok((all.collect::<Result<_>>()?, is_complete))
 }
 
+/// As the key that is set writes it, where it was not written with one.
+fn own(print: &Print, key: Option<&FingerprintKey>) -> Print {
+    match print {
+        Print::Plain(plain) => Print::new(plain, key),
+        keyed => *keyed,
+    }
+}
+
 /// How a credential is named on the command line.
 enum Name {
-    Whole(Print, String),
+    Whole(Print, Option<AccessKeyId>),
     /// The first digits of its fingerprint.
     Start(String),
 }
 
 fn name(number: usize, text: &str) -> Result<Name> {
     if let Some(id) = AccessKeyId::shaped(text.as_bytes()) {
-        return Ok(Name::Whole(Print::Plain(Fingerprint::of(text.as_bytes())), id.to_string()));
+        return Ok(Name::Whole(Print::Plain(Fingerprint::of(text.as_bytes())), Some(id)));
     }
     if let Ok(print) = text.parse::<Print>() {
-        return Ok(Name::Whole(print, print.short()));
+        return Ok(Name::Whole(print, None));
     }
     let digits = text.to_ascii_lowercase();
     if (8..64).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_hexdigit()) {
@@ -224,10 +269,14 @@ fn starting<'a>(digits: &str, candidates: &'a [Candidate], own: &dyn Fn(&Print) 
 }
 
 /// What a scan reports now.
-fn found(args: &AddArgs) -> Result<(Vec<Candidate>, bool)> {
+fn found(args: &AddArgs, key: Option<&FingerprintKey>) -> Result<(Vec<Candidate>, bool)> {
     let (outcome, _) = scanned(args)?;
     let new = outcome.findings.iter().filter(|finding| finding.suppressed().is_none());
-    let candidate = |finding: &Finding| Candidate { print: Print::Plain(finding.fingerprint), called: called(finding) };
+    let candidate = |finding: &Finding| Candidate {
+        print: Print::Plain(finding.fingerprint),
+        called: called(finding, key),
+        scope: Scope::of(finding.is_id_alone()),
+    };
     Ok((new.map(candidate).collect(), outcome.tally.skipped.is_empty()))
 }
 
@@ -240,15 +289,15 @@ fn scanned(args: &AddArgs) -> Result<(Outcome, Known)> {
     Ok((outcome, known))
 }
 
-fn called(finding: &Finding) -> String {
+fn called(finding: &Finding, key: Option<&FingerprintKey>) -> String {
     match finding.access_key_id {
         Some(id) => id.to_string(),
-        None => format!("{} ({})", Print::Plain(finding.fingerprint).short(), finding.rule),
+        None => format!("{} ({})", Print::new(&finding.fingerprint, key).short(), finding.rule),
     }
 }
 
 /// What reports told of; what they told to be suppressed was known to somebody else.
-fn reported(reports: &[PathBuf]) -> Result<Vec<Candidate>> {
+fn reported(reports: &[PathBuf], key: Option<&FingerprintKey>) -> Result<Vec<Candidate>> {
     let mut all = Vec::new();
     for file in reports {
         let text = lists::read(file, "a report")?;
@@ -256,7 +305,8 @@ fn reported(reports: &[PathBuf]) -> Result<Vec<Candidate>> {
         let found = report::parse(&text).with_context(|| format!("reading the report {name} failed"))?;
         let new = found.into_iter().filter(|found| !found.suppressed);
         all.extend(new.map(|found| Candidate {
-            called: found.access_key_id.unwrap_or_else(|| found.print.short()),
+            called: found.access_key_id.unwrap_or_else(|| own(&found.print, key).short()),
+            scope: Scope::of(found.id_only),
             print: found.print,
         }));
     }
@@ -277,15 +327,19 @@ fn imported(args: &AddArgs) -> Result<(Vec<Wanted>, bool)> {
             let paths = Globs::new(paths).context("a path of a finding can't be written as a pattern")?;
             let print = Print::new(&finding.fingerprint, known.key.as_ref());
             let entry = Entry { until: args.until, paths, reason, ..Entry::bare(print) };
-            all.push(Wanted { entry, called: called(finding) });
+            let scope = Scope::of(finding.is_id_alone());
+            all.push(Wanted { entry, called: called(finding, known.key.as_ref()), scope });
         }
     }
     Ok((all, outcome.tally.skipped.is_empty()))
 }
 
 fn prune(args: &PruneArgs) -> Result<Exit> {
-    let mut kept = Kept::open(&args.place)?;
-    let mut scan = args.reading.scan(&args.place.target);
+    // The file speaks of the whole working tree, of whatever part of it somebody stands in.
+    let target = known::home(&args.place.target).map_or_else(|| args.place.target.clone(), |home| home.root);
+    let place = PlaceArgs { target, file: args.place.file.clone() };
+    let mut kept = Kept::open(&place)?;
+    let mut scan = args.reading.scan(&place.target);
     // What comments allow is there all the same.
     scan.known.no_ignore = true;
     let known = known::load(&scan)?;
@@ -320,74 +374,6 @@ fn prune(args: &PruneArgs) -> Result<Exit> {
         output::note("not everything was read, so no entry was judged by what was found");
     }
     Ok(if is_complete { Exit::Clean } else { Exit::Incomplete })
-}
-
-/// `keysweep baseline show --format json`.
-#[derive(Serialize)]
-struct Shown<'a> {
-    schema: &'static str,
-    file: &'a str,
-    entries: Vec<ShownEntry<'a>>,
-}
-
-#[derive(Serialize)]
-struct ShownEntry<'a> {
-    fingerprint: String,
-    reason: &'a str,
-    until: Option<String>,
-    expired: bool,
-    paths: &'a [String],
-    /// `none` for a plain fingerprint, else whether the key that is set made it.
-    key: &'static str,
-}
-
-fn show(args: &ShowArgs) -> Result<Exit> {
-    let kept = Kept::open(&args.place)?;
-    let (key, today) = (known::key()?, known::today());
-    let entries = kept.file.entries().map(|entry| ShownEntry {
-        fingerprint: entry.print.to_string(),
-        reason: &entry.reason,
-        until: entry.until.map(|until| until.to_string()),
-        expired: entry.has_expired(today),
-        paths: entry.paths.lines(),
-        key: match entry.print {
-            Print::Plain(_) => "none",
-            Print::Keyed { key: of, .. } if key.as_ref().is_some_and(|key| key.id() == of) => "own",
-            Print::Keyed { .. } => "other",
-        },
-    });
-    let shown = Shown { schema: "keysweep/baseline-v1", file: &kept.name, entries: entries.collect() };
-    let mut out = io::stdout().lock();
-    match args.format {
-        Shape::Json => writeln!(out, "{}", serde_json::to_string(&shown)?)?,
-        Shape::Text => show_text(&shown, &mut out)?,
-    }
-    Ok(Exit::Clean)
-}
-
-fn show_text(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
-    for entry in &shown.entries {
-        writeln!(out, "{}", entry.fingerprint)?;
-        writeln!(out, "    reason  {}", sanitize(entry.reason))?;
-        let expired = if entry.expired { ", which has passed: it is reported again" } else { "" };
-        match &entry.until {
-            Some(until) => writeln!(out, "    until   {until}{expired}")?,
-            None => writeln!(out, "    until   it is dropped")?,
-        }
-        match entry.paths {
-            [] => writeln!(out, "    paths   all")?,
-            paths => writeln!(out, "    paths   {}", sanitize(&paths.join("  ")))?,
-        }
-        match entry.key {
-            "own" => writeln!(out, "    key     the one that is set")?,
-            "other" => writeln!(out, "    key     another than is set: it is of no use without that")?,
-            _ => {}
-        }
-        writeln!(out)?;
-    }
-    let all = plural(shown.entries.len() as u64, "entry").replace("entrys", "entries");
-    let expired = shown.entries.iter().filter(|entry| entry.expired).count();
-    writeln!(out, "{all} in {}, {expired} expired.", sanitize(shown.file))
 }
 
 #[cfg(test)]

@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use super::args::FailOn;
-use crate::finding::Finding;
-
 /// The three ways to end; the worst wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -14,14 +11,6 @@ pub(super) enum Exit {
     Found(u8),
     /// 2: something that was meant to be read was not, or nothing could be done at all.
     Incomplete,
-}
-
-/// Whether a finding makes a scan fail. Here, and nowhere else, it is decided what suppression excuses.
-pub(super) fn counts(finding: &Finding, fail_on: FailOn) -> bool {
-    match fail_on {
-        FailOn::Any => true,
-        FailOn::New => finding.suppressed().is_none(),
-    }
 }
 
 impl Exit {

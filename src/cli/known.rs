@@ -110,7 +110,9 @@ impl Known {
 
     /// The `.keysweepignore` of a target, if it has one.
     fn own(&mut self, home: &Home, is_only: bool) -> Result<()> {
-        let file = home.root.join(FILE_NAME);
+        let Some(file) = home.file() else {
+            return Ok(());
+        };
         if let Some(text) = read_own(&file)? {
             let list = ignore_file(&text, By::IgnoreFile, &name(&file), home.reach(is_only))?;
             self.baseline.lists.push(list);
@@ -152,6 +154,11 @@ impl Known {
 }
 
 impl Home {
+    /// Its `.keysweepignore`. What lies among the objects and refs of a bare repository is no part of what that keeps.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        (!is_bare(&self.root)).then(|| self.root.join(FILE_NAME))
+    }
+
     /// Of a single target everything is its own, also what lies elsewhere, as the repository of a linked worktree does.
     pub(super) fn reach(&self, is_only: bool) -> Reach {
         Reach { scopes: vec![self.scope.clone()], everywhere: is_only }
@@ -186,6 +193,12 @@ pub(super) fn home(target: &Path) -> Option<Home> {
     // As the user named it, where that leads there.
     let root = if base.as_os_str().is_empty() { target } else { root };
     Some(Home { root: root.to_owned(), scope })
+}
+
+/// Whether a directory is the repository itself, as git tells it: by what has to be in one.
+fn is_bare(root: &Path) -> bool {
+    let is_tree = root.join(".git").symlink_metadata().is_ok();
+    !is_tree && root.join("HEAD").is_file() && root.join("objects").is_dir() && root.join("refs").is_dir()
 }
 
 /// As reports call a file: without the dot that stands for where one is.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::accounts;
 use super::args::{FailOn, ScanArgs};
-use super::exit::{self, Exit};
+use super::exit::Exit;
 use super::known;
 use super::lists;
 use super::only;
@@ -42,6 +42,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
         tally: &outcome.tally,
         accounts: &accounts,
         complete,
+        suppressed_counts: args.known.fail_on == FailOn::Any,
         rules: rules.iter().map(RuleInfo::from).chain(rules.foreign().iter().map(RuleInfo::from)).collect(),
         key: known.key.as_ref(),
         show_secrets: args.show_secrets,
@@ -53,11 +54,11 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
         version: env!("CARGO_PKG_VERSION"),
     };
     output::write(&report, args, files)?;
+    let failing = report.listed().count();
     // A scan of nothing is not what --allow-incomplete allows.
     let is_any = args.may_be_empty() || outcome.tally.bytes + outcome.tally.known > 0;
     let allowed = args.allow_incomplete && is_any;
     tell(args, &outcome, seconds, allowed);
-    let failing = outcome.findings.iter().filter(|finding| exit::counts(finding, args.known.fail_on)).count();
     Ok(Exit::of(failing, complete || allowed, args.exit_code))
 }
 
@@ -171,7 +172,7 @@ fn tell(args: &ScanArgs, outcome: &Outcome, seconds: f64, allowed: bool) {
     }
     let suppressed = outcome.findings.iter().filter(|finding| finding.suppressed().is_some()).count();
     if args.known.fail_on == FailOn::Any && suppressed > 0 {
-        output::note(&format!("--fail-on any: {} in the exit code; --no-ignore shows what it is", counted(suppressed)));
+        output::note(&format!("--fail-on any: {} in the exit code and in reports", counted(suppressed)));
     }
     if output::is_read_by_a_person(args) {
         return;

@@ -13,6 +13,8 @@ use crate::location::Span;
 
 /// How far from a find its line, and the one above, is looked at, in characters: lines may be endless.
 const REACH: usize = 1024;
+/// So many lines below an id, or above it, a comment at its secret still speaks of the id.
+const NEAR: usize = 5;
 /// So much of a reason is kept, in characters.
 const REASON: usize = 200;
 
@@ -28,12 +30,38 @@ static MARKERS: LazyLock<[Regex; 2]> = LazyLock::new(|| {
     })
 });
 
-/// The comment that allows a match, at its first part or at one of its secrets. What it says may hold secrets of the blob: they are
-/// masked as in a snippet.
+/// The heading of a section, as in files of credentials: what stands below belongs to something else.
+static HEADING: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?m-u)^[ \t]*\[[ \t]*[A-Za-z0-9_.:/@ -]+\][ \t]*(?:[#;][^\n]*)?\r?$")
+        .expect("a constant pattern compiles")
+});
+
+/// The comment that allows a match. What it says may hold secrets of the blob: they are masked as in a snippet.
 pub fn of(bytes: &[u8], found: &Match) -> Option<Suppression> {
     let wide = found.encoding.first().is_some_and(|encoding| encoding.is_wide());
-    let secrets = found.secrets.iter().map(|secret| secret.span);
-    std::iter::once(found.span).chain(secrets).find_map(|span| at(bytes, span, wide))
+    let secrets: Vec<Span> = found.secrets.iter().map(|secret| secret.span).collect();
+    beside(bytes, found.span, &secrets, wide)
+}
+
+/// The comment that allows what stands at a place together with secrets. At the place itself it allows all; at a secret it says nothing
+/// of the others that may be the right one, nor of an id that it was written far from.
+pub fn beside(bytes: &[u8], first: Span, secrets: &[Span], wide: bool) -> Option<Suppression> {
+    let own = at(bytes, first, wide);
+    if own.is_some() {
+        return own;
+    }
+    let all: Option<Vec<Suppression>> = secrets.iter().map(|secret| at(bytes, *secret, wide)).collect();
+    all?.into_iter().zip(secrets).find(|(_, secret)| is_near(bytes, first, **secret, wide)).map(|(comment, _)| comment)
+}
+
+/// Whether a person who writes beside the one has the other before them: few lines apart, with no heading such as `[sandbox]` between.
+fn is_near(bytes: &[u8], one: Span, other: Span, wide: bool) -> bool {
+    let (first, last) = if one.start <= other.start { (one, other) } else { (other, one) };
+    let between: Vec<u8> =
+        bytes[first.end.min(last.start)..last.start].iter().copied().filter(|&c| !wide || c != 0).collect();
+    let feeds: Vec<usize> = between.find_iter(b"\n").collect();
+    let whole_lines = feeds.first().zip(feeds.last()).map_or(&[][..], |(first, last)| &between[*first..*last]);
+    feeds.len() <= NEAR && !HEADING.is_match(whole_lines)
 }
 
 /// The comment that allows what stands at a place.
@@ -156,6 +184,43 @@ mod tests {
             ] {
                 assert_eq!(name(&text), None, "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn a_comment_at_a_secret_speaks_of_an_id_near_by_and_not_for_other_secrets() {
+        let allowed = |text: &str| {
+            let span = |word: &str| text.find(word).map(|start| Span { start, end: start + word.len() });
+            let secrets: Vec<Span> = ["SECRET1", "SECRET2"].iter().filter_map(|word| span(word)).collect();
+            let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let twice = |span: &Span| Span { start: 2 * span.start, end: 2 * span.end };
+            let doubled: Vec<Span> = secrets.iter().map(twice).collect();
+            let found = beside(text.as_bytes(), span(VALUE).unwrap(), &secrets, false);
+            assert_eq!(found, beside(&wide, twice(&span(VALUE).unwrap()), &doubled, true), "{text}");
+            found.is_some()
+        };
+        for text in [
+            "VALUE # ggignore\nSECRET1\nSECRET2",
+            "VALUE\nSECRET1 # ggignore",
+            "SECRET1 # ggignore\nVALUE",
+            "VALUE\nSECRET1 # ggignore\nSECRET2 # ggignore",
+            "VALUE\n1\n2\n3\n4\nSECRET1 # ggignore",
+            "VALUE [x]\na[x]\n[\n]\nSECRET1 # ggignore",
+            // The far one is only another candidate.
+            "VALUE\nSECRET1 # ggignore\n1\n2\n3\n4\n5\n6\nSECRET2 # ggignore",
+        ] {
+            assert!(allowed(text), "{text}");
+        }
+        for text in [
+            "VALUE\nSECRET1\nSECRET2 # ggignore",
+            "VALUE\nSECRET1 # ggignore\nSECRET2",
+            "VALUE\n1\n2\n3\n4\n5\nSECRET1 # ggignore",
+            "SECRET1 # ggignore\n1\n2\n3\n4\n5\nVALUE",
+            "VALUE\n[sandbox]\nSECRET1 # ggignore",
+            "VALUE\r\n[profile a.b] ; old\r\nSECRET1 # ggignore",
+            "VALUE",
+        ] {
+            assert!(!allowed(text), "{text}");
         }
     }
 

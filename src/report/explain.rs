@@ -15,6 +15,7 @@ use crate::engine::explain::{Candidate, Keyword, Looked, Outcome};
 use crate::engine::{Encoding, SecretKind};
 use crate::finding::accounts::{Accounts, Standing};
 use crate::finding::comment;
+use crate::finding::suppression::Suppression;
 use crate::location::{Lines, Point, Span};
 
 const SCHEMA: &str = "keysweep/explain-v1";
@@ -182,15 +183,28 @@ impl<'a> Met<'a> {
     }
 }
 
-/// The comment that allows what is reported, on its own line or on that of what it is reported with.
-fn comment(bytes: &[u8], candidate: &Candidate) -> Option<Suppressed> {
+/// The comment that allows what is reported. A secret goes by the ids that it is reported with, as in a scan.
+fn comment(explanation: &Explanation<'_>, candidate: &Candidate) -> Option<Suppressed> {
     let Outcome::Reported { with } = &candidate.outcome else {
         return None;
     };
-    let wide = is_wide(&candidate.encoding);
-    let found = std::iter::once(&candidate.span).chain(with).find_map(|span| comment::at(bytes, *span, wide))?;
+    let found = match candidate.value {
+        Looked::Secret(..) if !with.is_empty() => {
+            let ids = explanation.candidates.iter().filter(|id| with.contains(&id.span));
+            let all: Option<Vec<_>> = ids.map(|id| allowed(explanation.bytes, id)).collect();
+            all?.into_iter().next()?
+        }
+        _ => allowed(explanation.bytes, candidate)?,
+    };
     let reason = found.reason.map(|reason| reason.to_string());
     Some(Suppressed { by: found.by.name(), source: found.source.to_string(), reason })
+}
+
+fn allowed(bytes: &[u8], first: &Candidate) -> Option<Suppression> {
+    match &first.outcome {
+        Outcome::Reported { with } => comment::beside(bytes, first.span, with, is_wide(&first.encoding)),
+        Outcome::Dropped(_) => None,
+    }
 }
 
 impl<'a> Told<'a> {
@@ -235,7 +249,7 @@ impl<'a> Told<'a> {
             outcome,
             reason,
             paired_with: with.iter().filter_map(|span| partners.get(span).cloned()).collect(),
-            suppressed: comment(explanation.bytes, candidate),
+            suppressed: comment(explanation, candidate),
         }
     }
 

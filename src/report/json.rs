@@ -192,7 +192,7 @@ impl<'a> Finding<'a> {
             account: account.map(|(_, standing)| standing.name()),
             secrets: found.secrets.iter().map(|(kind, secret)| Secret::new(report, *kind, secret)).collect(),
             occurrences: found.occurrences.iter().map(Occurrence::new).collect(),
-            suppressed: found.suppressed().map(Suppressed::new),
+            suppressed: report.suppression(found).map(Suppressed::new),
             suppression_expired: found
                 .lapsed
                 .as_ref()
@@ -257,8 +257,10 @@ impl<'a> Suppressed<'a> {
 }
 
 impl SuppressedBy {
-    fn new(findings: &[Found]) -> Self {
-        let count = |by| findings.iter().filter(|found| found.suppressed().is_some_and(|why| why.by == by)).count();
+    fn new(report: &Report<'_>) -> Self {
+        let findings = report.findings;
+        let count =
+            |by| findings.iter().filter(|found| report.suppression(found).is_some_and(|why| why.by == by)).count();
         Self {
             ignore_file: count(By::IgnoreFile),
             baseline: count(By::Baseline),
@@ -272,9 +274,9 @@ impl<'a> Summary<'a> {
     fn new(report: &Report<'a>) -> Self {
         let places = report.findings.iter().flat_map(|found| &found.occurrences);
         Self {
-            findings: report.findings.iter().filter(|found| found.suppressed().is_none()).count(),
-            suppressed: report.findings.iter().filter(|found| found.suppressed().is_some()).count(),
-            suppressed_by: SuppressedBy::new(report.findings),
+            findings: report.listed().count(),
+            suppressed: report.findings.len() - report.listed().count(),
+            suppressed_by: SuppressedBy::new(report),
             suppressed_occurrences: places.filter(|place| place.suppressed.is_some()).count(),
             blobs: report.tally.blobs,
             bytes: report.tally.bytes,

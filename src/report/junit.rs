@@ -20,7 +20,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     let findings: Vec<&Finding> = report.listed().collect();
     let skipped = &report.tally.skipped;
     let suppressed: Vec<(&Finding, &Suppression)> =
-        report.findings.iter().filter_map(|finding| Some((finding, finding.suppressed()?))).collect();
+        report.findings.iter().filter_map(|finding| Some((finding, report.suppression(finding)?))).collect();
     let passed = usize::from(findings.is_empty() && skipped.is_empty());
     let counts = format!(
         r#"name="keysweep" tests="{}" failures="{}" errors="{}" skipped="{}""#,

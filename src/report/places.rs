@@ -50,13 +50,9 @@ pub(super) fn of(finding: &Finding) -> Vec<Place<'_>> {
     places
 }
 
-/// Whether the credential stands there now: in a file as it lies, in the index, on standard input, in HEAD.
+/// Whether the credential stands there now.
 pub(super) fn is_present(occurrence: &Occurrence) -> bool {
-    match occurrence.provenance.origin {
-        Origin::File { .. } | Origin::Stdin | Origin::Staged { .. } => true,
-        Origin::Commit { in_head, .. } => in_head == Some(true),
-        Origin::CommitMessage { .. } | Origin::TagMessage { .. } | Origin::Object { .. } => false,
-    }
+    occurrence.provenance.is_present()
 }
 
 /// The occurrence that the earliest commit (or tag) brought.

@@ -40,7 +40,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     let mut findings: Vec<&Finding> = report.findings.iter().collect();
     let left_out = findings.len().saturating_sub(RESULTS);
     if left_out > 0 {
-        findings.sort_by_key(|finding| (finding.suppressed().is_some(), Reverse(report.severity(finding))));
+        findings.sort_by_key(|finding| (report.suppression(finding).is_some(), Reverse(report.severity(finding))));
         findings.truncate(RESULTS);
     }
     let most = (ALL_LOCATIONS / findings.len().max(1)).clamp(1, LOCATIONS);
@@ -163,7 +163,7 @@ fn result(report: &Report<'_>, finding: &Finding, most: usize) -> sarif::Result 
         sarif::PropertyBag::builder().additional_properties(BTreeMap::from(told)).build()
     });
     // All results of a run have this or none has (3.27.23): an empty list says that it counts.
-    result.suppressions = Some(finding.suppressed().map(suppression).into_iter().collect());
+    result.suppressions = Some(report.suppression(finding).map(suppression).into_iter().collect());
     result
 }
 

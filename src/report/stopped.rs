@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 
 use super::Report;
 use super::sanitize::visible;
-use super::text::{counting, name_of, spot, suppressed};
+use super::text::{name_of, spot, suppressed};
 use super::units::plural;
 use crate::finding::Finding;
 
@@ -80,7 +80,7 @@ impl Occasion {
 pub fn stopped(report: &Report<'_>, occasion: Occasion, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     let what = occasion.what();
-    let findings: Vec<&Finding> = counting(report.findings).collect();
+    let findings: Vec<&Finding> = report.listed().collect();
     if !findings.is_empty() {
         let (names, places) = (names(report, &findings), places(&findings, occasion));
         writeln!(out, "keysweep: this {what} was stopped, it adds {names}")?;
@@ -99,7 +99,7 @@ pub fn stopped(report: &Report<'_>, occasion: Occasion, out: &mut dyn Write) -> 
         writeln!(out, "  why     {}", first.map_or_else(Default::default, |skipped| visible(&skipped.why)))?;
         writeln!(out, "  mend    see to that and {what} again: what was not read must not pass for clean")?;
         writeln!(out, "  last    {}", occasion.last())?;
-    } else if let Some(known) = suppressed(report.findings) {
+    } else if let Some(known) = suppressed(report) {
         writeln!(out, "keysweep: of what this {what} adds {known}")?;
     }
     out.flush()

@@ -39,7 +39,7 @@ const fn bold(colour: AnsiColor) -> Style {
 /// The whole report.
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page { report, out };
-    for finding in counting(report.findings) {
+    for finding in report.listed() {
         page.finding(finding)?;
     }
     page.advice()?;
@@ -143,6 +143,9 @@ impl Page<'_> {
         if all == 0 {
             return Ok(());
         }
+        if finding.suppressed().is_some() {
+            return self.field("suppressed", &format!("{}, and counted all the same", listed(&by)));
+        }
         self.field("suppressed", &format!("{}, {}", plural(all as u64, "more place"), listed(&by)))
     }
 
@@ -162,7 +165,7 @@ impl Page<'_> {
 
     /// What to do, once for each rule that found something.
     fn advice(&mut self) -> io::Result<()> {
-        let found = |rule: &&RuleInfo<'_>| counting(self.report.findings).any(|f| *f.rule == *rule.id);
+        let found = |rule: &&RuleInfo<'_>| self.report.listed().any(|f| *f.rule == *rule.id);
         let rules: Vec<RuleInfo<'_>> = self.report.rules.iter().filter(found).copied().collect();
         if rules.is_empty() {
             return Ok(());
@@ -181,7 +184,7 @@ impl Page<'_> {
     }
 
     fn count(&mut self) -> io::Result<()> {
-        let findings: Vec<&Finding> = counting(self.report.findings).collect();
+        let findings: Vec<&Finding> = self.report.listed().collect();
         if findings.is_empty() {
             let known = if self.report.findings.is_empty() { "" } else { " but suppressed ones" };
             let end = if self.report.complete { "." } else { " in what was read." };
@@ -202,7 +205,7 @@ impl Page<'_> {
 
     /// What does not count is not listed, and never passed over.
     fn suppressed(&mut self) -> io::Result<()> {
-        match suppressed(self.report.findings) {
+        match suppressed(self.report) {
             Some(all) => writeln!(self.out, "{all} (--no-ignore shows what is suppressed)."),
             None => Ok(()),
         }
@@ -248,14 +251,9 @@ impl Page<'_> {
     }
 }
 
-/// The findings that are not suppressed.
-pub(super) fn counting(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
-    findings.iter().filter(|finding| finding.suppressed().is_none())
-}
-
 /// How many findings are suppressed and by what, in words; `None` when none is.
-pub(super) fn suppressed(findings: &[Finding]) -> Option<String> {
-    let by = by_source(findings.iter().filter_map(Finding::suppressed));
+pub(super) fn suppressed(report: &Report<'_>) -> Option<String> {
+    let by = by_source(report.findings.iter().filter_map(|finding| report.suppression(finding)));
     let all: usize = by.values().sum();
     (all > 0).then(|| format!("{} suppressed: {}", grouped(all as u64), listed(&by)))
 }

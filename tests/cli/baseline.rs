@@ -175,6 +175,71 @@ fn every_report_is_a_baseline() {
 }
 
 #[test]
+fn what_a_report_lists_as_suppressed_is_not_known_by_it() {
+    let at = Keysweep::new();
+    at.write("in/a.env", format!("{} # keysweep:allow\n", example_key(1).0));
+    at.plant("in/tests/b.env", 2);
+    at.plant("in/c.env", 3);
+    kept(&at, &["add", &example_key(2).0, "--target", "in", "--reason", "r", "--path", "/tests/"]);
+    at.scan(["in", "-q", "-o", "r.json"]);
+    fs::remove_file(at.path("in/.keysweepignore")).unwrap();
+    at.write("in/a.env", example_key(1).0);
+    let scan = at.scan(["in", "--baseline", "r.json"]);
+    let by: Vec<bool> = scan.findings().iter().map(|finding| finding["suppressed"].is_null()).collect();
+    assert_eq!((scan.code, by), (Some(1), vec![true, false, true]), "{scan:?}");
+}
+
+#[test]
+fn an_id_that_is_known_without_its_secret_is_reported_once_that_leaks() {
+    let at = Keysweep::new();
+    let id = example_key(1).0;
+    at.write("a.env", format!("id={id}\n"));
+    at.scan([".", "-q", "-o", "../r.json"]);
+    let told = kept(&at, &["add", "--reason", "r"]);
+    assert!(
+        told.contains(&format!("added    {id}  r (the id alone: with its secret it will be reported)\n")),
+        "{told}"
+    );
+    assert!(entries(&at, ".keysweepignore")[0].ends_with(" id-only # r"));
+    assert!(kept(&at, &["show"]).contains("covers  the id alone"));
+    at.scan(["."]).expect(0, &[&id]);
+    at.scan([".", "--baseline", "../r.json"]).expect(0, &[&id]);
+    at.plant("a.env", 1);
+    at.scan([".", "--baseline", "../r.json"])
+        .expect(1, &[&id])
+        .expect_stderr(&[&id, ".keysweepignore knows the id by"]);
+    kept(&at, &["prune"]);
+    assert_eq!(entries(&at, ".keysweepignore").len(), 1, "the id is still there");
+    fs::remove_file(at.path(".keysweepignore")).unwrap();
+    at.scan([".", "--baseline", "../r.json"]).expect(1, &[&id]).expect_stderr(&["not its secret"]);
+    kept(&at, &["add", "--from", "../r.json", "--reason", "r"]);
+    at.scan(["."]).expect(1, &[&id]);
+    // Seen with its secret, or named by somebody who knows what it is, it is known with it.
+    assert!(kept(&at, &["add", "--reason", "r"]).contains(&format!("replaced {id}  r\n")));
+    at.scan(["."]).expect(0, &[&id]);
+    fs::remove_file(at.path(".keysweepignore")).unwrap();
+    assert!(kept(&at, &["add", &id, "--reason", "r"]).contains("r (its secret too, wherever it is found)\n"));
+    at.scan(["."]).expect(0, &[&id]);
+}
+
+#[test]
+fn with_a_key_no_plain_fingerprint_is_told_of_what_is_added() {
+    let at = Keysweep::new();
+    let secret = example_key(1).1;
+    at.write("a.env", format!("AWS_SECRET_ACCESS_KEY={secret}\n"));
+    let plain = at.scan(["."]).findings()[0]["fingerprint"].as_str().unwrap().to_owned();
+    at.scan([".", "-q", "-o", "../r.json"]);
+    for more in [&[][..], &["--from", "../r.json"], &[&plain], &[&plain[..8]]] {
+        let args = ["baseline", "add", "--reason", "r"].iter().chain(more);
+        let added = at.invocation(args).env("KEYSWEEP_FINGERPRINT_KEY", "0123456789abcdef").run();
+        let told = String::from_utf8(added.stdout.clone()).unwrap();
+        assert!(added.code == Some(0) && told.contains("added    "), "{more:?}: {added:?}");
+        assert!(!told.contains(&plain[..12]), "{more:?}: {told}");
+        fs::remove_file(at.path(".keysweepignore")).unwrap();
+    }
+}
+
+#[test]
 fn credentials_are_named_by_the_first_digits_of_their_fingerprints() {
     let at = Keysweep::new();
     at.plant("a.env", 1);
@@ -220,6 +285,30 @@ fn comments_on_the_line_of_the_id_or_of_the_secret_are_heard() {
     partly.expect(1, &[&id]);
     let places = partly.findings()[0]["occurrences"].clone();
     assert_eq!((&places[0]["suppressed"]["by"], &places[1]["suppressed"]), (&json!("comment"), &Value::Null));
+}
+
+#[test]
+fn a_comment_on_another_secret_suppresses_no_pair() {
+    let at = Keysweep::new();
+    let ((id, secret), (other, others)) = (example_key(1), example_key(2));
+    let allow = "# keysweep:allow sandbox";
+    for text in [
+        format!("A_KEY={id}\nB_KEY={other}\nA_SECRET={secret}\nB_SECRET={others} {allow}\n"),
+        format!("[prod]\naws_access_key_id={id}\n[sandbox]\naws_secret_access_key={secret} {allow}\n"),
+        format!("[prod]\naws_access_key_id={id}\na=1\nb=2\nc=3\nd=4\ne=5\naws_secret_access_key={secret} {allow}\n"),
+    ] {
+        at.write("a.env", &text);
+        let output = at.scan(["."]);
+        assert_eq!(output.code, Some(1), "{output:?}");
+        let of_id = |value: &Value| *value == json!(id);
+        let findings = output.findings();
+        let found = findings.iter().find(|finding| of_id(&finding["access_key_id"])).unwrap();
+        assert_eq!((&found["suppressed"], found["secrets"].is_null()), (&Value::Null, false), "{text}");
+        let told = at.invocation(["explain", "a.env", "--format", "json"]).run();
+        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+        let told = told["candidates"].as_array().unwrap().iter().find(|candidate| of_id(&candidate["value"])).cloned();
+        assert_eq!(told.unwrap()["suppressed"], Value::Null, "{text}");
+    }
 }
 
 #[test]
@@ -275,6 +364,105 @@ fn what_other_scanners_ignore_is_heard_on_request_and_taken_over() {
     );
 }
 
+#[test]
+fn where_any_credential_fails_the_scan_every_format_says_so() {
+    let at = Keysweep::new();
+    let id = example_key(1).0;
+    at.write("a", format!("{id} # keysweep:allow old\n"));
+    let formats = ["text", "json", "jsonl", "sarif", "csv", "github", "gitlab", "junit"];
+    for (fail_on, code) in [("new", 0), ("any", 1)] {
+        for format in formats {
+            let output = at.invocation(["scan", "a", "--fail-on", fail_on, "--format", format]).run();
+            assert_eq!(output.code, Some(code), "{output:?}");
+            let text = String::from_utf8(output.stdout.clone()).unwrap();
+            let json = || -> Value { serde_json::from_str(text.lines().last().unwrap()).unwrap() };
+            let fails = match format {
+                "text" | "github" => !text.contains("No leaked credentials found") && text.contains(&id),
+                "json" => json()["summary"]["findings"] == 1 && json()["findings"][0]["suppressed"].is_null(),
+                "jsonl" => json()["findings"] == 1 && json()["suppressed"] == 0,
+                "sarif" => json()["runs"][0]["results"][0]["suppressions"] == json!([]),
+                "gitlab" => json()["vulnerabilities"].as_array().unwrap().len() == 1,
+                "junit" => text.contains(r#"tests="1" failures="1" errors="0" skipped="0""#),
+                // It lists places, and why one of them need not count.
+                _ => fail_on == "any",
+            };
+            assert_eq!(fails, fail_on == "any", "{format}: {text}");
+        }
+        at.scan(["a", "--fail-on", fail_on, "-q", "-o", "../r.json"]);
+        at.write("b", &id);
+        at.scan(["b", "--baseline", "../r.json"]).expect(1, &[&id]);
+    }
+    let told = at.invocation(["scan", "a", "--fail-on", "any"]).run();
+    assert!(String::from_utf8(told.stdout).unwrap().contains("suppressed  1 by comments, and counted all the same\n"));
+}
+
+#[test]
+fn a_way_through_one_target_to_another_leads_out_of_the_first() {
+    let at = Keysweep::new();
+    let [one, two] = [at.plant("one/a.env", 1), at.plant("two/a.env", 1)];
+    assert_eq!(one, two);
+    kept(&at, &["add", "--target", "one", "--reason", "r"]);
+    let both = at.scan(["one", "one/../two"]);
+    both.expect(1, &[&one]);
+    assert_eq!(both.summary()["suppressed_occurrences"], 1);
+    // Its own list holds for it, however it is named.
+    at.init("two");
+    at.commit("two", "first");
+    kept(&at, &["add", &one, "--target", "two", "--reason", "r", "--path", "/a.env"]);
+    for two in ["two", "one/../two", "../work/one/../two"] {
+        at.scan(["one", two]).expect(0, &[&one]);
+    }
+    #[cfg(unix)]
+    {
+        // Through a link the same words lead somewhere else.
+        at.plant("else/two/a.env", 1);
+        at.write("else/one/x", "");
+        std::os::unix::fs::symlink("else/one", at.path("link")).unwrap();
+        at.scan(["two", "link/../two"]).expect(1, &[&one]);
+    }
+}
+
+#[test]
+fn a_bare_repository_has_no_list_of_its_own() {
+    let at = Keysweep::new();
+    at.init("repo").plant("repo/a.env", 1);
+    at.commit("repo", "first");
+    at.git("", ["clone", "-q", "--bare", "repo", "bare.git"]);
+    let id = example_key(1).0;
+    kept(&at, &["add", &id, "--target", "repo", "--reason", "r"]);
+    fs::copy(at.path("repo/.keysweepignore"), at.path("bare.git/.keysweepignore")).unwrap();
+    at.scan(["bare.git"]).expect(1, &[&id]);
+    at.scan(["bare.git", "--baseline", "bare.git/.keysweepignore"]).expect(0, &[&id]);
+    let refused = baseline(&at, &["add", &id, "--target", "bare.git", "--reason", "r"]);
+    assert_eq!(refused.code, Some(2));
+    refused.expect_stderr(&["bare repository", "--file"]);
+    kept(&at, &["add", &id, "--target", "bare.git", "--file", "list", "--reason", "r"]);
+    at.scan(["bare.git", "--baseline", "list"]).expect(0, &[&id]);
+}
+
+#[test]
+fn a_line_of_gitleaks_says_nothing_of_what_stood_there_in_other_versions() {
+    let at = Keysweep::new();
+    let [old, now] = [1, 2].map(|seed| example_key(seed).0);
+    at.init("repo").write("repo/a.env", format!("# x\nid={old}\n")).commit("repo", "first");
+    at.write("repo/a.env", format!("# x\nid={now}\n\n\n")).commit("repo", "second");
+    at.write("repo/.gitleaksignore", "a.env:aws-access-token:2\n");
+    let scan = at.scan(["repo", "--import-ignores"]);
+    let reported = scan.findings().into_iter().filter(|finding| finding["suppressed"].is_null());
+    assert_eq!(reported.map(|finding| finding["access_key_id"].clone()).collect::<Vec<_>>(), [json!(old)], "{scan:?}");
+    kept(&at, &["add", "--target", "repo", "--import-ignores"]);
+    assert_eq!(entries(&at, "repo/.keysweepignore").len(), 1);
+    // Rotated on the same line: nobody has looked at the new one.
+    let third = example_key(3).0;
+    at.write("repo/a.env", format!("# x\nid={third}\n")).commit("repo", "third");
+    let scan = at.scan(["repo"]);
+    let of = |id: &String| {
+        let findings = scan.findings();
+        findings.iter().find(|finding| finding["access_key_id"] == json!(id)).unwrap()["suppressed"].is_null()
+    };
+    assert_eq!([&old, &now, &third].map(of), [true, false, true], "{scan:?}");
+}
+
 fn sha1(text: &str) -> String {
     use sha1::Digest;
     sha1::Sha1::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -310,6 +498,54 @@ fn what_is_of_no_use_is_pruned_and_what_was_not_read_is_left_alone() {
     // What stands in history only is still there.
     let left = entries(&at, "repo/.keysweepignore");
     assert!(left.len() == 1 && left[0].ends_with("# key 1"), "{left:?}");
+}
+
+#[test]
+fn from_a_directory_below_entries_of_all_the_repository_are_seen() {
+    let at = Keysweep::new();
+    at.init("repo").commit("repo", "first").plant("repo/a.env", 1);
+    at.plant("repo/sub/b.env", 2);
+    at.plant("repo/sub/sub/c.env", 3);
+    at.commit("repo", "second");
+    let in_sub = |args: &[&str]| {
+        let output = at.invocation(args).directory(at.path("repo/sub")).run();
+        assert!(output.code < Some(2), "{output:?}");
+        output
+    };
+    let ids = [1, 2, 3].map(|seed| example_key(seed).0);
+    in_sub(&["baseline", "add", &ids[0], "--reason", "r", "--path", "/a.env"]);
+    in_sub(&["baseline", "add", &ids[1], "--reason", "r", "--path", "/sub/b.env"]);
+    in_sub(&["baseline", "add", &ids[2], "--reason", "r", "--path", "/sub/c.env"]);
+    assert_eq!(at.scan(["repo"]).summary()["findings"], 1);
+    for target in [".", "../sub", "../../repo/sub/"] {
+        let found = in_sub(&["scan", "--format", "jsonl", target]);
+        let reported = found.findings().into_iter().filter(|finding| finding["suppressed"].is_null());
+        let reported: Vec<Value> = reported.map(|finding| finding["access_key_id"].clone()).collect();
+        assert_eq!(reported, [json!(ids[2])], "{target}: {found:?}");
+    }
+    let pruned = in_sub(&["baseline", "prune"]);
+    assert_eq!(entries(&at, "repo/.keysweepignore").len(), 2, "{pruned:?}");
+    at.init("other").plant("other/x.env", 1);
+    kept(&at, &["add", &ids[0], "--target", "other", "--reason", "r"]);
+    kept(&at, &["prune", "--target", "other/x.env"]);
+    assert_eq!(entries(&at, "other/.keysweepignore").len(), 1);
+}
+
+#[test]
+fn whatever_path_is_taken_is_read_again() {
+    let at = Keysweep::new();
+    at.plant("my docs\\/a \"b\".env", 1);
+    let id = example_key(1).0;
+    for glob in [r#"a "b".env"#, r"my\ docs\\/*", r"my docs\\", "my docs*"] {
+        kept(&at, &["add", &id, "--reason", "r", "--path", glob]);
+        at.scan(["."]).expect(0, &[&id]);
+        fs::remove_file(at.path(".keysweepignore")).unwrap();
+    }
+    for glob in ["my docs\n", "a\nb", "a\r", "a\\"] {
+        let refused = baseline(&at, &["add", &id, "--reason", "r", "--path", glob]);
+        assert!(refused.code == Some(2) && !at.path(".keysweepignore").exists(), "{glob:?}: {refused:?}");
+        refused.expect_stderr(&["--path can't be used"]);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::baseline::tests::{AT, committed, file, finding};
+use crate::provenance::Origin;
 
 fn imported(imports: &Imports, finding: &Finding) -> Vec<String> {
     let mut finding = finding.clone();
@@ -16,29 +17,53 @@ fn gitleaks(text: &str) -> Imports {
     imports
 }
 
+/// A place that HEAD still has.
+fn in_head(number: u8, path: &str, line: u64) -> Occurrence {
+    let mut place = committed(number, path, line);
+    if let Origin::Commit { in_head, .. } = &mut place.provenance.origin {
+        *in_head = Some(true);
+    }
+    place
+}
+
 #[test]
-fn a_line_of_gitleaks_holds_for_all_places_of_the_credential_in_that_file() {
-    let finding =
-        finding(AT, vec![file("a/b.env", 3), file("a/b.env", 9), committed(1, "a/b.env", 2), file("c.env", 3)]);
-    let commit = "01".repeat(20);
-    let all = ["a/b.env".to_owned(), "a/b.env".to_owned(), format!("{commit}:a/b.env")];
+fn a_line_of_gitleaks_holds_for_the_credential_in_one_version_of_that_file() {
+    let places = vec![
+        file("a/b.env", 3),
+        file("a/b.env", 9),
+        committed(1, "a/b.env", 2),
+        in_head(2, "a/b.env", 3),
+        committed(3, "a/b.env", 3),
+        file("c.env", 3),
+    ];
+    let finding = finding(AT, places);
+    let [one, two, four] = [1, 2, 4].map(|number: u8| format!("{number:02x}").repeat(20));
+    let file = || "a/b.env".to_owned();
+    let present = [file(), file(), format!("{two}:a/b.env")];
     for line in [
         "a/b.env:aws-access-token:3",
         "./a/b.env:aws-access-token:9",
         "a\\b.env:aws-access-token:3",
-        &format!("{commit}:a/b.env:aws-access-token:2"),
         "# why\n\na/b.env:aws-access-key-id:3",
+        // What that commit brought is what lies there.
+        &format!("{two}:a/b.env:aws-access-token:3"),
     ] {
-        assert_eq!(imported(&gitleaks(line), &finding), all, "{line}");
+        assert_eq!(imported(&gitleaks(line), &finding), present, "{line}");
     }
+    let old = gitleaks(&format!("{one}:a/b.env:aws-access-token:2"));
+    assert_eq!(imported(&old, &finding), [format!("{one}:a/b.env")]);
+    assert_eq!(old.paths_of(&finding), [b"a/b.env".to_vec()].into());
     for line in [
         "a/b.env:aws-access-token:4",
+        // So it was once: what stands there now is something else.
+        "a/b.env:aws-access-token:2",
         "a/b.env:github-pat:3",
         "b.env:aws-access-token:3",
-        &format!("{}:a/b.env:aws-access-token:3", "02".repeat(20)),
-        &format!("{commit}:a/b.env:aws-access-token:3"),
+        &format!("{four}:a/b.env:aws-access-token:3"),
+        &format!("{one}:a/b.env:aws-access-token:3"),
     ] {
-        assert!(imported(&gitleaks(line), &finding).is_empty(), "{line}");
+        let imports = gitleaks(line);
+        assert!(imported(&imports, &finding).is_empty() && imports.paths_of(&finding).is_empty(), "{line}");
     }
 }
 

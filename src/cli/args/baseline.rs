@@ -53,7 +53,7 @@ pub(in crate::cli) enum BaselineCommand {
     Add(Box<AddArgs>),
     /// Drop the entries that have expired, that know nothing which is still there, or that repeat others
     ///
-    /// All of the target is scanned for it. When something could not be read, nothing is dropped for not being found. Entries made
+    /// All of the working tree that the target is a part of is scanned for it, from its root, and all of its history. When something could not be read, nothing is dropped for not being found. Entries made
     /// with a key that is not set stay.
     Prune(Box<PruneArgs>),
     /// Tell of each entry what it knows: fingerprint, reason, expiry, paths
@@ -74,7 +74,8 @@ pub(in crate::cli) struct AddArgs {
     #[arg(long, value_name = "DATE", value_parser = entry::date)]
     pub(in crate::cli) until: Option<Date>,
 
-    /// Only where this pattern fits, written as in .gitignore and seen from the root of the target; repeat it
+    /// Only where this pattern fits, written as in .gitignore and seen from where the .keysweepignore lies: the root of the working tree
+    /// that the target is a part of, also in a directory below it; repeat it
     #[arg(long, value_name = "GLOB", action = ArgAction::Append)]
     pub(in crate::cli) path: Vec<String>,
 
