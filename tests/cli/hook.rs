@@ -135,6 +135,33 @@ fn a_hook_that_was_there_is_kept_run_first_and_put_back() {
     assert!(hook(&at, &["uninstall", "repo", "--type", "pre-commit"]).contains("not installed"));
 }
 
+/// Adds lines to a hook, as other tools do.
+fn append(at: &Keysweep, path: &str, lines: &str) {
+    let text = fs::read_to_string(at.path(path)).unwrap();
+    fs::write(at.path(path), text + lines).unwrap();
+}
+
+#[test]
+fn lines_that_others_add_run_after_a_pass_and_count() {
+    let at = repository();
+    hook(&at, &["install", "repo"]);
+    append(&at, "repo/.git/hooks/pre-commit", "echo added >>\"$HOME/log\"\nexit $(cat \"$HOME/code\")\n");
+    append(&at, "repo/.git/hooks/pre-push", "cat >>\"$HOME/log\"\n");
+    fs::write(at.home("code"), "0").unwrap();
+    let id = stage(&at, "a.env", 1);
+    stopped(&commit(&at), &[&id], COMMIT);
+    assert_eq!(log(&at), "");
+    at.git("repo", ["rm", "-q", "--cached", "a.env"]);
+    fs::write(at.home("code"), "7").unwrap();
+    let empty = || at.try_git("repo", ["commit", "-q", "--allow-empty", "-m", "x"]);
+    assert_ne!(empty().code, Some(0));
+    fs::write(at.home("code"), "0").unwrap();
+    assert_eq!(empty().code, Some(0));
+    assert_eq!(log(&at), "added\nadded\n");
+    assert_eq!(push(&at, &["origin", "main"]).code, Some(0));
+    assert!(log(&at).starts_with("added\nadded\nrefs/heads/main "), "{}", log(&at));
+}
+
 #[test]
 fn links_and_hooks_that_git_does_not_run_stay_what_they_are() {
     let at = repository();
