@@ -19,7 +19,9 @@ use crate::source::git::Push;
 use crate::source::message::Cleanup;
 
 mod install;
+mod kept;
 mod place;
+mod script;
 
 pub(super) fn run(args: &HookArgs) -> Result<Exit> {
     match &args.command {
@@ -82,6 +84,8 @@ fn lines() -> Result<Vec<u8>> {
 }
 
 impl HookType {
+    const ALL: [Self; 4] = [Self::PreCommit, Self::CommitMsg, Self::PrePush, Self::PreReceive];
+
     /// As git calls it.
     fn name(self) -> &'static str {
         match self {
@@ -141,8 +145,7 @@ mod tests {
 
     #[test]
     fn scripts_differ_only_in_which_hook_they_are() {
-        let all = [HookType::PreCommit, HookType::CommitMsg, HookType::PrePush, HookType::PreReceive];
-        let common: std::collections::BTreeSet<String> = all
+        let common: std::collections::BTreeSet<String> = HookType::ALL
             .iter()
             .map(|hook| {
                 let line = format!("\nhook={}\n", hook.name());
