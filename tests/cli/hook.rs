@@ -262,6 +262,62 @@ fn a_hook_that_goes_by_its_name_or_its_place_finds_what_it_found() {
 }
 
 #[test]
+fn a_hook_that_can_not_be_installed_keeps_no_other_from_it() {
+    let at = repository();
+    script(&at, "repo/.git/hooks/pre-commit", "#!/bin/sh\n");
+    script(&at, "repo/.git/hooks.before-keysweep/pre-commit", "#!/bin/sh\n");
+    refused(&at, &["install", "repo"], &["keysweep: pre-commit: ", "remove or rename"]);
+    let told = hook(&at, &["status", "repo"]);
+    assert!(told.contains("commit-msg: installed") && told.contains("pre-push: installed"), "{told}");
+    assert!(told.contains("pre-commit: not installed"), "{told}");
+}
+
+#[test]
+fn what_a_stopped_commit_says_to_paste_allows_it() {
+    let at = repository();
+    hook(&at, &["install", "repo"]);
+    stage(&at, "a.env", 1);
+    let message = format!("id = {}", example_key(2).0);
+    let commit = || at.try_git("repo", ["commit", "-q", "-m", &message]);
+    // What is staged stops it first, and then the message.
+    for _ in 0..2 {
+        let output = commit();
+        assert_ne!(output.code, Some(0), "{output:?}");
+        let (_, rest) = output.stderr.split_once("`keysweep baseline add ").unwrap();
+        let (pasted, _) = rest.split_once('`').unwrap();
+        let add = ["baseline", "add"].into_iter().chain(pasted.split(' '));
+        let output = at.invocation(add).directory("repo").run();
+        assert_eq!(output.code, Some(0), "{output:?}");
+    }
+    let output = commit();
+    assert_eq!(output.code, Some(0), "{output:?}");
+}
+
+#[test]
+fn a_merge_without_conflicts_has_a_hook_of_its_own() {
+    let at = repository();
+    at.git("repo", ["checkout", "-q", "-b", "side"]);
+    let id = at.plant("repo/a.env", 1);
+    at.commit("repo", "key");
+    at.git("repo", ["checkout", "-q", "main"]);
+    at.write("repo/b", "b\n").commit("repo", "harmless");
+    hook(&at, &["install", "repo", "--type", "pre-merge-commit"]);
+    stopped(&at.try_git("repo", ["merge", "-q", "--no-edit", "side"]), &[&id, "a.env:1"], COMMIT);
+}
+
+#[test]
+fn limits_go_with_a_hook() {
+    let at = repository();
+    hook(&at, &["install", "repo", "--type", "pre-commit"]);
+    stage(&at, "a.env", 1);
+    let output = at.invocation(["hook", "run", "pre-commit", "--max-file-size", "10"]).directory("repo").run();
+    assert_eq!(output.code, Some(2), "{output:?}");
+    output.expect_stderr(&["not all of it could be read", "staged a.env"]);
+    let output = at.invocation(["hook", "run", "--archive-depth", "9", "pre-commit"]).directory("repo").run();
+    assert_eq!(output.code, Some(1), "{output:?}");
+}
+
+#[test]
 fn where_git_runs_no_hooks_none_is_installed() {
     let at = repository();
     at.git("repo", ["config", "core.hooksPath", ""]);
