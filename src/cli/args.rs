@@ -154,13 +154,8 @@ pub(super) struct ScanArgs {
     #[command(flatten)]
     pub(super) known: KnownArgs,
 
-    /// How deep archives within archives are opened; 0 opens none
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(super) archive_depth: u32,
-
-    /// Do not read files and objects larger than this, e.g. 500K, 20M, 1G [default: read all, in windows]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub(super) max_file_size: Option<u64>,
+    #[command(flatten)]
+    pub(super) limits: Limits,
 
     /// Threads to scan with [default: one for each core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -262,6 +257,18 @@ pub(super) enum Shape {
     Json,
 }
 
+/// What is too deep or too large to be read.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Limits {
+    /// How deep archives within archives are opened; 0 opens none
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(super) archive_depth: u32,
+
+    /// Do not read files and objects larger than this, e.g. 500K, 20M, 1G [default: read all, in windows]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) max_file_size: Option<u64>,
+}
+
 /// Which rules there are.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct RuleFiles {
@@ -297,6 +304,8 @@ pub(super) enum RulesCommand {
 pub(super) enum HookType {
     /// Before a commit: what is staged
     PreCommit,
+    /// Before the commit of a merge without conflicts: what the merge adds to the branch; only when asked for
+    PreMergeCommit,
     /// Before a commit: its message
     CommitMsg,
     /// Before a push: all commits that the other side does not have
@@ -349,6 +358,9 @@ pub(super) struct HookRun {
 
     #[command(flatten)]
     pub(super) rules: RuleFiles,
+
+    #[command(flatten)]
+    pub(super) limits: Limits,
 
     /// What git gives the hook
     pub(super) given: Vec<OsString>,

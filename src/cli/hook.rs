@@ -13,13 +13,16 @@ use self::install::Hook;
 use self::place::Place;
 use super::args::{self, Cli, HookArgs, HookCommand, HookRun, HookType, HookTypes, ScanArgs};
 use super::exit::Exit;
+use super::output;
 use super::scan;
 use crate::report::Occasion;
 use crate::source::git::Push;
 use crate::source::message::Cleanup;
 
 mod install;
+mod kept;
 mod place;
+mod script;
 
 pub(super) fn run(args: &HookArgs) -> Result<Exit> {
     match &args.command {
@@ -30,7 +33,7 @@ pub(super) fn run(args: &HookArgs) -> Result<Exit> {
     }
 }
 
-/// Does something with each of the hooks, and says what.
+/// Does something with each of the hooks, and says what. One with which that can't be done keeps no other from it.
 fn each(args: &HookTypes, act: impl Fn(&Hook<'_>, &mut dyn io::Write) -> Result<()>) -> Result<Exit> {
     let place = Place::of(&args.repository)?;
     let types = match (&args.types[..], place.is_bare) {
@@ -39,10 +42,14 @@ fn each(args: &HookTypes, act: impl Fn(&Hook<'_>, &mut dyn io::Write) -> Result<
         (types, _) => types,
     };
     let mut out = io::stdout().lock();
+    let mut exit = Exit::Clean;
     for hook in types {
-        act(&Hook::new(*hook, &place), &mut out)?;
+        if let Err(error) = act(&Hook::new(*hook, &place), &mut out) {
+            output::note(&format!("{}: {error:#}", hook.name()));
+            exit = Exit::Incomplete;
+        }
     }
-    Ok(Exit::Clean)
+    Ok(exit)
 }
 
 /// The scan that a hook stands for. How it ends is what git takes its exit code for: anything but 0 stops what was to be done.
@@ -51,10 +58,11 @@ fn scan_of(run: &HookRun) -> Result<ScanArgs> {
         bail!("`scan` is no longer what it was");
     };
     args.rules = run.rules.clone();
+    args.limits = run.limits.clone();
     let first =
         || run.given.first().with_context(|| format!("git gives {} an argument, and there is none", run.hook.name()));
     args.occasion = Some(match run.hook {
-        HookType::PreCommit => {
+        HookType::PreCommit | HookType::PreMergeCommit => {
             args.staged = true;
             Occasion::Commit
         }
@@ -82,10 +90,13 @@ fn lines() -> Result<Vec<u8>> {
 }
 
 impl HookType {
+    const ALL: [Self; 5] = [Self::PreCommit, Self::PreMergeCommit, Self::CommitMsg, Self::PrePush, Self::PreReceive];
+
     /// As git calls it.
     fn name(self) -> &'static str {
         match self {
             Self::PreCommit => "pre-commit",
+            Self::PreMergeCommit => "pre-merge-commit",
             Self::CommitMsg => "commit-msg",
             Self::PrePush => "pre-push",
             Self::PreReceive => "pre-receive",
@@ -95,6 +106,7 @@ impl HookType {
     fn script(self) -> &'static str {
         match self {
             Self::PreCommit => include_str!("../../hooks/pre-commit"),
+            Self::PreMergeCommit => include_str!("../../hooks/pre-merge-commit"),
             Self::CommitMsg => include_str!("../../hooks/commit-msg"),
             Self::PrePush => include_str!("../../hooks/pre-push"),
             Self::PreReceive => include_str!("../../hooks/pre-receive"),
@@ -137,12 +149,12 @@ fn told(config: &[u8], was_edited: bool) -> Cleanup {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::Limits;
     use super::*;
 
     #[test]
     fn scripts_differ_only_in_which_hook_they_are() {
-        let all = [HookType::PreCommit, HookType::CommitMsg, HookType::PrePush, HookType::PreReceive];
-        let common: std::collections::BTreeSet<String> = all
+        let common: std::collections::BTreeSet<String> = HookType::ALL
             .iter()
             .map(|hook| {
                 let line = format!("\nhook={}\n", hook.name());
@@ -169,10 +181,12 @@ mod tests {
         let run = |hook, given: &[&str]| HookRun {
             hook,
             rules: Default::default(),
+            limits: Limits { archive_depth: 7, max_file_size: Some(8) },
             given: given.iter().map(Into::into).collect(),
         };
         let args = scan_of(&run(HookType::PreCommit, &[])).unwrap();
         assert!(args.staged && args.quiet && args.occasion == Some(Occasion::Commit));
+        assert_eq!((args.limits.archive_depth, args.limits.max_file_size), (7, Some(8)));
         let args = scan_of(&run(HookType::CommitMsg, &["m"])).unwrap();
         assert_eq!(args.commit_msg.as_deref(), Some(Path::new("m")));
         assert!(scan_of(&run(HookType::CommitMsg, &[])).is_err());

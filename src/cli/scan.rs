@@ -118,8 +118,8 @@ fn check_cache(args: &ScanArgs) -> Result<()> {
 /// The scanner, and a digest of all that decides what it finds: the program itself, rules, ids, limits.
 fn scanner(args: &ScanArgs) -> Result<(Scanner, [u8; 32])> {
     let mut digest = Sha256::new_with_prefix(env!("KEYSWEEP_SOURCE"));
-    digest.update(args.archive_depth.to_le_bytes());
-    digest.update(args.max_file_size.unwrap_or(u64::MAX).to_le_bytes());
+    digest.update(args.limits.archive_depth.to_le_bytes());
+    digest.update(args.limits.max_file_size.unwrap_or(u64::MAX).to_le_bytes());
     let Some(file) = &args.only_keys else {
         let rules = rules::load(&args.rules)?;
         digest.update(rules.fingerprint());
@@ -142,8 +142,8 @@ fn options(args: &ScanArgs, are_few: bool) -> Options {
     let jobs = if are_few { 1 } else { defaults.jobs };
     Options {
         jobs: args.jobs.map_or(jobs, usize::from),
-        max_file_size: args.max_file_size,
-        archive_depth: args.archive_depth,
+        max_file_size: args.limits.max_file_size,
+        archive_depth: args.limits.archive_depth,
         ..defaults
     }
 }

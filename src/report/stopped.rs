@@ -7,7 +7,8 @@ use super::Report;
 use super::sanitize::visible;
 use super::text::{name_of, spot, suppressed};
 use super::units::plural;
-use crate::finding::Finding;
+use crate::finding::{Finding, Fingerprint};
+use crate::key::AccessKeyId;
 
 /// What is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,8 @@ pub fn stopped(report: &Report<'_>, occasion: Occasion, out: &mut dyn Write) -> 
         writeln!(out, "  where   {places}")?;
         writeln!(out, "  why     {}", occasion.why())?;
         writeln!(out, "  remove  {}; a key that others have seen has to be deactivated in IAM", occasion.remove())?;
-        let allow = "no key that matters? `# keysweep:allow REASON` on its line, or `keysweep baseline add`";
+        let listed = listed(report, &findings, occasion);
+        let allow = format!("no key that matters? `# keysweep:allow REASON` on its line{listed}");
         writeln!(out, "  allow   {allow}; last of all: {}", occasion.last())?;
     } else if !report.complete {
         let unread = &report.tally.skipped;
@@ -103,6 +105,24 @@ pub fn stopped(report: &Report<'_>, occasion: Occasion, out: &mut dyn Write) -> 
         writeln!(out, "keysweep: of what this {what} adds {known}")?;
     }
     out.flush()
+}
+
+/// The command that allows exactly what was found, as it can be pasted. It names whole fingerprints: what is in a message or needs other rules
+/// is not found again by their first digits. A server does not read the list that a push brings.
+fn listed(report: &Report<'_>, findings: &[&Finding], occasion: Occasion) -> String {
+    let which = match findings.len() {
+        _ if occasion == Occasion::Receive => return String::new(),
+        0..=NAMED => findings.iter().map(|finding| listed_as(report, finding)).collect::<Vec<_>>().join(" "),
+        _ => "--from REPORT".to_owned(),
+    };
+    format!(", or `keysweep baseline add {which} --reason WHY`")
+}
+
+/// An id, where it stands for all that is known of it.
+fn listed_as(report: &Report<'_>, finding: &Finding) -> String {
+    let is_whole = |id: &AccessKeyId| Fingerprint::of(id.as_str().as_bytes()) == finding.fingerprint;
+    let id = finding.access_key_id.filter(is_whole).map(|id| id.to_string());
+    id.unwrap_or_else(|| report.fingerprint(&finding.fingerprint).to_string())
 }
 
 fn names(report: &Report<'_>, findings: &[&Finding]) -> String {
@@ -165,7 +185,9 @@ mod tests {
             assert!(lines[0].contains("was stopped") && lines[0].contains(ID) && lines[0].contains("with its secret"));
             assert_eq!(lines[1], "  where   deploy/prod.env:3");
             assert!(lines[2].starts_with("  why  ") && lines[3].starts_with("  remove  "));
-            assert!(lines[4].contains("# keysweep:allow REASON") && lines[4].contains("keysweep baseline add"));
+            assert!(lines[4].contains("# keysweep:allow REASON"));
+            let is_named = lines[4].contains(&format!("`keysweep baseline add {ID} --reason WHY`"));
+            assert_eq!(is_named, occasion != Occasion::Receive, "{text}");
             let is_last = text.trim_end().ends_with(occasion.last());
             assert!(is_last && !text.contains(SECRET) && !text.contains(&SECRET[..8]), "{text}");
         }
@@ -182,7 +204,17 @@ mod tests {
             text.contains("where   a:1, a:2, a:3 and 3 more places; `keysweep scan --staged` shows all\n"),
             "{text}"
         );
+        assert!(text.contains("`keysweep baseline add --from REPORT --reason WHY`"), "{text}");
         assert_eq!(text.lines().count(), 5);
+    }
+
+    #[test]
+    fn what_has_no_id_is_listed_by_its_fingerprint() {
+        let mut sample = Sample::at(vec![staged("a", 1)]);
+        sample.findings[0].access_key_id = None;
+        let fingerprint = sample.findings[0].fingerprint;
+        let text = said(&sample, true, Occasion::Push);
+        assert!(text.contains(&format!("`keysweep baseline add {fingerprint} --reason WHY`")), "{text}");
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn a_hook_that_was_there_is_kept_run_first_and_put_back() {
     mode(&at, "repo/.git/hooks/pre-commit", 0o750);
     fs::write(at.home("code"), "0").unwrap();
     let told = hook(&at, &["install", "repo", "--type", "pre-commit"]);
-    assert!(told.contains("is run first, as ") && told.contains("pre-commit.before-keysweep"), "{told}");
+    assert!(told.contains("is run first, as ") && told.contains("hooks.before-keysweep/pre-commit"), "{told}");
     let installed = fs::read(at.path("repo/.git/hooks/pre-commit")).unwrap();
     assert!(hook(&at, &["install", "repo", "--type", "pre-commit"]).contains("already installed"));
     assert_eq!(fs::read(at.path("repo/.git/hooks/pre-commit")).unwrap(), installed);
@@ -131,8 +131,198 @@ fn a_hook_that_was_there_is_kept_run_first_and_put_back() {
     let path = at.path("repo/.git/hooks/pre-commit");
     assert_eq!(fs::read_to_string(&path).unwrap(), own);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
-    assert!(!at.path("repo/.git/hooks/pre-commit.before-keysweep").exists());
+    assert!(!at.path("repo/.git/hooks.before-keysweep").exists());
     assert!(hook(&at, &["uninstall", "repo", "--type", "pre-commit"]).contains("not installed"));
+}
+
+/// Adds lines to a hook, as other tools do.
+fn append(at: &Keysweep, path: &str, lines: &str) {
+    let text = fs::read_to_string(at.path(path)).unwrap();
+    fs::write(at.path(path), text + lines).unwrap();
+}
+
+#[test]
+fn lines_that_others_add_run_after_a_pass_and_count() {
+    let at = repository();
+    hook(&at, &["install", "repo"]);
+    append(&at, "repo/.git/hooks/pre-commit", "echo added >>\"$HOME/log\"\nexit $(cat \"$HOME/code\")\n");
+    append(&at, "repo/.git/hooks/pre-push", "cat >>\"$HOME/log\"\n");
+    fs::write(at.home("code"), "0").unwrap();
+    let id = stage(&at, "a.env", 1);
+    stopped(&commit(&at), &[&id], COMMIT);
+    assert_eq!(log(&at), "");
+    at.git("repo", ["rm", "-q", "--cached", "a.env"]);
+    fs::write(at.home("code"), "7").unwrap();
+    let empty = || at.try_git("repo", ["commit", "-q", "--allow-empty", "-m", "x"]);
+    assert_ne!(empty().code, Some(0));
+    fs::write(at.home("code"), "0").unwrap();
+    assert_eq!(empty().code, Some(0));
+    assert_eq!(log(&at), "added\nadded\n");
+    assert_eq!(push(&at, &["origin", "main"]).code, Some(0));
+    assert!(log(&at).starts_with("added\nadded\nrefs/heads/main "), "{}", log(&at));
+}
+
+#[track_caller]
+fn refused(at: &Keysweep, arguments: &[&str], words: &[&str]) {
+    let output = at.invocation([&["hook"], arguments].concat()).run();
+    assert_eq!(output.code, Some(2), "{output:?}");
+    output.expect_stderr(words);
+}
+
+#[test]
+fn lines_that_others_add_stay_when_the_hook_is_renewed_or_taken_away() {
+    let at = repository();
+    let (install, uninstall) =
+        (["install", "repo", "--type", "pre-commit"], ["uninstall", "repo", "--type", "pre-commit"]);
+    let path = "repo/.git/hooks/pre-commit";
+    let text = || fs::read_to_string(at.path(path)).unwrap();
+    hook(&at, &install);
+    append(&at, path, "echo added >>\"$HOME/log\"\n");
+    let with_lines = text();
+    assert!(hook(&at, &install).contains("already installed"));
+    at.write(path, with_lines.replace(env!("CARGO_BIN_EXE_keysweep"), "/elsewhere/keysweep"));
+    mode(&at, path, 0o640);
+    let told = hook(&at, &install);
+    assert!(told.contains("renewed") && told.contains("lines that others have added"), "{told}");
+    assert_eq!(text(), with_lines);
+    assert_eq!(fs::metadata(at.path(path)).unwrap().permissions().mode() & 0o777, 0o750, "git runs it again");
+    assert!(hook(&at, &uninstall).contains("the lines that others have added stay"));
+    assert!(text().starts_with("#!/bin/sh\n") && text().contains("echo added") && !text().contains("keysweep"));
+    assert_eq!(at.try_git("repo", ["commit", "-q", "--allow-empty", "-m", "x"]).code, Some(0));
+    assert_eq!(log(&at), "added\n");
+
+    // Where something was there before, too, only one of them can take the place.
+    hook(&at, &install);
+    append(&at, path, "echo more\n");
+    let before = text();
+    refused(&at, &uninstall, &["nothing was removed", "hooks.before-keysweep/pre-commit"]);
+    assert_eq!(text(), before);
+    // What was changed within is nobody's but the user's.
+    at.write(path, before.replace("hook run", "hook run --pack common"));
+    let before = text();
+    for (arguments, again) in [(install, "then install again"), (uninstall, "then uninstall again")] {
+        refused(&at, &arguments, &["changed or of another version", "nothing was done", again]);
+        assert_eq!(text(), before);
+    }
+    assert!(hook(&at, &["status", "repo"]).contains("changed or of another version"));
+}
+
+#[test]
+fn a_link_to_the_script_itself_is_known_and_nothing_runs_itself() {
+    let at = repository();
+    script(&at, "repo/hooks/pre-commit", include_str!("../../hooks/pre-commit"));
+    let link = at.path("repo/.git/hooks/pre-commit");
+    fs::create_dir_all(at.path("repo/.git/hooks")).unwrap();
+    std::os::unix::fs::symlink("../../hooks/pre-commit", &link).unwrap();
+    assert!(hook(&at, &["install", "repo", "--type", "pre-commit"]).contains("already installed"));
+    assert!(hook(&at, &["uninstall", "repo", "--type", "pre-commit"]).contains("removed from"));
+    assert!(!link.exists() && at.path("repo/hooks/pre-commit").exists());
+    // What calls the hook that calls it.
+    script(&at, "repo/.git/hooks/pre-commit", "#!/bin/sh\necho own >>\"$HOME/log\"\n");
+    hook(&at, &["install", "repo", "--type", "pre-commit"]);
+    append(&at, "repo/.git/hooks.before-keysweep/pre-commit", "exec .git/hooks/pre-commit \"$@\"\n");
+    let id = stage(&at, "a.env", 1);
+    stopped(&commit(&at), &[&id], COMMIT);
+    assert_eq!(log(&at), "own\n");
+}
+
+#[test]
+fn a_hook_that_goes_by_its_name_or_its_place_finds_what_it_found() {
+    let at = repository();
+    script(&at, "repo/scripts/check", "#!/bin/sh\necho check >>\"$HOME/log\"\n");
+    script(&at, "repo/.git/hooks/pre-commit.d/one", "#!/bin/sh\necho one >>\"$HOME/log\"\n");
+    script(
+        &at,
+        "repo/.git/hooks/dispatch",
+        "#!/bin/sh\nd=$(dirname \"$0\")\nfor f in \"$d/$(basename \"$0\").d\"/*; do \"$f\"; done\n\"$d/../../scripts/check\"\n",
+    );
+    let link = at.path("repo/.git/hooks/pre-commit");
+    std::os::unix::fs::symlink("dispatch", &link).unwrap();
+    hook(&at, &["install", "repo"]);
+    at.git("repo", ["commit", "-q", "--allow-empty", "-m", "x"]);
+    assert_eq!(log(&at), "one\ncheck\n");
+    hook(&at, &["uninstall", "repo"]);
+    assert_eq!(fs::read_link(&link).unwrap().to_str(), Some("dispatch"));
+    assert!(!at.path("repo/.git/hooks.before-keysweep").exists());
+    // A link to another hook.
+    script(&at, "repo/.git/hooks/commit-msg", "#!/bin/sh\necho message >>\"$HOME/log\"\n");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("commit-msg", &link).unwrap();
+    for types in [&["--type", "pre-commit"][..], &[]] {
+        fs::remove_file(at.home("log")).unwrap();
+        hook(&at, &[&["install", "repo"], types].concat());
+        at.git("repo", ["commit", "-q", "--allow-empty", "-m", "x"]);
+        assert_eq!(log(&at), "message\nmessage\n");
+        hook(&at, &["uninstall", "repo", "--type", "commit-msg"]);
+        at.git("repo", ["commit", "-q", "--allow-empty", "-m", "x"]);
+        assert_eq!(log(&at), "message\nmessage\n".repeat(2));
+        hook(&at, &["uninstall", "repo"]);
+        assert_eq!(fs::read_link(&link).unwrap().to_str(), Some("commit-msg"));
+    }
+}
+
+#[test]
+fn a_hook_that_can_not_be_installed_keeps_no_other_from_it() {
+    let at = repository();
+    script(&at, "repo/.git/hooks/pre-commit", "#!/bin/sh\n");
+    script(&at, "repo/.git/hooks.before-keysweep/pre-commit", "#!/bin/sh\n");
+    refused(&at, &["install", "repo"], &["keysweep: pre-commit: ", "remove or rename"]);
+    let told = hook(&at, &["status", "repo"]);
+    assert!(told.contains("commit-msg: installed") && told.contains("pre-push: installed"), "{told}");
+    assert!(told.contains("pre-commit: not installed"), "{told}");
+}
+
+#[test]
+fn what_a_stopped_commit_says_to_paste_allows_it() {
+    let at = repository();
+    hook(&at, &["install", "repo"]);
+    stage(&at, "a.env", 1);
+    let message = format!("id = {}", example_key(2).0);
+    let commit = || at.try_git("repo", ["commit", "-q", "-m", &message]);
+    // What is staged stops it first, and then the message.
+    for _ in 0..2 {
+        let output = commit();
+        assert_ne!(output.code, Some(0), "{output:?}");
+        let (_, rest) = output.stderr.split_once("`keysweep baseline add ").unwrap();
+        let (pasted, _) = rest.split_once('`').unwrap();
+        let add = ["baseline", "add"].into_iter().chain(pasted.split(' '));
+        let output = at.invocation(add).directory("repo").run();
+        assert_eq!(output.code, Some(0), "{output:?}");
+    }
+    let output = commit();
+    assert_eq!(output.code, Some(0), "{output:?}");
+}
+
+#[test]
+fn a_merge_without_conflicts_has_a_hook_of_its_own() {
+    let at = repository();
+    at.git("repo", ["checkout", "-q", "-b", "side"]);
+    let id = at.plant("repo/a.env", 1);
+    at.commit("repo", "key");
+    at.git("repo", ["checkout", "-q", "main"]);
+    at.write("repo/b", "b\n").commit("repo", "harmless");
+    hook(&at, &["install", "repo", "--type", "pre-merge-commit"]);
+    stopped(&at.try_git("repo", ["merge", "-q", "--no-edit", "side"]), &[&id, "a.env:1"], COMMIT);
+}
+
+#[test]
+fn limits_go_with_a_hook() {
+    let at = repository();
+    hook(&at, &["install", "repo", "--type", "pre-commit"]);
+    stage(&at, "a.env", 1);
+    let output = at.invocation(["hook", "run", "pre-commit", "--max-file-size", "10"]).directory("repo").run();
+    assert_eq!(output.code, Some(2), "{output:?}");
+    output.expect_stderr(&["not all of it could be read", "staged a.env"]);
+    let output = at.invocation(["hook", "run", "--archive-depth", "9", "pre-commit"]).directory("repo").run();
+    assert_eq!(output.code, Some(1), "{output:?}");
+}
+
+#[test]
+fn where_git_runs_no_hooks_none_is_installed() {
+    let at = repository();
+    at.git("repo", ["config", "core.hooksPath", ""]);
+    refused(&at, &["install", "repo"], &["core.hooksPath is set to nothing", "git runs no hooks"]);
+    assert!(!at.path("repo/pre-commit").exists());
 }
 
 #[test]
@@ -158,13 +348,13 @@ fn links_and_hooks_that_git_does_not_run_stay_what_they_are() {
 fn nothing_is_overwritten() {
     let at = repository();
     script(&at, "repo/.git/hooks/pre-commit", "#!/bin/sh\n# mine\n");
-    script(&at, "repo/.git/hooks/pre-commit.before-keysweep", "#!/bin/sh\n# older\n");
+    script(&at, "repo/.git/hooks.before-keysweep/pre-commit", "#!/bin/sh\n# older\n");
     let output = at.invocation(["hook", "install", "repo", "--type", "pre-commit"]).run();
     assert_eq!(output.code, Some(2), "{output:?}");
     output.expect_stderr(&["remove or rename"]);
     assert_eq!(fs::read_to_string(at.path("repo/.git/hooks/pre-commit")).unwrap(), "#!/bin/sh\n# mine\n");
     // What something else has put in the place of the hook stays when it is taken away.
-    fs::remove_file(at.path("repo/.git/hooks/pre-commit.before-keysweep")).unwrap();
+    fs::remove_file(at.path("repo/.git/hooks.before-keysweep/pre-commit")).unwrap();
     hook(&at, &["install", "repo", "--type", "pre-commit"]);
     script(&at, "repo/.git/hooks/pre-commit", "#!/bin/sh\n# another tool\n");
     let told = hook(&at, &["uninstall", "repo", "--type", "pre-commit"]);
@@ -312,7 +502,7 @@ fn hooks_go_where_core_hooks_path_says() {
     at.git("repo", ["config", "core.hooksPath", ".githooks"]);
     script(&at, "repo/.githooks/pre-commit", "#!/bin/sh\necho own >>\"$HOME/log\"\n");
     let told = hook(&at, &["install", "repo", "--type", "pre-commit"]);
-    assert!(told.contains("part of the repository: commit it"), "{told}");
+    assert!(told.contains("part of the repository: commit them"), "{told}");
     let text = fs::read_to_string(at.path("repo/.githooks/pre-commit")).unwrap();
     assert!(!text.contains(env!("CARGO_BIN_EXE_keysweep")), "another machine has it elsewhere");
     fs::write(
@@ -376,6 +566,24 @@ fn beside_husky_hooks_of_the_repository_are_run_first() {
     assert_eq!(log(&at), "test\ntest\n");
     hook(&at, &["uninstall", "repo", "--type", "pre-commit"]);
     assert_eq!(fs::read_to_string(at.path("repo/.husky/pre-commit")).unwrap(), "echo test >>\"$HOME/log\"\n");
+}
+
+#[test]
+fn husky_is_known_in_another_directory_too() {
+    let at = repository();
+    at.git("repo", ["config", "core.hooksPath", ".config/husky/_"]);
+    at.write("repo/.config/husky/_/h", HUSKY);
+    script(&at, "repo/.config/husky/_/pre-commit", "#!/usr/bin/env sh\n. \"${0%/*}/h\"\n");
+    at.write("repo/.config/husky/pre-commit", "echo test >>\"$HOME/log\"\n");
+    hook(&at, &["install", "repo", "--type", "pre-commit"]);
+    script(
+        &at,
+        "repo/node_modules/.bin/keysweep",
+        &format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_keysweep")),
+    );
+    let id = stage(&at, "a.env", 1);
+    stopped(&commit(&at), &[&id], COMMIT);
+    assert_eq!(log(&at), "test\n");
 }
 
 /// The start of what the framework writes, and how it runs what was there before.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
-use super::{Cli, Command, RuleFiles, ScanArgs, Shape, size};
+use super::{Cli, Command, Limits, RuleFiles, ScanArgs, Shape};
 use crate::baseline::entry;
 
 /// What is known and not reported.
@@ -145,13 +145,8 @@ pub(in crate::cli) struct ReadingArgs {
     #[arg(long)]
     respect_gitignore: bool,
 
-    /// How deep archives within archives are opened; 0 opens none
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    archive_depth: u32,
-
-    /// Do not read files and objects larger than this, e.g. 500K, 20M, 1G
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    max_file_size: Option<u64>,
+    #[command(flatten)]
+    limits: Limits,
 
     /// Remember here what has been scanned of whole histories
     #[cfg(feature = "git")]
@@ -173,8 +168,7 @@ impl ReadingArgs {
             targets: vec![target.to_owned()],
             rules: self.rules.clone(),
             respect_gitignore: self.respect_gitignore,
-            archive_depth: self.archive_depth,
-            max_file_size: self.max_file_size,
+            limits: self.limits.clone(),
             #[cfg(feature = "git")]
             cache: self.cache.clone(),
             jobs: self.jobs,

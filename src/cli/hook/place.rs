@@ -39,7 +39,14 @@ impl Place {
         let is_bare = git(target, &["rev-parse", "--is-bare-repository"])?.is_some_and(|is| is == Path::new("true"));
         let root = git(target, &["rev-parse", "--show-toplevel"])?;
         let scope = git(target, &["config", "--show-scope", "--get", "core.hooksPath"])?;
-        let scope = scope.as_ref().and_then(|scope| scope.to_str()?.split('\t').next());
+        let (scope, path) = scope.as_ref().and_then(|scope| scope.to_str()?.split_once('\t')).unzip();
+        if path == Some("") {
+            bail!(
+                "core.hooksPath is set to nothing, so git runs no hooks in {}; `git config --show-origin core.hooksPath` says where: take it \
+                 out or name a directory there, then try again",
+                target.display()
+            );
+        }
         let hooks = if target == Path::new(".") { hooks } else { target.join(hooks) };
         let directory = without_husky(&hooks);
         let is_inside =
@@ -55,7 +62,7 @@ impl Place {
 
 /// What husky puts into `.husky/_` it writes anew each time it is installed; hooks of one's own are in the directory above.
 fn without_husky(hooks: &Path) -> PathBuf {
-    let is_husky = hooks.ends_with(".husky/_");
+    let is_husky = hooks.ends_with(".husky/_") || (hooks.ends_with("_") && hooks.join("h").is_file());
     hooks.parent().filter(|_| is_husky).unwrap_or(hooks).to_owned()
 }
 
@@ -83,5 +90,11 @@ mod tests {
         {
             assert_eq!(without_husky(Path::new(given)), Path::new(expected));
         }
+        let temp = tempfile::tempdir().unwrap();
+        let hooks = temp.path().join("config/_");
+        std::fs::create_dir_all(&hooks).unwrap();
+        assert_eq!(without_husky(&hooks), hooks);
+        std::fs::write(hooks.join("h"), "").unwrap();
+        assert_eq!(without_husky(&hooks), temp.path().join("config"));
     }
 }
