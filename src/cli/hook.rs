@@ -1,6 +1,7 @@
 //! `keysweep hook`: what git is to run before a commit or a push. `place` finds out where git looks for hooks, `install` puts them there
 //! and takes them away, and here is what they run.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::Command;
@@ -63,7 +64,9 @@ fn scan_of(run: &HookRun) -> Result<ScanArgs> {
             Occasion::Message
         }
         HookType::PrePush => {
-            args.push = Some(Push::to(first()?.as_encoded_bytes(), &lines()?)?);
+            let remote = first()?;
+            let is_believed = run.given.get(1).is_some_and(|url| is_fetched_from(remote, url));
+            args.push = Some(Push::to(is_believed.then_some(remote.as_encoded_bytes()), &lines()?)?);
             Occasion::Push
         }
         HookType::PreReceive => {
@@ -72,6 +75,13 @@ fn scan_of(run: &HookRun) -> Result<ScanArgs> {
         }
     });
     Ok(*args)
+}
+
+/// Whether it is this URL, to which git pushes, that the branches of a remote were fetched from. Git itself knows all that stands for it.
+fn is_fetched_from(remote: &OsStr, url: &OsStr) -> bool {
+    let asked = Command::new("git").args(["remote", "get-url", "--"]).arg(remote).output();
+    // There is no remote of that name where git was given a URL: then nothing was fetched from it either.
+    asked.is_ok_and(|asked| asked.status.success() && asked.stdout.trim_end() == url.as_encoded_bytes())
 }
 
 /// What git tells a hook on standard input.

@@ -273,6 +273,49 @@ fn a_push_is_stopped_for_what_the_remote_does_not_have() {
 }
 
 #[test]
+fn what_was_fetched_from_elsewhere_is_not_taken_for_what_a_remote_has() {
+    let cloned = || {
+        let at = Keysweep::new();
+        at.init("private");
+        let id = at.plant("private/a.env", 1);
+        at.commit("private", "key");
+        at.git("", ["clone", "-q", "private", "repo"]);
+        at.git("", ["init", "-q", "--bare", "public.git"]);
+        hook(&at, &["install", "repo", "--type", "pre-push"]);
+        (at, id)
+    };
+    for change in [&["set-url", "origin", "../public.git"][..], &["set-url", "--push", "origin", "../public.git"]] {
+        let (at, id) = cloned();
+        at.git("repo", [&["remote"], change].concat());
+        stopped(&push(&at, &["origin", "main"]), &[&id, "a.env:1"], PUSH);
+        assert_eq!(at.git("public.git", ["for-each-ref"]), "", "{change:?}");
+    }
+    // A second URL of a remote gets everything as well.
+    let (at, id) = cloned();
+    at.git("repo", ["remote", "set-url", "--add", "origin", "../public.git"]);
+    at.git("repo", ["checkout", "-q", "-b", "side"]);
+    stopped(&push(&at, &["origin", "side"]), &[&id], PUSH);
+    // So does another place to push to, and afterwards what git noted of it is not what the remote has.
+    let (at, id) = cloned();
+    at.git("private", ["checkout", "-q", "--detach"]);
+    let other = at.plant("repo/b.env", 2);
+    at.commit("repo", "another key");
+    at.git("repo", ["remote", "set-url", "--push", "origin", "../public.git"]);
+    at.git("repo", ["push", "-q", "--no-verify", "origin", "main"]);
+    at.git("repo", ["config", "--unset", "remote.origin.pushurl"]);
+    let output = push(&at, &["origin", "main"]);
+    stopped(&output, &[&other], PUSH);
+    assert!(!output.stderr.contains(&id), "that one it says itself to have: {output:?}");
+    // Names for URLs are seen through.
+    let (at, _) = cloned();
+    let private = at.path("private").display().to_string();
+    at.git("repo", ["config", &format!("url.{private}.insteadOf"), "short:"]);
+    at.git("repo", ["remote", "set-url", "origin", "short:"]);
+    at.git("repo", ["checkout", "-q", "-b", "side"]);
+    assert_eq!(push(&at, &["origin", "side"]).code, Some(0));
+}
+
+#[test]
 fn messages_of_commits_and_tags_are_looked_at_before_a_push() {
     let at = repository();
     hook(&at, &["install", "repo", "--type", "pre-push"]);
