@@ -17,7 +17,7 @@ use super::exit::Exit;
 use super::scan;
 use crate::report::Occasion;
 use crate::source::git::Push;
-use crate::source::message::Cleanup;
+use crate::source::message::{Cleanup, Scissors};
 
 mod install;
 mod place;
@@ -120,7 +120,7 @@ pub(super) fn cleanup(target: &Path) -> Result<Cleanup> {
     let names = r"^(core\.commentchar|core\.commentstring|commit\.cleanup)$";
     let output = Command::new("git").arg("-C").arg(target).args(["config", "--null", "--get-regexp", names]).output();
     let output = output.context("asking git for core.commentChar failed")?;
-    // Git itself sets this for its hooks where nobody has edited the message: lines that look like comments stay then.
+    // Git itself sets this for its hooks where nobody has edited the message: lines that look like scissors stay then.
     let was_edited = std::env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":");
     Ok(told(&output.stdout, was_edited))
 }
@@ -134,15 +134,14 @@ fn told(config: &[u8], was_edited: bool) -> Cleanup {
             _ => comment = value.to_vec(),
         }
     }
-    let strips = match &mode[..] {
-        b"strip" => true,
-        b"verbatim" | b"whitespace" => false,
-        _ => was_edited,
+    let scissors = match &mode[..] {
+        _ if !was_edited => Scissors::Never,
+        b"scissors" => Scissors::Always,
+        _ => Scissors::AboveChange,
     };
     // With `auto` git takes whatever no line of the message begins with.
     let is_known = comment != b"auto" && !comment.is_empty();
-    let is_cut = was_edited && (strips || mode == b"scissors");
-    Cleanup { comment: (strips && is_known).then(|| comment.into()), scissors: is_cut }
+    Cleanup { comment: is_known.then(|| comment.into()), scissors }
 }
 
 #[cfg(test)]
@@ -165,13 +164,16 @@ mod tests {
 
     #[test]
     fn what_git_takes_out_of_a_message_is_told_by_its_configuration() {
+        use Scissors::{AboveChange, Always, Never};
         let cleanup = |comment: Option<&str>, scissors| Cleanup { comment: comment.map(Into::into), scissors };
-        assert_eq!(told(b"", true), cleanup(Some("#"), true));
-        assert_eq!(told(b"", false), cleanup(None, false), "`git commit -m` keeps what looks like a comment");
-        assert_eq!(told(b"core.commentchar\n;\0", true), cleanup(Some(";"), true));
-        assert_eq!(told(b"core.commentstring\n//\0commit.cleanup\nverbatim\0", true), cleanup(None, false));
-        assert_eq!(told(b"core.commentchar\nauto\0", true), cleanup(None, true));
-        assert_eq!(told(b"commit.cleanup\nstrip\0", false), cleanup(Some("#"), false));
+        assert_eq!(told(b"", true), cleanup(Some("#"), AboveChange));
+        assert_eq!(told(b"", false), cleanup(Some("#"), Never), "`git commit -m` keeps what looks like scissors");
+        assert_eq!(told(b"core.commentchar\n;\0", true), cleanup(Some(";"), AboveChange));
+        let verbatim = told(b"core.commentstring\n//\0commit.cleanup\nverbatim\0", true);
+        assert_eq!(verbatim, cleanup(Some("//"), AboveChange));
+        assert_eq!(told(b"core.commentchar\nauto\0", true), cleanup(None, AboveChange));
+        assert_eq!(told(b"commit.cleanup\nscissors\0", true), cleanup(Some("#"), Always));
+        assert_eq!(told(b"commit.cleanup\nscissors\0", false), cleanup(Some("#"), Never));
     }
 
     #[test]
