@@ -339,6 +339,23 @@ fn messages_of_commits_and_tags_are_looked_at_before_a_push() {
 }
 
 #[test]
+fn what_a_name_stands_for_without_a_commit_is_read_before_a_push() {
+    let at = repository();
+    hook(&at, &["install", "repo", "--type", "pre-push"]);
+    let harmless = at.git("repo", ["rev-parse", "HEAD:readme"]);
+    at.git("repo", ["tag", "harmless", &harmless]);
+    assert_eq!(push(&at, &["origin", "harmless"]).code, Some(0));
+    let id = stage(&at, "dir/a.env", 1);
+    let (blob, tree) = (at.git("repo", ["rev-parse", ":dir/a.env"]), at.git("repo", ["write-tree"]));
+    at.git("repo", ["tag", "blob", &blob]);
+    at.git("repo", ["tag", "tree", &tree]);
+    at.git("repo", ["tag", "-a", "-m", "of a tree", "annotated", &tree]);
+    for name in ["blob", "tree", "annotated"] {
+        stopped(&push(&at, &["origin", name]), &[&id, &blob], PUSH);
+    }
+}
+
+#[test]
 fn a_server_refuses_a_push_with_a_key_and_takes_others() {
     let at = repository();
     script(&at, "bare.git/hooks/pre-receive", "#!/bin/sh\ncat >>\"$HOME/log\"\n");
