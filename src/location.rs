@@ -66,6 +66,22 @@ impl LineSet {
         }
     }
 
+    /// The lines that are in both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut both = Self::default();
+        let (mut own, mut others) = (self.ranges.iter().peekable(), other.ranges.iter().peekable());
+        while let (Some(one), Some(two)) = (own.peek(), others.peek()) {
+            both.add(one.start.max(two.start)..one.end.min(two.end));
+            if one.end < two.end {
+                own.next()
+            } else {
+                others.next()
+            };
+        }
+        both
+    }
+
     /// Whether one of these lines is in it.
     pub fn touches(&self, lines: Range<u64>) -> bool {
         self.first_in(lines).is_some()
@@ -170,6 +186,12 @@ mod tests {
         assert_eq!(inside, [3, 4, 9]);
         assert_eq!([lines.first_in(4..20), lines.first_in(5..20), lines.first_in(5..9)], [Some(4), Some(9), None]);
         assert!(!lines.touches(4..4));
+        let mut others = LineSet::default();
+        [1..4, 4..5, 8..12].into_iter().for_each(|range| others.add(range));
+        for both in [lines.and(&others), others.and(&lines)] {
+            assert_eq!((0..15).filter(|line| both.touches(*line..line + 1)).collect::<Vec<u64>>(), [3, 4, 9]);
+        }
+        assert_eq!(lines.and(&LineSet::default()), LineSet::default());
     }
 
     #[test]

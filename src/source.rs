@@ -85,11 +85,11 @@ pub enum Standing {
     /// Nothing, as far as the source knows: all that is there now is new.
     #[default]
     Nothing,
-    /// A text.
+    /// A text, or several that became one.
     Text {
-        /// All of it.
-        old: Vec<u8>,
-        /// The lines that have come to it since.
+        /// All of each.
+        old: Vec<Vec<u8>>,
+        /// The lines that none of them has.
         added: LineSet,
     },
 }

@@ -93,7 +93,8 @@ pub(super) struct ScanArgs {
 
     /// Only the message of a commit, in the file that git gives a commit-msg hook
     ///
-    /// Lines of comments, and what stands below the line with the scissors, are no part of it.
+    /// The change that `git commit --verbose` puts below the line with the scissors is no part of it. Lines of comments are looked at:
+    /// whether git takes them out is not told to a hook.
     #[cfg(feature = "git")]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["staged", "history", "since", "cache", "respect_gitignore"])]
     pub(super) commit_msg: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! `keysweep hook`: what git is to run before a commit or a push. `place` finds out where git looks for hooks, `install` puts them there
 //! and takes them away, and here is what they run.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +18,7 @@ use super::output;
 use super::scan;
 use crate::report::Occasion;
 use crate::source::git::Push;
-use crate::source::message::Cleanup;
+use crate::source::message::{Cleanup, Scissors};
 
 mod install;
 mod kept;
@@ -71,7 +72,9 @@ fn scan_of(run: &HookRun) -> Result<ScanArgs> {
             Occasion::Message
         }
         HookType::PrePush => {
-            args.push = Some(Push::to(first()?.as_encoded_bytes(), &lines()?)?);
+            let remote = first()?;
+            let is_believed = run.given.get(1).is_some_and(|url| is_fetched_from(remote, url));
+            args.push = Some(Push::to(is_believed.then_some(remote.as_encoded_bytes()), &lines()?)?);
             Occasion::Push
         }
         HookType::PreReceive => {
@@ -80,6 +83,13 @@ fn scan_of(run: &HookRun) -> Result<ScanArgs> {
         }
     });
     Ok(*args)
+}
+
+/// Whether it is this URL, to which git pushes, that the branches of a remote were fetched from. Git itself knows all that stands for it.
+fn is_fetched_from(remote: &OsStr, url: &OsStr) -> bool {
+    let asked = Command::new("git").args(["remote", "get-url", "--"]).arg(remote).output();
+    // There is no remote of that name where git was given a URL: then nothing was fetched from it either.
+    asked.is_ok_and(|asked| asked.status.success() && asked.stdout.trim_end() == url.as_encoded_bytes())
 }
 
 /// What git tells a hook on standard input.
@@ -122,7 +132,7 @@ pub(super) fn cleanup(target: &Path) -> Result<Cleanup> {
     let names = r"^(core\.commentchar|core\.commentstring|commit\.cleanup)$";
     let output = Command::new("git").arg("-C").arg(target).args(["config", "--null", "--get-regexp", names]).output();
     let output = output.context("asking git for core.commentChar failed")?;
-    // Git itself sets this for its hooks where nobody has edited the message: lines that look like comments stay then.
+    // Git itself sets this for its hooks where nobody has edited the message: lines that look like scissors stay then.
     let was_edited = std::env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":");
     Ok(told(&output.stdout, was_edited))
 }
@@ -136,15 +146,14 @@ fn told(config: &[u8], was_edited: bool) -> Cleanup {
             _ => comment = value.to_vec(),
         }
     }
-    let strips = match &mode[..] {
-        b"strip" => true,
-        b"verbatim" | b"whitespace" => false,
-        _ => was_edited,
+    let scissors = match &mode[..] {
+        _ if !was_edited => Scissors::Never,
+        b"scissors" => Scissors::Always,
+        _ => Scissors::AboveChange,
     };
     // With `auto` git takes whatever no line of the message begins with.
     let is_known = comment != b"auto" && !comment.is_empty();
-    let is_cut = was_edited && (strips || mode == b"scissors");
-    Cleanup { comment: (strips && is_known).then(|| comment.into()), scissors: is_cut }
+    Cleanup { comment: is_known.then(|| comment.into()), scissors }
 }
 
 #[cfg(test)]
@@ -167,13 +176,16 @@ mod tests {
 
     #[test]
     fn what_git_takes_out_of_a_message_is_told_by_its_configuration() {
+        use Scissors::{AboveChange, Always, Never};
         let cleanup = |comment: Option<&str>, scissors| Cleanup { comment: comment.map(Into::into), scissors };
-        assert_eq!(told(b"", true), cleanup(Some("#"), true));
-        assert_eq!(told(b"", false), cleanup(None, false), "`git commit -m` keeps what looks like a comment");
-        assert_eq!(told(b"core.commentchar\n;\0", true), cleanup(Some(";"), true));
-        assert_eq!(told(b"core.commentstring\n//\0commit.cleanup\nverbatim\0", true), cleanup(None, false));
-        assert_eq!(told(b"core.commentchar\nauto\0", true), cleanup(None, true));
-        assert_eq!(told(b"commit.cleanup\nstrip\0", false), cleanup(Some("#"), false));
+        assert_eq!(told(b"", true), cleanup(Some("#"), AboveChange));
+        assert_eq!(told(b"", false), cleanup(Some("#"), Never), "`git commit -m` keeps what looks like scissors");
+        assert_eq!(told(b"core.commentchar\n;\0", true), cleanup(Some(";"), AboveChange));
+        let verbatim = told(b"core.commentstring\n//\0commit.cleanup\nverbatim\0", true);
+        assert_eq!(verbatim, cleanup(Some("//"), AboveChange));
+        assert_eq!(told(b"core.commentchar\nauto\0", true), cleanup(None, AboveChange));
+        assert_eq!(told(b"commit.cleanup\nscissors\0", true), cleanup(Some("#"), Always));
+        assert_eq!(told(b"commit.cleanup\nscissors\0", false), cleanup(Some("#"), Never));
     }
 
     #[test]

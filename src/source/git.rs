@@ -208,14 +208,16 @@ impl History {
             let why = "it is missing: what it and the commits before it brought was not read; `git fsck` tells more";
             opened.odb.unread(*id, why, sink);
         }
-        self.visit_tags(opened, part, sink);
-        let brought = Range::new(&opened.odb, part, sink).brought(&links);
+        let range = Range::new(&opened.odb, part, sink);
+        let named = self.visit_tags(opened, part, &range, sink);
+        let brought = range.brought(&links).and(named);
         Scan::new(&self.name, &opened.odb, sink).some(&brought.blobs());
         brought
     }
 
-    /// Tags are objects beside the commits that they name. What else a name may stand for is told: no hosting service takes it.
-    fn visit_tags(&self, opened: &Opened, part: &Part, sink: &dyn Sink) {
+    /// Tags are objects beside the commits that they name. Returns the blobs where a name stands for no commit.
+    fn visit_tags(&self, opened: &Opened, part: &Part, range: &Range<'_>, sink: &dyn Sink) -> Vec<ObjectId> {
+        let mut blobs = Vec::new();
         let mut scan = Scan::new(&self.name, &opened.odb, sink);
         for tip in &part.tips {
             let mut next = Some(*tip);
@@ -226,14 +228,14 @@ impl History {
                         next = object::tag_target(&data);
                     }
                     Ok(Some((Kind::Commit, _))) => {}
-                    Ok(Some(_)) => {
-                        scan.failed(id, "a name is to stand for it, and it is no commit; what is in it was not read");
-                    }
+                    Ok(Some((Kind::Blob, _))) => blobs.push(id),
+                    Ok(Some((Kind::Tree, _))) => blobs.extend(range.below(id)),
                     Ok(None) => scan.failed(id, "it is missing"),
                     Err(error) => scan.failed(id, &error.to_string()),
                 }
             }
         }
+        blobs
     }
 
     /// Commits and trees as far as they say where objects of a whole history stand; `None` where nobody wants to know.

@@ -98,7 +98,8 @@ impl Before {
             return true;
         };
         if let Some(member) = hit.occurrence.provenance.member.clone() {
-            let members = self.members.get_or_insert_with(|| members(&self.at, old, sweep));
+            let members =
+                self.members.get_or_insert_with(|| old.iter().flat_map(|old| members(&self.at, old, sweep)).collect());
             return !members.contains(&(member, name(hit)));
         }
         // The file itself, found by its path, is not new.

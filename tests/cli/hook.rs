@@ -398,7 +398,7 @@ fn a_program_that_is_nowhere_stops_the_commit_and_says_how_to_mend_it() {
 }
 
 #[test]
-fn a_message_with_a_key_is_stopped_and_comments_are_not_looked_at() {
+fn a_message_with_a_key_is_stopped_and_what_git_cuts_is_not_looked_at() {
     let at = repository();
     hook(&at, &["install", "repo", "--type", "commit-msg"]);
     let (id, secret) = example_key(1);
@@ -406,12 +406,24 @@ fn a_message_with_a_key_is_stopped_and_comments_are_not_looked_at() {
     let empty = ["commit", "-q", "--allow-empty"];
     let output = at.try_git("repo", [&empty[..], &["-m", &text]].concat());
     stopped(&output, &[&id, ".git/COMMIT_EDITMSG:3", "leave it out of the message"], COMMIT);
-    // Lines that an editor shows as comments are no part of it, the same lines given by -m are.
-    let comments = format!("subject\n\n# id = {id}\n");
-    assert_ne!(at.try_git("repo", [&empty[..], &["-m", &comments]].concat()).code, Some(0));
-    script(&at, "editor", &format!("#!/bin/sh\nprintf '%s' '{comments}' >\"$1\"\n"));
+    // Whether comments stay is an option of git that no hook gets to know.
     let editor = format!("core.editor={}", at.path("editor").display());
-    assert_eq!(at.try_git("repo", ["-c", &editor, "commit", "-q", "--allow-empty"]).code, Some(0));
+    let edited = |text: &str, options: &[&str]| {
+        script(
+            &at,
+            "editor",
+            &format!("#!/bin/sh\n(printf '%s' '{text}'; cat \"$1\") >\"$1.new\"\nmv \"$1.new\" \"$1\"\n"),
+        );
+        at.try_git("repo", [&["-c", &editor], &empty[..], options].concat())
+    };
+    stopped(&edited(&format!("subject\n\n# id = {id}\n"), &["--cleanup=verbatim"]), &[&id, "EDITMSG:3"], COMMIT);
+    // Scissors cut only where git cuts.
+    let scissors = "# ------------------------ >8 ------------------------\n";
+    let below = format!("subject\n\n{scissors}id = {id}\n");
+    stopped(&edited(&below, &[]), &[&id, "EDITMSG:4"], COMMIT);
+    let always = ["-c", "commit.cleanup=scissors", "-c", &editor];
+    assert_eq!(at.try_git("repo", [&always, &empty[..]].concat()).code, Some(0));
+    assert!(!at.git("repo", ["log", "-1", "--format=%B"]).contains(&id));
     // With -v the change that takes a key out is below the scissors.
     at.plant("repo/a.env", 1);
     at.git("repo", ["add", "a.env"]);
@@ -463,6 +475,49 @@ fn a_push_is_stopped_for_what_the_remote_does_not_have() {
 }
 
 #[test]
+fn what_was_fetched_from_elsewhere_is_not_taken_for_what_a_remote_has() {
+    let cloned = || {
+        let at = Keysweep::new();
+        at.init("private");
+        let id = at.plant("private/a.env", 1);
+        at.commit("private", "key");
+        at.git("", ["clone", "-q", "private", "repo"]);
+        at.git("", ["init", "-q", "--bare", "public.git"]);
+        hook(&at, &["install", "repo", "--type", "pre-push"]);
+        (at, id)
+    };
+    for change in [&["set-url", "origin", "../public.git"][..], &["set-url", "--push", "origin", "../public.git"]] {
+        let (at, id) = cloned();
+        at.git("repo", [&["remote"], change].concat());
+        stopped(&push(&at, &["origin", "main"]), &[&id, "a.env:1"], PUSH);
+        assert_eq!(at.git("public.git", ["for-each-ref"]), "", "{change:?}");
+    }
+    // A second URL of a remote gets everything as well.
+    let (at, id) = cloned();
+    at.git("repo", ["remote", "set-url", "--add", "origin", "../public.git"]);
+    at.git("repo", ["checkout", "-q", "-b", "side"]);
+    stopped(&push(&at, &["origin", "side"]), &[&id], PUSH);
+    // So does another place to push to, and afterwards what git noted of it is not what the remote has.
+    let (at, id) = cloned();
+    at.git("private", ["checkout", "-q", "--detach"]);
+    let other = at.plant("repo/b.env", 2);
+    at.commit("repo", "another key");
+    at.git("repo", ["remote", "set-url", "--push", "origin", "../public.git"]);
+    at.git("repo", ["push", "-q", "--no-verify", "origin", "main"]);
+    at.git("repo", ["config", "--unset", "remote.origin.pushurl"]);
+    let output = push(&at, &["origin", "main"]);
+    stopped(&output, &[&other], PUSH);
+    assert!(!output.stderr.contains(&id), "that one it says itself to have: {output:?}");
+    // Names for URLs are seen through.
+    let (at, _) = cloned();
+    let private = at.path("private").display().to_string();
+    at.git("repo", ["config", &format!("url.{private}.insteadOf"), "short:"]);
+    at.git("repo", ["remote", "set-url", "origin", "short:"]);
+    at.git("repo", ["checkout", "-q", "-b", "side"]);
+    assert_eq!(push(&at, &["origin", "side"]).code, Some(0));
+}
+
+#[test]
 fn messages_of_commits_and_tags_are_looked_at_before_a_push() {
     let at = repository();
     hook(&at, &["install", "repo", "--type", "pre-push"]);
@@ -471,6 +526,23 @@ fn messages_of_commits_and_tags_are_looked_at_before_a_push() {
     stopped(&push(&at, &["origin", "v1"]), &[&id, "message of tag v1, line 1"], PUSH);
     at.write("repo/a", "a\n").commit("repo", &format!("id = {id}"));
     stopped(&push(&at, &["origin", "main"]), &[&id, "message of commit"], PUSH);
+}
+
+#[test]
+fn what_a_name_stands_for_without_a_commit_is_read_before_a_push() {
+    let at = repository();
+    hook(&at, &["install", "repo", "--type", "pre-push"]);
+    let harmless = at.git("repo", ["rev-parse", "HEAD:readme"]);
+    at.git("repo", ["tag", "harmless", &harmless]);
+    assert_eq!(push(&at, &["origin", "harmless"]).code, Some(0));
+    let id = stage(&at, "dir/a.env", 1);
+    let (blob, tree) = (at.git("repo", ["rev-parse", ":dir/a.env"]), at.git("repo", ["write-tree"]));
+    at.git("repo", ["tag", "blob", &blob]);
+    at.git("repo", ["tag", "tree", &tree]);
+    at.git("repo", ["tag", "-a", "-m", "of a tree", "annotated", &tree]);
+    for name in ["blob", "tree", "annotated"] {
+        stopped(&push(&at, &["origin", name]), &[&id, &blob], PUSH);
+    }
 }
 
 #[test]

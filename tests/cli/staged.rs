@@ -144,30 +144,74 @@ fn merging() -> (Keysweep, String) {
 }
 
 #[test]
-fn a_merge_adds_to_head_what_the_other_side_brings() {
-    let (at, id) = merging();
+fn a_merge_adds_only_what_no_parent_has() {
+    let (at, _) = merging();
     at.write("repo/a", format!("ours\ntheirs\nid = {}\n", example_key(2).0));
     add(&at, "a");
     let output = staged(&at);
-    let mut expected = at_line("a", 3);
-    expected.extend(at_line("other.env", 1));
-    assert_eq!(places(output.expect(1, &[&id, &example_key(2).0])), expected);
+    assert_eq!(places(output.expect(1, &[&example_key(2).0])), at_line("a", 3));
+    // The same file with one more key is the resolution's doing.
+    at.write("repo/a", "ours\ntheirs\n").write("repo/other.env", format!("{}{}", env_file(1), env_file(3)));
+    at.git("repo", ["add", "a", "other.env"]);
+    let added = env_file(1).lines().count() as u64 + 1;
+    assert_eq!(places(staged(&at).expect(1, &[&example_key(3).0])), at_line("other.env", added));
+    // So is a file of the other side under another name, which is a copy.
+    at.write("repo/other.env", env_file(1)).write("repo/copy.env", env_file(1));
+    at.git("repo", ["add", "other.env", "copy.env"]);
+    assert_eq!(places(staged(&at).expect(1, &[&example_key(1).0])), at_line("copy.env", 1));
+    at.git("repo", ["rm", "-q", "--cached", "copy.env"]);
+    staged(&at).expect(0, &[]);
+    // What only one of them has had stays its own.
+    at.git("repo", ["commit", "-q", "-m", "merged"]);
+    staged(&at).expect(0, &[]);
 }
 
 #[test]
-fn what_a_merge_has_not_decided_is_told_and_its_sides_are_read() {
-    let (at, id) = merging();
+fn lines_of_either_side_are_not_new_in_what_a_merge_makes_of_both() {
+    let at = repository();
+    let (one, two, new) = (example_key(1).0, example_key(2).0, example_key(3).0);
+    at.write("repo/a", "1\n2\n3\n4\n5\n").commit("repo", "base");
+    at.git("repo", ["checkout", "-q", "-b", "other"]);
+    at.write("repo/a", format!("id = {one}\n1\n2\n3\n4\n5\n")).commit("repo", "theirs");
+    at.git("repo", ["checkout", "-q", "main"]);
+    at.write("repo/a", format!("1\n2\n3\n4\n5\nid = {two}\n")).commit("repo", "ours");
+    at.git("repo", ["merge", "-q", "--no-commit", "other"]);
+    assert!(at.git("repo", ["show", ":a"]).contains(&one));
+    staged(&at).expect(0, &[]);
+    at.write("repo/a", format!("id = {one}\n1\n2\nid = {new}\n4\n5\nid = {two}\n"));
+    add(&at, "a");
+    assert_eq!(places(staged(&at).expect(1, &[&new])), at_line("a", 4));
+    // Without the merge it would all be new but the last.
+    fs::remove_file(at.path("repo/.git/MERGE_HEAD")).unwrap();
+    assert_eq!(places(staged(&at).expect(1, &[&one, &new])).len(), 2);
+}
+
+#[test]
+fn what_a_merge_has_not_decided_is_told() {
+    let (at, _) = merging();
     let output = staged(&at);
-    output.expect(2, &[&id]).expect_unread(&["staged a"]).expect_stderr(&["undecided", "git add"]);
+    output.expect(2, &[]).expect_unread(&["staged a"]).expect_stderr(&["undecided", "git add"]);
     at.git("repo", ["merge", "--abort"]);
     staged(&at).expect(0, &[]);
+    // A commit that is applied again becomes no parent: what it brings is read.
     at.git("repo", ["checkout", "-q", "other"]);
     let (key, _) = example_key(3);
     at.write("repo/a", format!("id = {key}\n")).commit("repo", "a key in the conflict");
     at.git("repo", ["checkout", "-q", "main"]);
-    at.try_git("repo", ["merge", "-q", "other"]);
-    let output = staged(&at);
-    assert_eq!(places(output.expect(2, &[&id, &key])), [("a".to_owned(), 1), ("other.env".to_owned(), 1)]);
+    at.try_git("repo", ["cherry-pick", "other"]);
+    assert_eq!(places(staged(&at).expect(2, &[&key])), at_line("a", 1));
+}
+
+#[test]
+fn a_content_at_several_paths_is_told_at_each() {
+    let at = repository();
+    let id = at.plant("repo/a.env", 1);
+    for path in ["b.env", "dir/c.env"] {
+        fs::copy(at.path("repo/a.env"), at.path(format!("repo/{path}"))).unwrap();
+    }
+    at.git("repo", ["add", "-A"]);
+    let expected = ["a.env", "b.env", "dir/c.env"].map(|path| (path.to_owned(), 1));
+    assert_eq!(places(staged(&at).expect(1, &[&id])), expected);
 }
 
 #[test]

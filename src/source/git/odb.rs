@@ -25,7 +25,7 @@ use crate::source::{Sink, Skipped};
 
 mod files;
 mod late;
-mod read;
+pub(super) mod read;
 
 /// Which objects are to be handed out.
 pub(super) enum Selection {

@@ -1,6 +1,8 @@
 //! What a push brings: git tells its hooks by lines which names it moves, from which object to which.
 //! <https://git-scm.com/docs/githooks#_pre_push>, <https://git-scm.com/docs/githooks#pre-receive>
 
+use std::collections::BTreeMap;
+
 use bstr::{BString, ByteSlice};
 
 use crate::blob::ObjectId;
@@ -14,6 +16,8 @@ pub struct Push {
     pub known: Vec<ObjectId>,
     /// What else is there already.
     pub there: There,
+    /// Names there of which the lines say what they stand for; nothing if they are new.
+    names: Vec<(BString, Option<ObjectId>)>,
 }
 
 /// What the receiving side has, as far as this repository knows it.
@@ -22,8 +26,10 @@ pub enum There {
     /// This repository is the receiving side: all that its names lead to.
     #[default]
     Here,
-    /// What was fetched from the remote of this name, which may also be a URL that no remote has.
+    /// What was fetched from the remote of this name, if what the lines say agrees with it.
     Remote(BString),
+    /// Nothing is known of it but what it says itself.
+    Elsewhere,
 }
 
 /// A line that is not as git writes it.
@@ -36,12 +42,13 @@ pub struct NotAPush {
 }
 
 impl Push {
-    /// What pre-push reads: `<local ref> <local id> <remote ref> <remote id>`.
+    /// What pre-push reads: `<local ref> <local id> <remote ref> <remote id>`. `fetched_from` is the remote of which what was fetched is
+    /// there; `None` where that is not known.
     ///
     /// # Errors
     /// The first line that is something else.
-    pub fn to(remote: &[u8], lines: &[u8]) -> Result<Self, NotAPush> {
-        let there = There::Remote(remote.into());
+    pub fn to(fetched_from: Option<&[u8]>, lines: &[u8]) -> Result<Self, NotAPush> {
+        let there = fetched_from.map_or(There::Elsewhere, |remote| There::Remote(remote.into()));
         Self::read(lines, "`<local ref> <local id> <remote ref> <remote id>`", [1, 3], 4, there)
     }
 
@@ -75,8 +82,25 @@ impl Push {
             // A name that is deleted brings nothing, and what it stood for is there still.
             push.tips.extend(Some(new).filter(is_something));
             push.known.extend(Some(old).filter(is_something));
+            let name = fields[count - 2].to_vec();
+            push.names.push((name.into(), Some(old).filter(is_something)));
         }
         Ok(push)
+    }
+
+    /// Whether what is told of the remote's branches is another repository's, or of another time: one is said to stand for something
+    /// and does not exist, or stands for something that `is_here` and that is not what was fetched last. What others have pushed
+    /// since then is not here.
+    pub(super) fn belied(&self, refs: &BTreeMap<BString, ObjectId>, is_here: impl Fn(ObjectId) -> bool) -> bool {
+        let There::Remote(remote) = &self.there else {
+            return false;
+        };
+        self.names.iter().any(|(name, there)| {
+            let branch = name.strip_prefix(b"refs/heads/");
+            let tracking = branch.map(|branch| BString::from([b"refs/remotes/", &remote[..], b"/", branch].concat()));
+            let told = tracking.and_then(|tracking| refs.get(&tracking));
+            told.is_some_and(|told| there.is_none_or(|there| there != *told && is_here(there)))
+        })
     }
 
     /// Whether nothing can come with it.
@@ -103,7 +127,7 @@ mod tests {
         let lines = format!(
             "refs/heads/x {a} refs/heads/x {b}\n:/fix the bug {b} refs/heads/y {none}\n(delete) {none} refs/heads/z {a}\n"
         );
-        let push = Push::to(b"origin", lines.as_bytes()).unwrap();
+        let push = Push::to(Some(b"origin"), lines.as_bytes()).unwrap();
         assert_eq!((ids(&push.tips), ids(&push.known)), (vec![a.clone(), b.clone()], vec![b.clone(), a.clone()]));
         assert_eq!(push.there, There::Remote("origin".into()));
         let push = Push::here(format!("{a} {b} refs/heads/x\n{b} {none} refs/heads/y\n").as_bytes()).unwrap();
@@ -112,9 +136,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_fetched_is_belied_by_what_the_remote_says_of_its_branches() {
+        let (a, b, none) = (id("a"), id("b"), id("0"));
+        let object = |hex: &str| ObjectId::from_hex(hex.as_bytes()).unwrap();
+        let refs = BTreeMap::from([("refs/remotes/origin/x".into(), object(&a))]);
+        let belied = |name: &str, old: &str, is_here: bool| {
+            let line = format!("refs/heads/x {b} {name} {old}\n");
+            Push::to(Some(b"origin"), line.as_bytes()).unwrap().belied(&refs, |_| is_here)
+        };
+        assert!(belied("refs/heads/x", &none, true));
+        assert!(belied("refs/heads/x", &b, true));
+        assert!(!belied("refs/heads/x", &b, false), "somebody else has pushed it");
+        assert!(!belied("refs/heads/x", &a, true));
+        assert!(!belied("refs/heads/y", &none, true));
+        assert!(!belied("refs/tags/x", &none, true));
+    }
+
+    #[test]
     fn what_git_does_not_write_is_refused() {
         for bad in ["x", "a b c d", &format!("refs/heads/x {} refs/heads/x", id("a"))] {
-            let error = Push::to(b"origin", bad.as_bytes()).unwrap_err().to_string();
+            let error = Push::to(Some(b"origin"), bad.as_bytes()).unwrap_err().to_string();
             assert!(error.contains("line 1") && error.contains(bad), "{error}");
         }
         assert!(

@@ -34,12 +34,21 @@ pub(super) struct Brought {
     files: Vec<File>,
     /// The trees from which the range starts: of parents that are not in it, and of what it is to leave out.
     before: Vec<ObjectId>,
+    /// Blobs that are named without a commit.
+    named: Vec<ObjectId>,
 }
 
 impl Brought {
+    /// The same with blobs that are named without a commit.
+    pub(super) fn and(self, named: Vec<ObjectId>) -> Self {
+        Self { named, ..self }
+    }
+
     /// Each blob once.
     pub(super) fn blobs(&self) -> Vec<ObjectId> {
-        let mut blobs: Vec<ObjectId> = self.files.iter().map(|file| file.blob).collect();
+        let files = self.files.iter().map(|file| file.blob);
+        let mut blobs: Vec<ObjectId> = files.chain(self.named.iter().copied()).collect();
+        blobs.sort_unstable();
         blobs.dedup();
         blobs
     }
@@ -134,7 +143,13 @@ impl<'a> Range<'a> {
         let mut before: Vec<ObjectId> = before.into_values().chain(ends).collect();
         before.sort_unstable();
         before.dedup();
-        Brought { files, before }
+        Brought { files, before, named: Vec::new() }
+    }
+
+    /// The blobs of a tree that no commit of the range needs to have.
+    pub(super) fn below(&self, tree: ObjectId) -> Vec<ObjectId> {
+        let root = Directory { path: BString::default(), tree, old: Vec::new() };
+        self.compared(0, root).into_iter().map(|file| file.blob).collect()
     }
 
     /// The tree of a commit or, through tags, of what they are of.
@@ -262,6 +277,8 @@ impl<'a> Range<'a> {
                 let origin =
                     Origin::TagMessage { commit: attribution.commit(*id, true), name: object::tag_name(&data) };
                 places.push(Provenance::new(origin));
+            } else if brought.named.contains(id) && !stood.contains(id) {
+                places.push(Provenance::new(Origin::Object { repository: attribution.repository.clone(), id: *id }));
             }
         }
         places

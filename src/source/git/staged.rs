@@ -1,9 +1,10 @@
 //! What the next commit adds: the index against HEAD, from the objects themselves and not from the files on disk, without a process of git.
 //!
 //! `file` reads the format, `ewah` and `cached` parts of it, `table` joins an index that is split, `compare` goes along the tree of HEAD,
-//! and `lines` tells what is new in a file.
+//! `merge` takes out what other parents have,
+//! `renames` finds what was renamed, and `lines` tells what is new in a file.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +12,7 @@ use bstr::BString;
 
 use self::compare::{Change, Changes, Compare};
 use self::file::Entry;
+use self::renames::Renames;
 use self::table::Table;
 pub(super) use self::table::TableError;
 use super::limits::Limits;
@@ -19,7 +21,7 @@ use super::odb::Odb;
 use super::surroundings::Surroundings;
 use super::walk::{Found, Visitor};
 use super::{hash_len, refs};
-use crate::blob::{Blob, ObjectId};
+use crate::blob::{Blob, Content, ObjectId};
 use crate::provenance::{Origin, Provenance};
 use crate::source::{Sink, Skipped, Source, SourceError, Standing};
 
@@ -28,6 +30,8 @@ mod compare;
 mod ewah;
 mod file;
 mod lines;
+mod merge;
+mod renames;
 mod table;
 
 /// The next commit of a repository, compared with HEAD.
@@ -35,10 +39,8 @@ pub struct Staged {
     name: Arc<str>,
     odb: Odb,
     changes: Changes,
+    renames: Renames,
 }
-
-/// What a file that may have been renamed is compared with: no more files than this that are gone, as git does.
-const MOST_GONE: usize = 1000;
 
 /// All files of an index under their paths. `git_dir` is where its shared part would be.
 ///
@@ -66,14 +68,15 @@ impl Staged {
         let head = refs::head(&at.git_dir, &at.common_dir).map_err(failed)?;
         let tree = head.map(|head| tree_of(&odb, head)).transpose().map_err(failed)?;
         let is_whole = |(count, id)| count == table.entries().len() && Some(id) == tree;
-        let changes = if table.tree().is_some_and(is_whole) {
+        let mut changes = if table.tree().is_some_and(is_whole) {
             Changes::default()
         } else {
             let cached = table.check_order().and_then(|()| table.cached());
             let cached = cached.map_err(|error| failed(broken(at, &error.into())))?;
             Compare::new(&table, &cached, &odb).run(tree)
         };
-        Ok(Self { name: name.into(), odb, changes })
+        merge::compare(&mut changes, &merge::trees(&at.git_dir, &odb), &odb);
+        Ok(Self { name: name.into(), odb, changes, renames: Renames::default() })
     }
 
     /// How many files the next commit adds lines to, as far as is known without reading them.
@@ -95,23 +98,12 @@ impl Staged {
         Provenance::new(Origin::Staged { repository: self.name.clone(), path: path.clone() })
     }
 
-    /// What HEAD has in the place of a file: the file, or one that is gone and so like it that git would call it renamed. `None` if there
-    /// is no such thing, and also if it can't be read: rather all lines count as new than none.
-    fn before(&self, change: &Change, new: &[u8]) -> Option<Vec<u8>> {
-        let read = |id: ObjectId| self.odb.read(id).ok().flatten().map(|(_, bytes)| bytes);
-        if let Some(old) = change.old {
-            return read(old);
-        }
-        if self.changes.gone.len() > MOST_GONE {
-            return None;
-        }
-        let pieces = lines::pieces(new);
-        let likeness = |id: &ObjectId| {
-            let bytes = read(*id)?;
-            Some((lines::likeness(&bytes, &pieces, new.len()), *id, bytes))
-        };
-        let like = self.changes.gone.iter().filter_map(likeness).filter(|(like, ..)| *like >= lines::ALIKE);
-        like.max_by_key(|(like, id, _)| (*like, *id)).map(|(_, _, bytes)| bytes)
+    /// What parents have in the place of a file, the same file or, in HEAD, one that is gone and so like it that git would call it
+    /// renamed. What can't be read is left out: rather all lines count as new than none.
+    fn before(&self, change: &Change, new: &[u8]) -> Vec<Vec<u8>> {
+        let ours = change.old.or_else(|| self.renames.before(new, &self.changes.gone, &self.odb));
+        let read = |id: &ObjectId| self.odb.read(*id).ok().flatten().map(|(_, bytes)| bytes);
+        ours.iter().chain(&change.theirs).filter_map(read).collect()
     }
 }
 
@@ -123,16 +115,17 @@ impl Source for Staged {
             let why = "a merge left it undecided, so what will be committed is not known; decide, `git add` it and scan again";
             sink.skipped(Skipped::new(self.provenance(path).to_string(), why));
         }
-        let mut paths: BTreeMap<ObjectId, Vec<&BString>> = BTreeMap::new();
-        self.added().for_each(|change| paths.entry(change.blob).or_default().push(&change.path));
-        // A content that stands at several paths is handed out at each.
-        for round in 0.. {
-            let files: HashMap<ObjectId, &BString> =
-                paths.iter().filter_map(|(id, paths)| Some((*id, *paths.get(round)?))).collect();
-            if files.is_empty() {
-                break;
-            }
-            Blobs { staged: self, files, left: Mutex::default(), sink }.visit();
+        let mut files: HashMap<ObjectId, Vec<&BString>> = HashMap::new();
+        self.added().for_each(|change| files.entry(change.blob).or_default().push(&change.path));
+        // A content that stands at several paths is handed out at each; what is no piece of memory, once for each.
+        while !files.is_empty() {
+            let blobs = Blobs { staged: self, files, left: Mutex::default(), again: Mutex::default(), sink };
+            blobs.visit();
+            let again = std::mem::take(&mut *locked(&blobs.again));
+            files = again
+                .into_iter()
+                .filter_map(|id| blobs.files.get(&id).map(|paths| (id, paths[1..].to_vec())))
+                .collect();
         }
         Ok(())
     }
@@ -149,12 +142,11 @@ impl Source for Staged {
         let Ok(Some((_, new))) = self.odb.read(change.blob) else {
             return Standing::Nothing;
         };
-        let Some(old) = self.before(change, &new) else {
-            return Standing::Nothing;
-        };
-        match lines::added(&old, &new) {
-            Ok(added) => Standing::Text { old, added },
-            Err(_) => Standing::Nothing,
+        let old = self.before(change, &new);
+        let added = old.iter().filter_map(|old| lines::added(old, &new).ok());
+        match added.reduce(|one, other| one.and(&other)) {
+            Some(added) => Standing::Text { old, added },
+            None => Standing::Nothing,
         }
     }
 }
@@ -162,9 +154,12 @@ impl Source for Staged {
 /// Files on their way from the object database to the sink.
 struct Blobs<'a> {
     staged: &'a Staged,
-    files: HashMap<ObjectId, &'a BString>,
+    /// Where they stand.
+    files: HashMap<ObjectId, Vec<&'a BString>>,
     /// What was not met with.
     left: Mutex<HashSet<ObjectId>>,
+    /// What could be handed out at its first path only.
+    again: Mutex<Vec<ObjectId>>,
     sink: &'a dyn Sink,
 }
 
@@ -186,12 +181,16 @@ impl Blobs<'_> {
     }
 
     fn left(&self) -> MutexGuard<'_, HashSet<ObjectId>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.left)
     }
 
-    fn at(&self, id: ObjectId) -> Option<Provenance> {
-        self.files.get(&id).map(|path| self.staged.provenance(path))
+    fn at(&self, id: ObjectId) -> impl Iterator<Item = Provenance> {
+        self.files.get(&id).into_iter().flatten().map(|path| self.staged.provenance(path))
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Visitor for Blobs<'_> {
@@ -206,10 +205,10 @@ impl Visitor for Blobs<'_> {
     }
 
     fn wants(&self, kind: Kind, size: u64, id: ObjectId) -> bool {
-        match (self.sink.max_size(), self.at(id)) {
-            (Some(limit), Some(at)) if kind == Kind::Blob && size > limit => {
+        match self.sink.max_size() {
+            Some(limit) if kind == Kind::Blob && size > limit => {
                 self.left().remove(&id);
-                self.sink.skipped(Skipped::too_large(at.to_string(), size, limit));
+                self.at(id).for_each(|at| self.sink.skipped(Skipped::too_large(at.to_string(), size, limit)));
                 false
             }
             _ => self.wants_kind(kind),
@@ -218,17 +217,24 @@ impl Visitor for Blobs<'_> {
 
     fn found(&self, object: Found<'_, ()>) -> Option<()> {
         self.left().remove(&object.id);
-        if let Some(at) = self.at(object.id) {
-            self.sink.blob(Blob::alone(at, object.content));
+        let mut places = self.at(object.id);
+        match object.content {
+            Content::Bytes(bytes) => {
+                places.for_each(|at| drop(self.sink.blob(Blob::alone(at, Content::Bytes(bytes)))));
+            }
+            content => {
+                places.next().map(|at| self.sink.blob(Blob::alone(at, content)));
+                if places.next().is_some() {
+                    locked(&self.again).push(object.id);
+                }
+            }
         }
         None
     }
 
     fn failed(&self, id: ObjectId, why: &str) {
         self.left().remove(&id);
-        if let Some(at) = self.at(id) {
-            self.sink.skipped(Skipped::new(at.to_string(), format!("object {id}: {why}")));
-        }
+        self.at(id).for_each(|at| self.sink.skipped(Skipped::new(at.to_string(), format!("object {id}: {why}"))));
     }
 }
 

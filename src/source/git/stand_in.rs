@@ -106,12 +106,14 @@ pub(super) fn pushed(push: &Push, odb: &Odb, original: &Original<'_>) -> Result<
     // What the other side had before need not have been fetched.
     let without: Vec<ObjectId> = push.known.iter().filter(|id| odb.contains(**id)).copied().collect();
     let ids: String = tips.chain(without.iter().map(|id| format!("^{id}\n"))).collect();
-    let remote = match &push.there {
-        There::Here => "--all".to_owned(),
-        // A URL is no name of a remote, and nothing was fetched from it by that name.
-        There::Remote(name) => format!("--remotes={}", escaped(name)),
+    let there = match &push.there {
+        There::Here => Some("--all".to_owned()),
+        There::Elsewhere => None,
+        There::Remote(_) if push.belied(&original.refs.named, |id| odb.contains(id)) => None,
+        There::Remote(name) => Some(format!("--remotes={}", escaped(name))),
     };
-    let arguments = [&LIST[..], &["--stdin", "--not", &remote]].concat();
+    let arguments = there.iter().flat_map(|there| ["--not", there]);
+    let arguments: Vec<&str> = LIST.into_iter().chain(["--stdin"]).chain(arguments).collect();
     let output = stand_in.ask(&arguments, ids.into_bytes());
     let output = output.map_err(|error| format!("running git failed: {error}; is it installed?"))?;
     if !output.status.success() {

@@ -31,6 +31,11 @@ impl Most {
         Self(limits.largest)
     }
 
+    /// What has no more bytes than this.
+    pub(in crate::source::git) fn bytes(most: u64) -> Self {
+        Self(most)
+    }
+
     fn check(self, size: u64) -> Result<(), EntryError> {
         if size > self.0 { Err(EntryError::TooLarge(self.0)) } else { Ok(()) }
     }

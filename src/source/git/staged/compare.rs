@@ -23,6 +23,14 @@ pub(super) struct Change {
     pub(super) blob: ObjectId,
     /// What HEAD has there.
     pub(super) old: Option<ObjectId>,
+    /// What other parents of the next commit have there.
+    pub(super) theirs: Vec<ObjectId>,
+}
+
+impl Change {
+    fn new(path: BString, blob: ObjectId, old: Option<ObjectId>) -> Self {
+        Self { path, blob, old, theirs: Vec::new() }
+    }
 }
 
 /// What the next commit changes.
@@ -176,12 +184,12 @@ impl<'a> Compare<'a> {
                 Item::File(blob) if file == Some(blob) => {}
                 Item::File(blob) => {
                     self.take_away(before.filter(|old| old.is_tree));
-                    self.changes.files.push(Change { path: path(), blob, old: file });
+                    self.changes.files.push(Change::new(path(), blob, file));
                 }
                 Item::Link => self.take_away(before.filter(|old| !old.is_link)),
                 Item::Unmerged(blobs) => {
                     let changed = blobs.into_iter().filter(|blob| file != Some(*blob));
-                    self.changes.files.extend(changed.map(|blob| Change { path: path(), blob, old: file }));
+                    self.changes.files.extend(changed.map(|blob| Change::new(path(), blob, file)));
                     self.changes.unmerged.push(path());
                 }
             }

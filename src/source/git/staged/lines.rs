@@ -1,6 +1,6 @@
 //! Which lines a version of a file adds to another, exactly as `git diff` tells it: libgit2 has the very same code for that.
 
-use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
 
 use git2::{DiffOptions, Patch};
 
@@ -26,26 +26,55 @@ pub(super) fn added(old: &[u8], new: &[u8]) -> Result<LineSet, git2::Error> {
 /// Pieces of a text end with their line, or after so many bytes.
 const PIECE: usize = 64;
 
-/// How many bytes of each piece a text has.
-pub(super) fn pieces(text: &[u8]) -> HashMap<&[u8], u64> {
-    let mut pieces = HashMap::new();
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        for piece in line.chunks(PIECE) {
-            *pieces.entry(piece).or_default() += piece.len() as u64;
-        }
-    }
-    pieces
+/// The pieces of a text: what they are by a hash of each, in order, and how many bytes they are in all.
+pub(super) struct Pieces {
+    bytes: u64,
+    counts: Vec<(u64, u64)>,
 }
 
-/// How much of the larger of two texts stands in the other, in hundredths: with fifty and more git takes one for the other renamed.
-pub(super) fn likeness(old: &[u8], new: &HashMap<&[u8], u64>, new_len: usize) -> u64 {
-    let larger = old.len().max(new_len) as u64;
-    let smaller = old.len().min(new_len) as u64;
-    if larger == 0 || smaller * 100 < ALIKE * larger {
-        return 0;
+impl Pieces {
+    pub(super) fn of(text: &[u8]) -> Self {
+        let pieces = text.split_inclusive(|byte| *byte == b'\n').flat_map(|line| line.chunks(PIECE));
+        let mut counts: Vec<(u64, u64)> = pieces.map(|piece| (hash(piece), piece.len() as u64)).collect();
+        counts.sort_unstable();
+        counts.dedup_by(|later, first| {
+            let is_same = later.0 == first.0;
+            first.1 += if is_same { later.1 } else { 0 };
+            is_same
+        });
+        counts.shrink_to_fit();
+        Self { bytes: text.len() as u64, counts }
     }
-    let common: u64 = pieces(old).iter().map(|(piece, bytes)| new.get(piece).map_or(0, |new| *new.min(bytes))).sum();
-    common * 100 / larger
+
+    /// How many they are.
+    pub(super) fn count(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Whether their sizes are near enough.
+    pub(super) fn may_be_like(&self, other: &Self) -> bool {
+        let (smaller, larger) = (self.bytes.min(other.bytes), self.bytes.max(other.bytes));
+        larger > 0 && smaller * 100 >= ALIKE * larger
+    }
+
+    /// How much of the larger of two texts stands in the other, in hundredths: with fifty and more git takes one for the other renamed.
+    pub(super) fn likeness(&self, other: &Self) -> u64 {
+        if !self.may_be_like(other) {
+            return 0;
+        }
+        let (mut others, mut common) = (other.counts.iter().peekable(), 0);
+        for (piece, bytes) in &self.counts {
+            while others.next_if(|(other, _)| other < piece).is_some() {}
+            common += others.next_if(|(other, _)| other == piece).map_or(0, |(_, other)| *other.min(bytes));
+        }
+        common * 100 / self.bytes.max(other.bytes)
+    }
+}
+
+fn hash(piece: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(piece);
+    hasher.finish()
 }
 
 /// What is as like as this may be the same file renamed.
@@ -74,11 +103,12 @@ mod tests {
     #[test]
     fn what_shares_half_of_its_lines_is_alike() {
         let text = |from: u32, to: u32| (from..to).map(|n| format!("this is line {n:04}\n")).collect::<String>();
-        let like = |old: String, new: String| likeness(old.as_bytes(), &pieces(new.as_bytes()), new.len());
+        let like = |old: String, new: String| Pieces::of(old.as_bytes()).likeness(&Pieces::of(new.as_bytes()));
         assert_eq!(like(text(0, 100), text(0, 100)), 100);
         assert_eq!(like(text(0, 100), text(40, 140)), 60);
         assert_eq!(like(text(0, 100), text(100, 200)), 0);
         assert_eq!(like(text(0, 10), text(0, 100)), 0);
         assert_eq!(like(String::new(), String::new()), 0);
+        assert_eq!(like("x\n".repeat(10), "x\n".repeat(8)), 80, "each piece as often as both have it");
     }
 }
