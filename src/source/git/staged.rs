@@ -224,9 +224,7 @@ impl Visitor for Blobs<'_> {
             }
             content => {
                 places.next().map(|at| self.sink.blob(Blob::alone(at, content)));
-                if places.next().is_some() {
-                    locked(&self.again).push(object.id);
-                }
+                locked(&self.again).extend(places.next().map(|_| object.id));
             }
         }
         None

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::source::Taken;
 use crate::source::git::Environment;
 
 /// A repository and how its index is to be written.
@@ -319,4 +320,47 @@ fn an_index_out_of_order_is_refused() {
     fs::write(&index, bytes).unwrap();
     let error = Staged::open("r", &repository.at(), Limits::default()).err().unwrap().why;
     assert!(error.contains("not in order") && error.contains("git reset"), "{error}");
+}
+
+/// Reads everything to its end.
+#[derive(Default)]
+struct Reader(Mutex<Vec<(String, Vec<u8>)>>);
+
+impl Sink for Reader {
+    fn blob(&self, blob: Blob<'_>) -> Taken {
+        let mut read = Vec::new();
+        match blob.content {
+            Content::Bytes(bytes) => read.extend_from_slice(bytes),
+            Content::Stream(stream) => drop(stream.read_to_end(&mut read).unwrap()),
+            Content::Seekable(_) => panic!("an object is no file"),
+        }
+        self.0.lock().unwrap().push((blob.provenance.to_string(), read));
+        Taken::default()
+    }
+
+    fn skipped(&self, skipped: Skipped) {
+        panic!("{skipped:?}");
+    }
+
+    fn max_size(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[test]
+fn a_content_at_several_paths_is_handed_out_at_each_in_memory_and_as_a_stream() {
+    let repository = Repository::new(WAYS[0]);
+    let text = "a line\n".repeat(1000);
+    ["a", "b", "dir/c"].iter().for_each(|name| repository.write(name, &text));
+    repository.write("d", "other\n");
+    repository.git(&["add", "-A"]);
+    for large in [Limits::default().large, 100] {
+        let reader = Reader::default();
+        let limits = Limits { large, ..Limits::default() };
+        Staged::open("r", &repository.at(), limits).unwrap().visit(&reader).unwrap();
+        let mut read = reader.0.into_inner().unwrap();
+        read.sort();
+        let expected = [("staged a", &*text), ("staged b", &text), ("staged d", "other\n"), ("staged dir/c", &text)];
+        assert_eq!(read, expected.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())), "{large}");
+    }
 }
