@@ -341,7 +341,7 @@ pub(super) enum HookCommand {
 #[cfg(feature = "git")]
 #[derive(Debug, Args)]
 pub(super) struct HookTypes {
-    /// Which hooks; repeat it [default: pre-commit, commit-msg and pre-push; in a bare repository pre-receive]
+    /// Which hooks; repeat it [default: pre-commit, commit-msg and pre-push, in a bare repository pre-receive; and what is installed]
     #[arg(long = "type", value_name = "TYPE", value_enum, action = ArgAction::Append)]
     pub(super) types: Vec<HookType>,
 

@@ -37,20 +37,32 @@ pub(super) fn run(args: &HookArgs) -> Result<Exit> {
 /// Does something with each of the hooks, and says what. One with which that can't be done keeps no other from it.
 fn each(args: &HookTypes, act: impl Fn(&Hook<'_>, &mut dyn io::Write) -> Result<()>) -> Result<Exit> {
     let place = Place::of(&args.repository)?;
-    let types = match (&args.types[..], place.is_bare) {
-        ([], true) => &[HookType::PreReceive],
-        ([], false) => &[HookType::PreCommit, HookType::CommitMsg, HookType::PrePush][..],
-        (types, _) => types,
-    };
+    let types = if args.types.is_empty() { usual(&place)? } else { args.types.clone() };
     let mut out = io::stdout().lock();
     let mut exit = Exit::Clean;
     for hook in types {
-        if let Err(error) = act(&Hook::new(*hook, &place), &mut out) {
+        if let Err(error) = act(&Hook::new(hook, &place), &mut out) {
             output::note(&format!("{}: {error:#}", hook.name()));
             exit = Exit::Incomplete;
         }
     }
     Ok(exit)
+}
+
+/// The hooks that are meant where none is named: those that a repository should have, and whatever else is installed.
+fn usual(place: &Place) -> Result<Vec<HookType>> {
+    let mut types = Vec::new();
+    for hook in HookType::ALL {
+        let is_usual = match hook {
+            HookType::PreCommit | HookType::CommitMsg | HookType::PrePush => !place.is_bare,
+            HookType::PreReceive => place.is_bare,
+            HookType::PreMergeCommit => false,
+        };
+        if is_usual || Hook::new(hook, place).is_installed()? {
+            types.push(hook);
+        }
+    }
+    Ok(types)
 }
 
 /// The scan that a hook stands for. How it ends is what git takes its exit code for: anything but 0 stops what was to be done.

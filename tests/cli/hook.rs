@@ -303,6 +303,10 @@ fn a_merge_without_conflicts_has_a_hook_of_its_own() {
     at.write("repo/b", "b\n").commit("repo", "harmless");
     hook(&at, &["install", "repo", "--type", "pre-merge-commit"]);
     stopped(&at.try_git("repo", ["merge", "-q", "--no-edit", "side"]), &[&id, "a.env:1"], COMMIT);
+    // It is not one of the usual ones, and taken away with them.
+    assert!(hook(&at, &["status", "repo"]).contains("pre-merge-commit: installed"));
+    assert!(hook(&at, &["uninstall", "repo"]).contains("pre-merge-commit: removed"));
+    assert!(!hook(&at, &["install", "repo"]).contains("pre-merge-commit"));
 }
 
 #[test]

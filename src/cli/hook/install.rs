@@ -52,6 +52,11 @@ impl<'a> Hook<'a> {
         Ok(None)
     }
 
+    /// It is there, in whatever state.
+    pub(super) fn is_installed(&self) -> Result<bool> {
+        Ok(self.installed()?.is_some())
+    }
+
     /// Puts the hook there. Done twice, nothing changes.
     pub(super) fn install(&self, out: &mut dyn Write) -> Result<()> {
         match self.installed()? {
