@@ -214,6 +214,9 @@ fn a_link_to_the_script_itself_is_known_and_nothing_runs_itself() {
     let link = at.path("repo/.git/hooks/pre-commit");
     fs::create_dir_all(at.path("repo/.git/hooks")).unwrap();
     std::os::unix::fs::symlink("../../hooks/pre-commit", &link).unwrap();
+    mode(&at, "repo/hooks/pre-commit", 0o644);
+    refused(&at, &["install", "repo", "--type", "pre-commit"], &["not executable", "chmod +x"]);
+    mode(&at, "repo/hooks/pre-commit", 0o755);
     assert!(hook(&at, &["install", "repo", "--type", "pre-commit"]).contains("already installed"));
     assert!(hook(&at, &["uninstall", "repo", "--type", "pre-commit"]).contains("removed from"));
     assert!(!link.exists() && at.path("repo/hooks/pre-commit").exists());

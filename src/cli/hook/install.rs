@@ -86,6 +86,12 @@ impl<'a> Hook<'a> {
     fn renew(&self, path: &Path, ours: &Ours, out: &mut dyn Write) -> Result<()> {
         let (name, program) = (self.hook.name(), self.program());
         let others = if ours.is_alone() { "" } else { ", with lines that others have added" };
+        if ours.is_link && !ours.is_executable {
+            bail!(
+                "{} leads to a script that is not executable, so git does not run it; `chmod +x` that",
+                path.display()
+            );
+        }
         if ours.is_current(&program) {
             return Ok(writeln!(out, "{name}: already installed in {}{others}", path.display())?);
         }

@@ -32,7 +32,7 @@ pub(super) struct Ours {
     /// The file is a link to it.
     pub(super) is_link: bool,
     /// Git runs it.
-    is_executable: bool,
+    pub(super) is_executable: bool,
 }
 
 /// In the scripts of this program, and nowhere else.
