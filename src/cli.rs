@@ -22,8 +22,12 @@ mod hook;
 mod interrupt;
 mod known;
 mod lists;
+#[cfg(feature = "iam")]
+mod offline;
 mod only;
 mod output;
+#[cfg(feature = "iam")]
+mod owner;
 mod progress;
 mod rules;
 mod scan;

@@ -2,8 +2,11 @@
 //!
 //! Data flows one way: `source` → `sweep` (through the `engine`) → `finding` → `report`. Arrows of `use` point the other way or
 //! down to the ground floor: `blob`, `provenance`, `location`, `key`. `baseline` says which findings are known. `place` says for the sweep what rules ask of paths and commits. The front door is `cli`, the only room that reads flags and
-//! the environment, prints and decides how the process exits.
+//! the environment, prints and decides how the process exits. `triage` judges what was found by what its owner's side says, `response`
+//! switches it off, `aws` talks to AWS for both.
 
+#[cfg(feature = "iam")]
+pub mod aws;
 pub mod baseline;
 pub mod blob;
 #[cfg(feature = "cli")]
@@ -15,5 +18,7 @@ pub mod location;
 pub mod place;
 pub mod provenance;
 pub mod report;
+pub mod response;
 pub mod source;
 pub mod sweep;
+pub mod triage;

@@ -9,6 +9,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub(super) use self::baseline::{
     AddArgs, BaselineArgs, BaselineCommand, FailOn, KnownArgs, PlaceArgs, PruneArgs, ShowArgs,
 };
+#[cfg(feature = "iam")]
+pub(super) use self::owner::OwnerArgs;
 use super::accounts::AccountArg;
 #[cfg(feature = "git")]
 use super::ci::CiPlan;
@@ -18,6 +20,8 @@ use crate::report::{Format, Occasion};
 use crate::source::git::Push;
 
 mod baseline;
+#[cfg(feature = "iam")]
+mod owner;
 
 /// Find leaked AWS keys in working trees and in all of git history.
 ///

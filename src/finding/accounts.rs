@@ -23,6 +23,11 @@ pub enum Standing {
 }
 
 impl Accounts {
+    /// One more of one's own.
+    pub fn add(&mut self, account: AccountId) {
+        self.0.insert(account);
+    }
+
     /// What `account` is by this list.
     pub fn standing(&self, account: AccountId) -> Standing {
         match self {

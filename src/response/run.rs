@@ -1,0 +1,1 @@
+//! Goes through an approved plan: writes down, switches, reads again, writes down.
