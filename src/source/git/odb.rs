@@ -1,5 +1,6 @@
 //! The object database: every pack and loose object of a repository and of its alternates, by id or all in turn.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io;
@@ -128,6 +129,9 @@ impl Odb {
             told: Told::default(),
             is_partial: listing.is_partial,
         };
+        // The largest first: of an object in several packs the first pack's is read, and that is cheap where most of its family is.
+        let objects = |path: &PathBuf| opened.get(path)?.as_ref().ok().map(|pack| pack.index().len());
+        listing.packs.sort_by_cached_key(|path| Reverse(objects(path)));
         for path in listing.packs {
             odb.add_pack(&path, opened.remove(&path).unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())));
         }
