@@ -296,23 +296,27 @@ impl Record {
     }
 }
 
-/// The newest journals of a directory whose runs have steps left and are not in use, the newest first; what is no journal is passed over.
+/// The journals of a directory whose runs have steps left and are not in use, the newest first. What is no journal is passed over, and so
+/// are those that take another one back: who asks for what is left to be switched off does not mean them.
 ///
 /// # Errors
 /// When the directory can't be read.
 pub fn unfinished(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
+    let mut found = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        let is_left = || consult(&path).is_ok_and(|(record, _)| !record.left().is_empty());
-        if path.extension().is_some_and(|ending| ending == "jsonl") && is_left() {
-            paths.push(path);
+        if path.extension().is_none_or(|ending| ending != "jsonl") {
+            continue;
+        }
+        if let Ok((record, _)) = consult(&path)
+            && record.header.undoes.is_none()
+            && !record.left().is_empty()
+        {
+            found.push((record.header.started, path));
         }
     }
-    // Their names begin with what they are and when they began.
-    paths.sort();
-    paths.reverse();
-    Ok(paths)
+    found.sort();
+    Ok(found.into_iter().rev().map(|(_, path)| path).collect())
 }
 
 #[cfg(test)]

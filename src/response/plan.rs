@@ -15,7 +15,7 @@ use crate::triage::verdict::{Status, Verdict};
 mod refuse;
 mod words;
 
-pub(super) use self::refuse::{is_signing_key, signing_key};
+pub(super) use self::refuse::signing_key;
 
 /// What would be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -218,6 +218,13 @@ pub(super) fn code(changes: &[Change]) -> String {
     // Without 0, 1, I and O, which look like each other.
     const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
     hash[..6].iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
+}
+
+impl Actor {
+    /// Calls are signed with it.
+    pub fn signs_with(&self, subject: &Subject) -> bool {
+        matches!(subject, Subject::AccessKey(id) if self.access_key_id == Some(*id))
+    }
 }
 
 impl Reason {

@@ -174,4 +174,6 @@ fn untold(change: &Change, receipt: &Receipt, error: &JournalError) -> String {
 }
 
 #[cfg(test)]
+mod ended;
+#[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ pub fn plan<'a>(record: &Record, switch: &dyn Fn(AccountId) -> Option<&'a dyn Sw
 fn take_back(undo: &mut Plan, back: &Change, state: &State, switch: Option<&dyn Switch>, actor: &plan::Actor) {
     let Change { target, from, to } = back;
     let mut refuse = |reason, why| undo.refusals.push(Refusal { called: target.to_string(), reason, why });
-    if plan::is_signing_key(actor, &target.subject) {
+    if actor.signs_with(&target.subject) {
         return refuse(Reason::OwnKey, plan::signing_key());
     }
     let Some(switch) = switch else {

@@ -19,7 +19,7 @@ fn header() -> Header {
         account: "111122223333".into(),
         version: "0.1.0".into(),
         started: 1_796_055_481,
-        undoes: Some("a b.jsonl".into()),
+        undoes: None,
         changes: vec![
             change("ada", Subject::AccessKey(AccessKeyId::parse(id.as_bytes()).unwrap())),
             change("b\"o\nb", Subject::ServiceCredential { id: "ACCA1".into() }),
@@ -158,6 +158,9 @@ fn those_with_steps_left_are_found_the_newest_first() {
     let at = |name: &str| directory.path().join(name);
     let done = Header { changes: Vec::new(), ..header() };
     Journal::create(&at("c-done.jsonl"), &done).unwrap();
+    let back = Header { undoes: Some("a\nb".into()), ..header() };
+    Journal::create(&at("undo.jsonl"), &back).unwrap();
+    assert_eq!(consult(&at("undo.jsonl")).unwrap().0.header, back);
     written(&at("a-old.jsonl"));
     written(&at("b-new.jsonl"));
     fs::write(at("d.jsonl"), "x").unwrap();

@@ -16,18 +16,13 @@ pub(super) fn target(candidate: &Candidate, terms: Terms<'_>) -> Result<Target, 
         return Err(refused(refusal));
     }
     let target = switchable(wanted, verdict, terms.actor).map_err(refused)?;
-    if is_signing_key(terms.actor, &target.subject) {
+    if terms.actor.signs_with(&target.subject) {
         return Err(refused((Reason::OwnKey, signing_key())));
     }
     match terms.protect.of(&target.user, holder.path.as_deref()) {
         Protection::None => Ok(target),
         protection => Err(refused((Reason::Protected, protected(&target.user, &protection, &holder.missing)))),
     }
-}
-
-/// Whether calls are signed with it.
-pub(in crate::response) fn is_signing_key(actor: &Actor, subject: &Subject) -> bool {
-    matches!(subject, Subject::AccessKey(id) if actor.access_key_id == Some(*id))
 }
 
 /// What is to be said of the key that calls are signed with.

@@ -125,7 +125,7 @@ impl Paper {
     }
 }
 
-fn target(number: u8) -> Target {
+pub(super) fn target(number: u8) -> Target {
     let account = crate::key::AccountId::parse("111122223333").unwrap();
     let user = format!("user{number}");
     let subject = match number % 3 {
@@ -136,7 +136,7 @@ fn target(number: u8) -> Target {
     Target { account, user, subject }
 }
 
-fn header(count: u8) -> Header {
+pub(super) fn header(count: u8) -> Header {
     let changes = (0..count).map(|n| Change { target: target(n), from: Position::On, to: Position::Off }).collect();
     Header {
         code: "K7Q2MX".into(),
@@ -164,7 +164,7 @@ fn begin(paper: &Paper, header: &Header, fuses: &Fuses) -> Option<Outcomes> {
     Some(go_on(paper, fuses))
 }
 
-fn actor() -> Actor {
+pub(super) fn actor() -> Actor {
     Actor { arn: "arn:aws:iam::111122223333:user/ada".into(), access_key_id: None, accounts: [].into() }
 }
 
@@ -178,7 +178,7 @@ fn take_back(record: &Record, fuses: &Fuses) -> Paper {
     paper
 }
 
-fn all(count: u8, position: Position) -> Vec<(Target, Position)> {
+pub(super) fn all(count: u8, position: Position) -> Vec<(Target, Position)> {
     (0..count).map(|number| (target(number), position)).collect()
 }
 
