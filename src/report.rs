@@ -27,6 +27,7 @@ mod gitlab;
 mod json;
 mod junit;
 mod places;
+pub mod plan;
 #[cfg(test)]
 mod samples;
 mod sanitize;

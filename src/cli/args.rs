@@ -11,6 +11,8 @@ pub(super) use self::baseline::{
 };
 #[cfg(feature = "iam")]
 pub(super) use self::owner::OwnerArgs;
+#[cfg(feature = "iam")]
+pub(super) use self::response::{ApprovalArgs, DeactivateArgs, PolicyArgs, Purpose, UndoArgs};
 use super::accounts::AccountArg;
 #[cfg(feature = "git")]
 use super::ci::CiPlan;
@@ -22,6 +24,8 @@ use crate::source::git::Push;
 mod baseline;
 #[cfg(feature = "iam")]
 mod owner;
+#[cfg(feature = "iam")]
+mod response;
 
 /// Find leaked AWS keys in working trees and in all of git history.
 ///
@@ -38,6 +42,19 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Scan directories, files, git repositories, git URLs or standard input
     Scan(Box<ScanArgs>),
+    /// Switch leaked credentials off: shows the plan, and with --apply does it
+    ///
+    /// Nothing is changed without --apply. Every change is written to a journal before and after, from which --resume and
+    /// `keysweep undo` work. Exit codes: 0 everything is confirmed inactive; 1 the plan has something to do; 2 something was refused,
+    /// failed or is not known.
+    #[cfg(feature = "iam")]
+    Deactivate(Box<DeactivateArgs>),
+    /// Take back what a run of deactivate did, by its journal: shows the plan, and with --apply does it
+    #[cfg(feature = "iam")]
+    Undo(Box<UndoArgs>),
+    /// Print the IAM policy that keysweep needs
+    #[cfg(feature = "iam")]
+    Policy(PolicyArgs),
     /// Keep .keysweepignore, the list of credentials that are known and not reported
     Baseline(BaselineArgs),
     /// Say of everything in a file that looks like a credential why it is reported or not
@@ -260,6 +277,14 @@ pub(super) enum Shape {
     Text,
     /// For programs, one JSON document
     Json,
+}
+
+#[cfg(feature = "iam")]
+impl Shape {
+    /// It is for people.
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Self::Text)
+    }
 }
 
 /// What is too deep or too large to be read.
