@@ -11,6 +11,7 @@ use crate::key::{AccessKeyId, AccountId};
 pub mod journal;
 pub mod plan;
 pub mod run;
+pub mod sessions;
 
 /// One thing that can be switched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
