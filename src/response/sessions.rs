@@ -3,6 +3,8 @@
 //! so other keys of the user go on working. Sessions of roles that the key assumed are not the user's, and not reached by it.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>
 
+use serde_json::Value;
+
 use super::Subject;
 
 /// How long after the switch sessions are still denied, in seconds: IAM takes a while to let everybody know that a key is inactive, and
@@ -15,6 +17,12 @@ pub fn deny_sessions_document(issued_before: i64) -> String {
     format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","Action":"*","Resource":"*","Condition":{{"DateLessThan":{{"aws:TokenIssueTime":"{at}"}}}}}}]}}"#
     )
+}
+
+/// A policy says exactly that, however it is laid out.
+pub fn denies_sessions(policy: &str, issued_before: i64) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    parse(policy).is_some_and(|policy| Some(policy) == parse(&deny_sessions_document(issued_before)))
 }
 
 /// The sessions that were issued before a moment, as what is switched. The policy's name has the moment in it: where a policy of that
@@ -39,7 +47,10 @@ mod tests {
     fn older_sessions_are_denied_everything() {
         let document: serde_json::Value = serde_json::from_str(&deny_sessions_document(1_796_055_481)).unwrap();
         let statement = &document["Statement"][0];
-        assert_eq!((&statement["Effect"], &statement["Action"], &statement["Resource"]), (&"Deny".into(), &"*".into(), &"*".into()));
+        assert_eq!(
+            (&statement["Effect"], &statement["Action"], &statement["Resource"]),
+            (&"Deny".into(), &"*".into(), &"*".into())
+        );
         assert_eq!(statement["Condition"]["DateLessThan"]["aws:TokenIssueTime"], "2026-11-30T16:18:01Z");
     }
 
@@ -51,5 +62,16 @@ mod tests {
             let Subject::Sessions { policy, .. } = subject(odd) else { panic!() };
             assert!(policy.len() <= 128, "{policy}");
         }
+    }
+
+    #[test]
+    fn it_is_recognised_however_it_is_laid_out_and_nothing_else_is() {
+        let text = deny_sessions_document(1_767_225_600);
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let pretty = serde_json::to_string_pretty(&document).unwrap();
+        assert!(denies_sessions(&text, 1_767_225_600) && denies_sessions(&pretty, 1_767_225_600));
+        assert!(!denies_sessions(&text, 1_767_225_601));
+        assert!(!denies_sessions(&text.replace("Deny", "Allow"), 1_767_225_600));
+        assert!(!denies_sessions("", 1_767_225_600));
     }
 }

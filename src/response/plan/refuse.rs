@@ -102,7 +102,9 @@ fn protected(user: &str, protection: &Protection<'_>, missing: &[Gap]) -> String
             format!("--protect {pattern} is about paths, and the path of user {user} is not known: {why}")
         }
         Protection::By(pattern) => {
-            format!("user {user} is protected by --protect {pattern}; run it without that if the key must go all the same")
+            format!(
+                "user {user} is protected by --protect {pattern}; run it without that if the key must go all the same"
+            )
         }
         Protection::None => String::new(),
     }

@@ -56,9 +56,16 @@ pub(super) fn holdings(candidate: &Candidate) -> Vec<String> {
     match &holder.service_credentials {
         None => all.push("perhaps service credentials: that is not known".to_owned()),
         Some(credentials) => {
-            let others = credentials.iter().filter(|other| !matches!(wanted, Wanted::ServiceCredential { id, .. } if *id == other.id));
+            let others = credentials
+                .iter()
+                .filter(|other| !matches!(wanted, Wanted::ServiceCredential { id, .. } if *id == other.id));
             all.extend(others.map(|other| {
-                format!("service credential {} for {}, {}", other.id, other.service, state(other.status == KeyStatus::Active))
+                format!(
+                    "service credential {} for {}, {}",
+                    other.id,
+                    other.service,
+                    state(other.status == KeyStatus::Active)
+                )
             }));
         }
     }
@@ -71,7 +78,10 @@ pub(super) fn warnings(candidate: &Candidate) -> Vec<String> {
     let mut all = Vec::new();
     let quarantine = holder.quarantined_by.as_ref().unwrap_or(&verdict.quarantined_by);
     if !quarantine.is_empty() {
-        all.push(format!("AWS has quarantined the user ({}); leave that policy until its case is closed", quarantine.join(", ")));
+        all.push(format!(
+            "AWS has quarantined the user ({}); leave that policy until its case is closed",
+            quarantine.join(", ")
+        ));
     }
     if verdict.other_keys.iter().any(|(_, is_active)| *is_active) {
         all.push("the user has another active key, which whoever had this one may have made: look at it".to_owned());
@@ -112,7 +122,10 @@ pub(super) fn of_the_whole(plan: &mut Plan, candidates: &[Candidate], terms: Ter
                     .to_owned(),
             );
         }
-    } else if !terms.revoke_sessions && candidates.iter().any(|c| matches!(c.wanted, Wanted::AccessKey(_))) && !plan.done.is_empty() {
+    } else if !terms.revoke_sessions
+        && candidates.iter().any(|c| matches!(c.wanted, Wanted::AccessKey(_)))
+        && !plan.done.is_empty()
+    {
         notes.push("sessions that were minted from a key before it was off may go on, up to 36 hours: --revoke-sessions denies them".to_owned());
     }
     plan.notes = notes;
