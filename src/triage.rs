@@ -9,4 +9,5 @@ pub mod credential_report;
 pub mod inventory;
 pub mod judge;
 pub mod lead;
+pub mod moment;
 pub mod verdict;
