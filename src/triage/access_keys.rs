@@ -310,7 +310,10 @@ mod tests {
             let credential = &parse(text.as_bytes()).unwrap()[0].service_credentials[0];
             assert_eq!(credential.alias.as_deref(), Some("ann-at-111122223333"));
             assert_eq!((credential.id.as_str(), credential.user.as_str()), ("ACCA1", "ann"));
-            assert_eq!((credential.status, credential.service.as_str()), (KeyStatus::Inactive, "bedrock.amazonaws.com"));
+            assert_eq!(
+                (credential.status, credential.service.as_str()),
+                (KeyStatus::Inactive, "bedrock.amazonaws.com")
+            );
             assert_eq!((credential.created, credential.expires), (Some(1_709_287_200), Some(1_709_373_600)));
         }
     }

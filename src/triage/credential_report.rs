@@ -75,7 +75,9 @@ pub enum NotAReport {
     #[error("it is not text in UTF-8{}", utf16(*.0))]
     Encoding(bool),
     /// It was not decoded.
-    #[error("it is still as AWS sends it; write the report itself: `aws iam get-credential-report --query Content --output text | base64 -d`")]
+    #[error(
+        "it is still as AWS sends it; write the report itself: `aws iam get-credential-report --query Content --output text | base64 -d`"
+    )]
     Encoded,
     /// A column is missing.
     #[error("its first line has no column `{0}`, which credential reports have")]
@@ -104,7 +106,9 @@ pub enum NotAReport {
     #[error("line {0}: that user has a row already; a report has one for each, and is about one account")]
     Twice(u64),
     /// A row is of another account than those before.
-    #[error("line {0}: it is of another account than the lines before; give each account's report as a file of its own")]
+    #[error(
+        "line {0}: it is of another account than the lines before; give each account's report as a file of its own"
+    )]
     Accounts(u64),
     /// There are no rows.
     #[error("it has no rows")]

@@ -73,13 +73,18 @@ fn other_ways_to_write_the_same_are_read_the_same() {
         reversed.join("\n"),
     ] {
         let told = report(&text);
-        assert_eq!((told.users, told.root, told.account), (expected.users.clone(), expected.root.clone(), expected.account));
+        assert_eq!(
+            (told.users, told.root, told.account),
+            (expected.users.clone(), expected.root.clone(), expected.account)
+        );
     }
 }
 
 #[test]
 fn what_emulators_and_older_reports_write_is_read() {
-    let row = ANN.replace("eu-west-1,s3", "not_supported,not_supported").replace("false,N/A,N/A,N/A,false,true", "not_supported,not_supported,not_supported,not_supported,N/A,true");
+    let row = ANN
+        .replace("eu-west-1,s3", "not_supported,not_supported")
+        .replace("false,N/A,N/A,N/A,false,true", "not_supported,not_supported,not_supported,not_supported,N/A,true");
     let report = report(&csv(&[&row]));
     let ann = &report.users["ann"];
     assert_eq!((ann.has_password, ann.mfa), (None, None));
@@ -89,9 +94,12 @@ fn what_emulators_and_older_reports_write_is_read() {
 #[test]
 fn a_report_is_no_older_than_what_it_tells() {
     let newest = 1_709_596_800;
-    for (generated, is_exact, expected) in
-        [(newest, true, (newest, true)), (0, true, (newest, false)), (0, false, (newest, false)), (LATER, false, (LATER, false))]
-    {
+    for (generated, is_exact, expected) in [
+        (newest, true, (newest, true)),
+        (0, true, (newest, false)),
+        (0, false, (newest, false)),
+        (LATER, false, (LATER, false)),
+    ] {
         let report = parse(csv(&[ANN]).as_bytes(), generated, is_exact).unwrap();
         assert_eq!((report.generated, report.is_exact), expected);
     }
@@ -110,7 +118,10 @@ fn what_is_no_report_is_refused_with_its_line_and_not_shown() {
         (csv(&[ROOT_ROW, &format!("{ANN},{secret}")]), "line 3: it has 23 fields and the first line 22"),
         (csv(&[&format!("\"{ANN}{secret}")]), "line 2: it has 1 fields"),
         (csv(&[ROOT_ROW, &ANN.replace("arn:aws:iam::111122223333", secret)]), "line 3, column `arn`"),
-        (csv(&[&ANN.replace("false,N/A,N/A,N/A", &format!("{secret},N/A,N/A,N/A"))]), "line 2, column `password_enabled`"),
+        (
+            csv(&[&ANN.replace("false,N/A,N/A,N/A", &format!("{secret},N/A,N/A,N/A"))]),
+            "line 2, column `password_enabled`",
+        ),
         (csv(&[&ANN.replace("2024-03-01T11:00:00Z", secret)]), "line 2, column `access_key_2_last_rotated`"),
         (csv(&[ROOT_ROW, ANN, ANN]), "line 4: that user"),
         (csv(&[ROOT_ROW, &ANN.replace("111122223333", "444455556666")]), "line 3: it is of another account"),
@@ -146,7 +157,8 @@ fn twins() -> CredentialReport {
 #[test]
 fn of_two_keys_of_one_second_the_last_use_tells() {
     let report = twins();
-    let slot = |last_used| number(report.slot_of(&key("ann", TEN, KeyStatus::Active, Some(last_used)), LATER + 100_000));
+    let slot =
+        |last_used| number(report.slot_of(&key("ann", TEN, KeyStatus::Active, Some(last_used)), LATER + 100_000));
     assert_eq!(slot(used(1_709_596_800)), Some(1));
     // It has never been used, then it had not been when the report was made.
     assert_eq!(slot(LastUsed::Never), Some(2));
