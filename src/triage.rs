@@ -6,6 +6,7 @@
 
 pub mod access_keys;
 pub mod credential_report;
+pub mod files;
 pub mod inventory;
 pub mod judge;
 pub mod lead;

@@ -322,13 +322,17 @@ mod tests {
     fn what_is_no_dump_is_refused_with_its_place_and_not_shown() {
         let secret = "hunter2";
         let whole = entry("ann", ONE, "\"2024-03-01T10:00:00Z\"");
+        // Where the value ends that is not taken.
+        let behind = |text: &str| format!("line 1, column {}:", text.find(secret).unwrap() + secret.len() + 1);
+        for field in ["Active", &[HEAD, ONE].concat(), "2024-03-01T10:00:00Z"] {
+            let text = whole.replace(field, secret);
+            let error = parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(&behind(&text)) && !error.contains(secret), "{error}\n{text}");
+        }
         for (text, place) in [
-            (format!("\n{secret}"), "line 2, column 1"),
-            (format!("\"{secret}\""), "line 1, column 9"),
-            (format!("{whole}\n{{\"Users\": [\"{secret}\"]}}"), "line 2, column 22"),
-            (whole.replace("Active", secret), "line 1, column 86"),
-            (whole.replace(ONE, secret), "line 1, column 52"),
-            (whole.replace("2024-03-01T10:00:00Z", secret), "line 1, column 111"),
+            (format!("\n{secret}"), "line 2, column 1:"),
+            (format!("\"{secret}\""), "line 1, column"),
+            (format!("{whole}\n{{\"Users\": [\"{secret}\"]}}"), "line 2, column"),
             (whole.replace("UserName", secret), "line 1, column"),
             (whole[..whole.len() - 1].to_owned(), "line 1, column"),
         ] {

@@ -37,14 +37,15 @@ impl Case<'_> {
         verdict
     }
 
-    /// A dump can't have a key that was created after it. One that was seen before existed; of one that nobody has seen with a date it
-    /// takes a dump of today.
+    /// Files can't have a key that was created after them. One that was seen before existed; of one that nobody has seen with a date it
+    /// takes files of today. Who the users are is as old as the report.
     fn too_old(&self, inventory: &Inventory) -> Option<Gap> {
         let seen = self.exposed.unwrap_or(self.now - DAY);
-        (!inventory.is_live && inventory.as_of < seen).then(|| {
+        let as_of = inventory.report.as_ref().map_or(inventory.as_of, |report| report.generated.min(inventory.as_of));
+        (!inventory.is_live && as_of < seen).then(|| {
             gap(format!(
-                "the dump, of {}, has no such key; it may have been created after that",
-                ago(inventory.as_of, self.now)
+                "the files, of {}, have no such key; it may have been created after that",
+                ago(as_of, self.now)
             ))
         })
     }

@@ -60,7 +60,7 @@ impl Noted<'_> {
                         "By the report it had not been used since it was exposed {when}; it may have been after the report was made."
                     )
                 } else {
-                    format!("It has not been used since it was exposed {when}.")
+                    format!("It has not been used since it was exposed {when}, as far as IAM has noted.")
                 };
                 (Some(false), Some(sentence))
             }
