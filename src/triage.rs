@@ -6,7 +6,9 @@
 
 pub mod access_keys;
 pub mod credential_report;
+pub mod files;
 pub mod inventory;
 pub mod judge;
 pub mod lead;
+pub mod moment;
 pub mod verdict;
