@@ -1,6 +1,7 @@
 //! The clients of one account's services, as one caller, and the one way by which its reads go out: at the account's pace, and not at all
 //! once it is clear that nobody answers.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -44,7 +45,7 @@ pub(super) fn timeouts() -> TimeoutConfig {
 }
 
 /// Everything that talks to one account as one caller. Clones share all of it but what [`Client::afresh`] renews.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Client {
     pub(super) config: SdkConfig,
     pub(super) caller: Arc<Caller>,
@@ -140,6 +141,13 @@ impl Client {
             policies.into_iter().find(|policy| policy.starts_with(QUARANTINE))
         };
         self.quarantine.get_or_init(ask).await.clone()
+    }
+}
+
+/// The SDK shows the config files that it read with the secrets in them: nothing of it is shown.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("caller", &self.caller).finish_non_exhaustive()
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use aws_config::default_provider::region::DefaultRegionChain;
-use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -112,21 +112,30 @@ fn refused_role(trouble: &Trouble) -> String {
 }
 
 async fn load(identity: &Identity) -> SdkConfig {
-    let mut chain = DefaultRegionChain::builder();
-    if let Some(profile) = &identity.profile {
-        chain = chain.profile_name(profile);
-    }
-    let region =
-        RegionProviderChain::first_try(identity.region.clone().map(Region::new)).or_else(chain.build()).or_else(REGION);
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http())
-        .region(region)
-        .retry_config(patience())
-        .timeout_config(timeouts());
-    if let Some(profile) = &identity.profile {
-        loader = loader.profile_name(profile);
-    }
-    loader.load().await
+    let http = http();
+    let load = |region: Option<Region>| {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http.clone())
+            .retry_config(patience())
+            .timeout_config(timeouts());
+        if let Some(profile) = &identity.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = region {
+            loader = loader.region(region);
+        }
+        loader.load()
+    };
+    let config = load(identity.region.clone().map(Region::new)).await;
+    // Roles of a profile are assumed in the region too, so it must be known from the start.
+    let config = if config.region().is_some() { config } else { load(Some(REGION)).await };
+    let Some(profile) = &identity.profile else {
+        return config;
+    };
+    // The default chain would look into the environment first; a profile that was named goes before it, as in the AWS CLI.
+    let provider = ProviderConfig::default().with_http_client(http).with_region(config.region().cloned());
+    let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider).build();
+    config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
 }
 
 /// The SDK's own HTTP client, with rustls on ring, which builds with a C compiler alone.
@@ -173,7 +182,7 @@ fn no_credentials(identity: &Identity, error: Option<&CredentialsError>) -> NoAc
     };
     let why = match error {
         // That none of many ways was configured is what was just said.
-        None | Some(CredentialsError::CredentialsNotLoaded(_)) if identity.profile.is_none() => String::new(),
+        Some(CredentialsError::CredentialsNotLoaded(_)) if identity.profile.is_none() => String::new(),
         None => String::new(),
         Some(error) => format!(" ({})", causes(error)),
     };

@@ -120,8 +120,10 @@ async fn sessions(client: &Client, user: &str, policy: &str, issued_before: i64)
     match client.read(call).await {
         Ok(answer) if denies_sessions(&decoded(&answer.policy_document), issued_before) => Ok(Position::Off),
         Ok(_) => Ok(Position::Other),
-        // "The user policy with name … cannot be found." and "The user with name … cannot be found."
-        Err(trouble) if trouble.kind == Kind::Missing && trouble.message.contains("user policy") => Ok(Position::On),
+        // Of a user who is gone AWS says "The user with name … cannot be found."
+        Err(trouble) if trouble.kind == Kind::Missing && !trouble.message.contains("user with name") => {
+            Ok(Position::On)
+        }
         Err(trouble) => Err(trouble),
     }
 }

@@ -74,7 +74,12 @@ impl Trouble {
             _ => Kind::Refused,
         };
         let effect = if status >= 500 { Effect::Unknown } else { Effect::None };
-        Self { kind, effect, code: code.to_owned(), message: message.to_owned() }
+        let message = if code.is_empty() && message.is_empty() {
+            format!("the answer says nothing but its status, {status}")
+        } else {
+            message.to_owned()
+        };
+        Self { kind, effect, code: code.to_owned(), message }
     }
 
     /// AWS says that calls come too fast.
@@ -137,11 +142,14 @@ where
     fn from(error: SdkError<E, HttpResponse>) -> Self {
         let of = |kind, effect, message| Self { kind, effect, code: String::new(), message };
         match &error {
-            SdkError::ServiceError(answer) => Self::said(
-                answer.raw().status().as_u16(),
-                answer.err().code().unwrap_or_default(),
-                answer.err().message().unwrap_or_default(),
-            ),
+            SdkError::ServiceError(answer) => {
+                let body = answer.raw().body().bytes().and_then(|body| std::str::from_utf8(body).ok());
+                let told = |found: Option<&str>, element| {
+                    found.or_else(|| text_of(body?, element)).unwrap_or_default().to_owned()
+                };
+                let (code, message) = (told(answer.err().code(), "Code"), told(answer.err().message(), "Message"));
+                Self::said(answer.raw().status().as_u16(), &code, &message)
+            }
             _ if finds::<CredentialsError>(&error) => of(Kind::Credentials, Effect::None, causes(&error)),
             SdkError::ConstructionFailure(_) => of(Kind::Refused, Effect::None, causes(&error)),
             SdkError::DispatchFailure(failure) if failure.is_user() => of(Kind::Refused, Effect::None, causes(&error)),
@@ -174,6 +182,12 @@ pub(super) fn causes(error: &dyn Error) -> String {
 
 fn finds<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source()).any(|error| error.downcast_ref::<T>().is_some())
+}
+
+/// The text of an element of XML. Emulators put their errors where the SDK does not look for them.
+fn text_of<'a>(xml: &'a str, element: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{element}>"))?;
+    Some(rest.split_once('<')?.0)
 }
 
 /// Nothing was sent. The SDK does not tell in types, so it is read from what its HTTP client (hyper) says.
@@ -289,6 +303,13 @@ mod tests {
     }
 
     #[test]
+    fn an_error_is_found_wherever_it_stands() {
+        let xml = "<ErrorResponse><Errors><Error><Code>AccessDenied</Code><Message>No</Message></Error></Errors></ErrorResponse>";
+        assert_eq!((text_of(xml, "Code"), text_of(xml, "Message")), (Some("AccessDenied"), Some("No")));
+        assert_eq!(text_of("<html>", "Code"), None);
+    }
+
+    #[test]
     fn advice_stands_with_what_was_said() {
         let why = |code, message| Trouble::said(403, code, message).why();
         assert!(why("ExpiredToken", "The security token is expired.").contains("sign in again"));
@@ -296,6 +317,7 @@ mod tests {
         assert!(why("RequestTimeTooSkewed", "x").contains("clock"));
         assert_eq!(why("ValidationError", "No."), "No (ValidationError)");
         assert_eq!(why("ValidationError", ""), "ValidationError");
+        assert!(why("", "").contains("403"));
         assert!(why("Throttling", "Rate exceeded").ends_with("try again in a minute"));
     }
 
