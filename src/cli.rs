@@ -20,6 +20,8 @@ mod explain;
 mod hook;
 #[cfg(feature = "git")]
 mod interrupt;
+#[cfg(feature = "iam")]
+mod inventory;
 mod known;
 mod lists;
 #[cfg(feature = "iam")]
@@ -32,6 +34,8 @@ mod progress;
 mod rules;
 mod scan;
 mod targets;
+#[cfg(feature = "iam")]
+mod triage;
 
 use self::args::{Cli, Command};
 use self::exit::Exit;
@@ -48,6 +52,10 @@ pub fn main() -> ExitCode {
         #[cfg(not(feature = "git"))]
         Command::Scan(args) => scan::run(&args),
         Command::Baseline(args) => baseline::run(&args),
+        #[cfg(feature = "iam")]
+        Command::Triage(args) => triage::run(&args),
+        #[cfg(feature = "iam")]
+        Command::Inventory(args) => inventory::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
         #[cfg(feature = "git")]

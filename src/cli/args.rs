@@ -11,6 +11,8 @@ pub(super) use self::baseline::{
 };
 #[cfg(feature = "iam")]
 pub(super) use self::owner::OwnerArgs;
+#[cfg(feature = "iam")]
+pub(super) use self::triage::{InventoryArgs, ScanTriageArgs, TriageArgs, TriageShape};
 use super::accounts::AccountArg;
 #[cfg(feature = "git")]
 use super::ci::CiPlan;
@@ -22,6 +24,8 @@ use crate::source::git::Push;
 mod baseline;
 #[cfg(feature = "iam")]
 mod owner;
+#[cfg(feature = "iam")]
+mod triage;
 
 /// Find leaked AWS keys in working trees and in all of git history.
 ///
@@ -40,6 +44,18 @@ pub(super) enum Command {
     Scan(Box<ScanArgs>),
     /// Keep .keysweepignore, the list of credentials that are known and not reported
     Baseline(BaselineArgs),
+    /// Say of leaked keys whether they are live, whose they are and when they were last used, by asking AWS as their owner
+    ///
+    /// Takes a report of keysweep or access key ids. No call is signed with what was found, and nothing is changed. Exit codes: 0 none is
+    /// live; 1 some are; 2 of some it could not be learnt, or nobody could be asked. 2 wins over 1. See docs/triage.md.
+    #[cfg(feature = "iam")]
+    Triage(Box<TriageArgs>),
+    /// List the access keys of your account: id, user, status, age, last use
+    ///
+    /// `keysweep inventory --ids | keysweep scan --only-keys -` looks for exactly these, wherever they stand and however they are
+    /// written.
+    #[cfg(feature = "iam")]
+    Inventory(Box<InventoryArgs>),
     /// Say of everything in a file that looks like a credential why it is reported or not
     Explain(ExplainArgs),
     /// Show or check the rules that say what a credential looks like
@@ -158,6 +174,10 @@ pub(super) struct ScanArgs {
 
     #[command(flatten)]
     pub(super) known: KnownArgs,
+
+    #[cfg(feature = "iam")]
+    #[command(flatten)]
+    pub(super) owner_side: ScanTriageArgs,
 
     #[command(flatten)]
     pub(super) limits: Limits,
