@@ -24,6 +24,8 @@ mod explain;
 mod hook;
 #[cfg(feature = "git")]
 mod interrupt;
+#[cfg(feature = "iam")]
+mod inventory;
 mod known;
 mod lists;
 #[cfg(feature = "iam")]
@@ -38,6 +40,8 @@ mod progress;
 mod rules;
 mod scan;
 mod targets;
+#[cfg(feature = "iam")]
+mod triage;
 #[cfg(feature = "iam")]
 mod undo;
 
@@ -62,6 +66,10 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "iam")]
         Command::Policy(args) => policy::run(&args),
         Command::Baseline(args) => baseline::run(&args),
+        #[cfg(feature = "iam")]
+        Command::Triage(args) => triage::run(&args),
+        #[cfg(feature = "iam")]
+        Command::Inventory(args) => inventory::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
         #[cfg(feature = "git")]

@@ -11,4 +11,5 @@ pub mod inventory;
 pub mod judge;
 pub mod lead;
 pub mod moment;
+pub mod reported;
 pub mod verdict;

@@ -13,6 +13,8 @@ pub(super) use self::baseline::{
 pub(super) use self::owner::OwnerArgs;
 #[cfg(feature = "iam")]
 pub(super) use self::response::{ApprovalArgs, DeactivateArgs, PolicyArgs, Purpose, UndoArgs};
+#[cfg(feature = "iam")]
+pub(super) use self::triage::{InventoryArgs, ScanTriageArgs, TriageArgs, TriageShape};
 use super::accounts::AccountArg;
 #[cfg(feature = "git")]
 use super::ci::CiPlan;
@@ -26,6 +28,8 @@ mod baseline;
 mod owner;
 #[cfg(feature = "iam")]
 mod response;
+#[cfg(feature = "iam")]
+mod triage;
 
 /// Find leaked AWS keys in working trees and in all of git history.
 ///
@@ -42,6 +46,18 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Scan directories, files, git repositories, git URLs or standard input
     Scan(Box<ScanArgs>),
+    /// Say of leaked keys whether they are live, whose they are and when they were last used, by asking AWS as their owner
+    ///
+    /// Takes a report of keysweep or access key ids. No call is signed with what was found, and nothing is changed. Exit codes: 0 none is
+    /// live; 1 some are; 2 of some it could not be learnt, or nobody could be asked. 2 wins over 1. See docs/triage.md.
+    #[cfg(feature = "iam")]
+    Triage(Box<TriageArgs>),
+    /// List the access keys of your account: id, user, status, age, last use
+    ///
+    /// `keysweep inventory --ids | keysweep scan --only-keys -` looks for exactly these, wherever they stand and however they are
+    /// written.
+    #[cfg(feature = "iam")]
+    Inventory(Box<InventoryArgs>),
     /// Switch leaked credentials off: shows the plan, and with --apply does it
     ///
     /// Nothing is changed without --apply. Every change is written to a journal before and after, from which --resume and
@@ -175,6 +191,10 @@ pub(super) struct ScanArgs {
 
     #[command(flatten)]
     pub(super) known: KnownArgs,
+
+    #[cfg(feature = "iam")]
+    #[command(flatten)]
+    pub(super) owner_side: ScanTriageArgs,
 
     #[command(flatten)]
     pub(super) limits: Limits,

@@ -2,8 +2,7 @@
 //! report is evidence beside it, and alone calls nothing stale. Sentences are for somebody who is woken by them: what is so, how it is
 //! known, what follows.
 
-use self::usage::Noted;
-use super::inventory::{Answer, Gap, Inventory, Knowledge, Verified};
+use super::inventory::{Answer, Gap, Inventory, Knowledge, Noted, Verified};
 use super::lead::{Lead, Name};
 use super::moment::{HOUR, ago, told};
 use super::verdict::{Status, Verdict};

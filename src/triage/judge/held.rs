@@ -1,9 +1,8 @@
 //! Keys that a user of the account has.
 
-use super::usage::{self, Noted};
-use super::{Case, said};
+use super::{Case, said, usage};
 use crate::triage::credential_report::{CredentialReport, Place, Row};
-use crate::triage::inventory::{Inventory, KeyRecord, KeyStatus, LastUsed};
+use crate::triage::inventory::{Inventory, KeyRecord, KeyStatus};
 use crate::triage::moment::ago;
 use crate::triage::verdict::{ReportEvidence, Status, Verdict};
 
@@ -18,8 +17,7 @@ impl Case<'_> {
             other_keys: inventory.other_keys(key).map(|other| (other.id, other.status == KeyStatus::Active)).collect(),
             ..Verdict::new(status(key.status))
         };
-        let place = inventory.report.as_ref().map(|report| (report, report.slot_of(key, inventory.as_of)));
-        self.last_use(key, inventory, place, &mut verdict);
+        self.last_use(key, inventory, &mut verdict);
         quarantine(key, inventory, &mut verdict);
         if let Some(created) = key.created {
             verdict.evidence.push(format!("It was created on {}.", ago(created, self.now)));
@@ -28,7 +26,7 @@ impl Case<'_> {
             let state = if *is_active { "active" } else { "not active" };
             verdict.evidence.push(format!("Its user {} has another key, {id}, which is {state}.", key.user));
         }
-        if let Some((report, place)) = place {
+        if let Some((report, place)) = inventory.place_of(key) {
             let (evidence, sentence) = self.row(report, place, key);
             verdict.report = Some(evidence);
             verdict.evidence.push(sentence);
@@ -49,25 +47,10 @@ impl Case<'_> {
         }
     }
 
-    /// As IAM tells it, else the report; of both the later.
-    fn last_use(
-        &self,
-        key: &KeyRecord,
-        inventory: &Inventory,
-        place: Option<(&CredentialReport, Place<'_>)>,
-        verdict: &mut Verdict,
-    ) {
-        let told = key.last_used.as_ref();
-        let reported = place.and_then(|(report, place)| Some((report, slot_use(place)?)));
-        let noted = match (told, &reported) {
-            (Some(LastUsed::Never), Some((report, last @ LastUsed::At { .. }))) | (None, Some((report, last))) => {
-                Noted { last, until: report.holds_until(), by_report: true }
-            }
-            (Some(last), _) => Noted { last, until: Some(inventory.as_of), by_report: false },
-            (None, None) => {
-                verdict.evidence.push("When it was last used is not known.".to_owned());
-                return;
-            }
+    fn last_use(&self, key: &KeyRecord, inventory: &Inventory, verdict: &mut Verdict) {
+        let Some(noted) = inventory.last_use(key) else {
+            verdict.evidence.push("When it was last used is not known.".to_owned());
+            return;
         };
         self.used_since(&noted, verdict);
         let by = if noted.by_report { "By the report it" } else { "It" };
@@ -119,17 +102,6 @@ fn status(status: KeyStatus) -> Status {
         KeyStatus::Active => Status::Active,
         KeyStatus::Inactive => Status::Inactive,
         KeyStatus::Expired => Status::Expired,
-    }
-}
-
-/// When the key was last used by the report. Of two slots that can't be told apart, if they say the same.
-fn slot_use(place: Place<'_>) -> Option<LastUsed> {
-    match place {
-        Place::Slot(number, row) => row.slot(number).map(|slot| slot.last_used.clone()),
-        Place::Either(Row { slots: [one, other], .. }) if one.last_used == other.last_used => {
-            Some(one.last_used.clone())
-        }
-        _ => None,
     }
 }
 

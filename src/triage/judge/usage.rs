@@ -2,21 +2,11 @@
 //! within an hour is not told apart.
 
 use super::on;
-use crate::triage::inventory::LastUsed;
+use crate::triage::inventory::{LastUsed, Noted};
 use crate::triage::moment::{HOUR, ago};
 
 /// Moments that are nearer to each other than this can't be told apart.
 const NEAR: i64 = HOUR;
-
-/// When a credential was last used, and until when that is all that was known.
-pub(super) struct Noted<'a> {
-    /// The use.
-    pub(super) last: &'a LastUsed,
-    /// It holds for uses until then, in seconds since 1970; `None` when nobody knows.
-    pub(super) until: Option<i64>,
-    /// It is a report's word, and not IAM's own.
-    pub(super) by_report: bool,
-}
 
 impl Noted<'_> {
     /// Whether it was used after `exposed`, and a sentence on that. `None` when it can't be told.
