@@ -1,0 +1,10 @@
+//! The owner's side end to end: the program against servers that answer as AWS does.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "all of it is test code, and it runs programs"
+)]
+
+mod fake;
