@@ -8,4 +8,5 @@
 )]
 
 mod asked;
+mod fake;
 mod moto;

@@ -215,14 +215,20 @@ impl Invocation<'_> {
     }
 
     /// Waits for its end.
-    pub(crate) fn run(self) -> Output {
+    pub(crate) fn run(mut self) -> Output {
+        let stdin = std::mem::take(&mut self.stdin);
+        ran(self.command(), stdin)
+    }
+
+    /// Its command, for whoever does not wait for its end.
+    pub(crate) fn command(self) -> Command {
         let mut command = Command::new(&self.program[0]);
         let args = self.program[1..].iter().chain(&self.args);
         self.place.scrub(&mut command).args(args).envs(self.variables).current_dir(self.place.path(self.directory));
         self.unset.iter().for_each(|name| {
             command.env_remove(name);
         });
-        ran(command, self.stdin)
+        command
     }
 }
 

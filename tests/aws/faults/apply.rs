@@ -1,0 +1,182 @@
+//! Where something is to be changed: it is done once, looked at, and written down.
+
+use std::time::Duration;
+
+use crate::fake::{CALLER, Done, Fault, Permissions, Refusal};
+use crate::scene::{HOME, Scene};
+use crate::support::Output;
+
+/// Longer than anybody waits for an answer.
+const TOO_LONG: Duration = Duration::from_secs(40);
+
+/// What the user sees and what the journal holds after one key was to be switched off; the fault hits the one call that does it.
+#[track_caller]
+fn switched_off(fault: Fault) -> (Scene, String, Output) {
+    let (scene, ids) = Scene::with_keys(1);
+    scene.fake.fault("UpdateAccessKey", 1..=1, fault);
+    let output = scene.deactivation(&ids).run();
+    assert_eq!(scene.fake.log().count("UpdateAccessKey"), 1, "never a second time: {output:?}");
+    assert_eq!(scene.journal("journal.jsonl").intents(), 1, "{output:?}");
+    (scene, ids[0].clone(), output)
+}
+
+/// Checks what came of the one step.
+#[track_caller]
+fn expect(scene: &Scene, output: &Output, code: i32, result: &str) {
+    assert_eq!(output.code, Some(code), "{output:?}");
+    assert_eq!(scene.journal("journal.jsonl").results(), [result], "{output:?}");
+}
+
+/// Goes on where the journal ends; checks that the key is off then, and how often that was asked for in all.
+#[track_caller]
+fn resume(scene: &Scene, id: &str, calls: usize) {
+    let output = scene.run(["deactivate", "--resume", "journal.jsonl", "--apply", "--yes"]);
+    assert_eq!((output.code, scene.status(id).as_str()), (Some(0), "Inactive"), "{output:?}");
+    assert_eq!(scene.fake.log().count("UpdateAccessKey"), calls, "{output:?}");
+}
+
+#[test]
+fn an_answer_that_is_lost_after_the_change_is_looked_up() {
+    let lost = [Fault::Late(TOO_LONG, Done::First), Fault::Cut(Done::First), Fault::Silence(Done::First)];
+    for fault in lost {
+        let (scene, id, output) = switched_off(fault);
+        expect(&scene, &output, 0, "confirmed");
+        assert_eq!(scene.status(&id), "Inactive");
+        resume(&scene, &id, 1);
+    }
+}
+
+#[test]
+fn an_answer_that_is_lost_before_the_change_is_not_tried_again() {
+    for fault in [Fault::Late(TOO_LONG, Done::Never), Fault::Silence(Done::Never), Fault::Portal, Fault::server_error()]
+    {
+        let (scene, id, output) = switched_off(fault);
+        expect(&scene, &output, 2, "unknown");
+        assert_eq!(scene.status(&id), "Active");
+        // Until somebody wants it again.
+        resume(&scene, &id, 2);
+    }
+}
+
+#[test]
+fn a_change_that_comes_after_everybody_has_gone_is_found_by_the_next() {
+    let (scene, id, output) = switched_off(Fault::Late(TOO_LONG, Done::Last));
+    assert_eq!(scene.status(&id), "Active", "the fake was quicker than it should be");
+    expect(&scene, &output, 2, "unknown");
+    while scene.status(&id) == "Active" {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    resume(&scene, &id, 1);
+}
+
+#[test]
+fn what_aws_refuses_has_failed_and_says_why() {
+    let refusals = [
+        (Fault::throttle(), "Rate exceeded"),
+        (Fault::expired_token(), "expired"),
+        (
+            Fault::Refuse(Refusal::new(409, "ConcurrentModification", "somebody else is at it")),
+            "somebody else is at it",
+        ),
+    ];
+    for (fault, why) in refusals {
+        let (scene, id, output) = switched_off(fault);
+        expect(&scene, &output, 2, "failed");
+        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), output.stderr);
+        assert!(told.contains(why), "{why} is not in {output:?}");
+        assert_eq!(scene.status(&id), "Active");
+        resume(&scene, &id, 2);
+    }
+}
+
+#[test]
+fn a_permission_that_is_missing_is_named_and_nothing_is_changed() {
+    let (scene, ids) = Scene::with_keys(1);
+    scene.fake.world(|world| {
+        world.account(HOME).user(CALLER).permissions = Permissions::but(&["iam:UpdateAccessKey"]);
+    });
+    let output = scene.deactivation(&ids).run();
+    expect(&scene, &output, 2, "failed");
+    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), output.stderr);
+    assert!(told.contains("iam:UpdateAccessKey"), "{output:?}");
+    assert_eq!(scene.status(&ids[0]), "Active");
+}
+
+#[test]
+fn lists_that_lag_behind_are_read_again() {
+    let (scene, ids) = Scene::with_keys(1);
+    scene.fake.world(|world| world.lag = 2);
+    let output = scene.deactivation(&ids).run();
+    expect(&scene, &output, 0, "confirmed");
+    assert_eq!(scene.fake.log().count("UpdateAccessKey"), 1);
+}
+
+#[test]
+fn half_closed_connections_are_left_alone() {
+    let (scene, ids) = Scene::with_keys(3);
+    scene.fake.fault("*", 1..=usize::MAX, Fault::HalfClose);
+    let output = scene.deactivation(&ids).run();
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(scene.fake.log().count("UpdateAccessKey"), 3);
+}
+
+#[test]
+fn a_wrong_clock_does_not_keep_a_key_alive() {
+    let (scene, ids) = Scene::with_keys(1);
+    scene.fake.world(|world| world.clock_ahead = 3600);
+    let output = scene.deactivation(&ids).run();
+    expect(&scene, &output, 0, "confirmed");
+}
+
+#[test]
+fn one_that_fails_does_not_stop_the_others() {
+    let (scene, ids) = Scene::with_keys(3);
+    scene.fake.fault("UpdateAccessKey", 2..=2, Fault::server_error());
+    let output = scene.deactivation(&ids).run();
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert_eq!(scene.journal("journal.jsonl").results(), ["confirmed", "unknown", "confirmed"]);
+    let off = ids.iter().filter(|id| scene.status(id) == "Inactive").count();
+    assert_eq!(off, 2);
+}
+
+#[test]
+fn what_somebody_else_did_meanwhile_is_respected() {
+    // Between the plan and the step somebody deletes one key and switches another off.
+    let (scene, ids) = Scene::with_keys(2);
+    let (deleted, switched) = (ids[0].clone(), ids[1].clone());
+    scene.fake.fault(
+        "GetLoginProfile",
+        2..=2,
+        Fault::meanwhile(move |world| {
+            let account = world.account(HOME);
+            account.delete_key(&deleted);
+            account.keys.get_mut(&switched).unwrap().status("Inactive");
+        }),
+    );
+    let output = scene.deactivation(&ids).run();
+    assert_eq!(scene.status(&ids[1]), "Inactive");
+    assert!(scene.fake.log().count("UpdateAccessKey") <= 1, "{output:?}");
+    assert_ne!(output.code, Some(1), "{output:?}");
+}
+
+#[test]
+fn a_lost_network_leaves_a_journal_to_go_on_from() {
+    for done in [Done::First, Done::Never] {
+        let (mut scene, ids) = Scene::with_keys(3);
+        scene.fake.fault("UpdateAccessKey", 2..=2, Fault::Gone(done));
+        let before = scene.fake.world(|world| world.state());
+        let output = scene.deactivation(&ids).run();
+        assert_eq!(output.code, Some(2), "{output:?}");
+        let journal = scene.journal("journal.jsonl");
+        assert_eq!(journal.results().first(), Some(&"confirmed"), "{journal:?}");
+        scene.fake.reconnect();
+        let resumed = scene.run(["deactivate", "--resume", "journal.jsonl", "--apply", "--yes"]);
+        assert_eq!(resumed.code, Some(0), "{resumed:?}");
+        assert!(ids.iter().all(|id| scene.status(id) == "Inactive"), "{resumed:?}");
+        let calls = if done == Done::First { 3 } else { 4 };
+        assert_eq!(scene.fake.log().count("UpdateAccessKey"), calls, "{resumed:?}");
+        let undone = scene.run(["undo", "journal.jsonl", "--apply", "--yes", "--journal", "undo.jsonl"]);
+        assert_eq!(undone.code, Some(0), "{undone:?}");
+        assert_eq!(scene.fake.world(|world| world.state()), before);
+    }
+}
