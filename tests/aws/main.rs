@@ -8,5 +8,13 @@
 )]
 
 mod asked;
+mod bedrock;
 mod fake;
+mod faults;
 mod moto;
+mod organization;
+mod scale;
+mod scene;
+mod story;
+#[path = "../cli/support.rs"]
+mod support;
