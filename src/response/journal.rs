@@ -68,6 +68,8 @@ pub enum Outcome {
 pub struct State {
     /// It was about to be switched, at least once.
     pub is_begun: bool,
+    /// Of one of the attempts nobody knows what became of it, whatever came of a later one: it may still take effect.
+    pub in_doubt: bool,
     /// The last receipt, if none is missing.
     pub receipt: Option<Receipt>,
 }
@@ -278,7 +280,7 @@ impl State {
     /// It may have been switched by this run: it was, or it was about to be and nobody knows.
     pub fn may_be_done(&self) -> bool {
         match &self.receipt {
-            Some(receipt) => matches!(receipt.result, Outcome::Confirmed | Outcome::Unknown),
+            Some(receipt) => self.in_doubt || receipt.result == Outcome::Confirmed,
             None => self.is_begun,
         }
     }
