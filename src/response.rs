@@ -124,7 +124,9 @@ impl Position {
 
     /// From what journals say.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::On, Self::Off, Self::Expired, Self::Gone, Self::Other].into_iter().find(|position| position.name() == name)
+        [Self::On, Self::Off, Self::Expired, Self::Gone, Self::Other]
+            .into_iter()
+            .find(|position| position.name() == name)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::aws::{Account, Caller};
 use crate::key::AccountId;
 use crate::report::plan as told;
 use crate::response::journal::{Header, Journal, JournalError, Record, State};
-use crate::response::plan::{Actor, Plan, Step};
+use crate::response::plan::{Actor, Plan};
 use crate::response::run::{Outcomes, World, run};
 use crate::response::{Change, Switch};
 
@@ -104,7 +104,10 @@ impl Job<'_> {
         let plan = Plan { steps: told::left(record), ..Plan::default() };
         let actor = self.asker.actor();
         if let Some(step) = plan.steps.iter().find(|step| actor.signs_with(&step.change.target.subject)) {
-            bail!("keysweep itself signs its calls with {}; use other credentials, with --profile or --role-arn", step.change.target);
+            bail!(
+                "keysweep itself signs its calls with {}; use other credentials, with --profile or --role-arn",
+                step.change.target
+            );
         }
         match journal {
             Some(journal) if !plan.steps.is_empty() => {
@@ -204,10 +207,14 @@ fn written(done: io::Result<()>, doing: &str) -> Result<()> {
 /// Refuses what could not be approved or done, before anybody is asked.
 pub(super) fn may_begin(approval: &ApprovalArgs, owner: &OwnerArgs) -> Result<()> {
     if owner.is_offline() {
-        bail!("what is to be switched is asked of AWS itself, and not of files: leave out --credential-report and --access-keys");
+        bail!(
+            "what is to be switched is asked of AWS itself, and not of files: leave out --credential-report and --access-keys"
+        );
     }
     if approval.apply && !approval.yes && !has_terminal() {
-        bail!("there is no terminal to ask for the code of the plan on; look at the plan without --apply, then add --yes; nothing was changed");
+        bail!(
+            "there is no terminal to ask for the code of the plan on; look at the plan without --apply, then add --yes; nothing was changed"
+        );
     }
     Ok(())
 }
@@ -235,7 +242,8 @@ pub(super) fn state_directory() -> Result<PathBuf> {
         let state = set("XDG_STATE_HOME").filter(|path| path.is_absolute());
         state.or_else(|| set("HOME").map(|home| home.join(".local/state")))
     };
-    base.map(|base| base.join("keysweep")).context("there is no home directory to keep journals in; name a file with --journal")
+    base.map(|base| base.join("keysweep"))
+        .context("there is no home directory to keep journals in; name a file with --journal")
 }
 
 /// Makes the journal where it is to be, or under a name of its own in the usual place.
@@ -245,7 +253,10 @@ fn create(place: Option<&Path>, command: &str, header: &Header) -> Result<Journa
     }
     let directory = state_directory()?;
     fs::create_dir_all(&directory).with_context(|| {
-        format!("nothing was changed: making the directory {} for the journal failed; name a file with --journal", directory.display())
+        format!(
+            "nothing was changed: making the directory {} for the journal failed; name a file with --journal",
+            directory.display()
+        )
     })?;
     let at = jiff::Timestamp::from_second(header.started).map_or_else(|_| String::new(), |at| at.to_string());
     let at: String = at.chars().filter(char::is_ascii_alphanumeric).collect();

@@ -47,8 +47,11 @@ fn deactivate(args: &DeactivateArgs, protect: &Protect) -> Result<Exit> {
     let role = args.owner.role_name.as_deref().filter(|_| args.owner.organization);
     let asked = crate::aws::ask(home, role, accounts, &names);
     let now = apply::now();
-    let candidates: Vec<Candidate> =
-        wanted.into_iter().zip(names).map(|(wanted, name)| candidate(wanted, name, &asked, caller.account, now)).collect();
+    let candidates: Vec<Candidate> = wanted
+        .into_iter()
+        .zip(names)
+        .map(|(wanted, name)| candidate(wanted, name, &asked, caller.account, now))
+        .collect();
     let asker = Asker { caller, reached: asked.reached };
     let actor = asker.actor();
     let terms = Terms { protect, actor: &actor, revoke_sessions: args.revoke_sessions, now };
@@ -83,7 +86,9 @@ fn newest() -> Result<PathBuf> {
     let found = match journal::unfinished(&directory) {
         Ok(found) => found,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error).with_context(|| format!("looking for journals in {} failed", directory.display())),
+        Err(error) => {
+            return Err(error).with_context(|| format!("looking for journals in {} failed", directory.display()));
+        }
     };
     match found.first() {
         Some(path) => Ok(path.clone()),
@@ -102,7 +107,9 @@ fn listed(file: &Path) -> Result<(Vec<Wanted>, bool)> {
     }
     if listed.nameless > 0 {
         let count = plural(listed.nameless, "credential");
-        output::note(&format!("{name} calls {count} active that it names by no id: switch off what they belong to by hand"));
+        output::note(&format!(
+            "{name} calls {count} active that it names by no id: switch off what they belong to by hand"
+        ));
     }
     Ok((listed.wanted, listed.nameless == 0))
 }
@@ -128,7 +135,9 @@ fn named(ids: &[String], user: Option<&str>) -> Result<Vec<Wanted>> {
 /// Ids of service-specific credentials begin like those of keys, and most are longer.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ServiceSpecificCredentialMetadata.html>
 fn is_service_credential(id: &str) -> bool {
-    id.starts_with("ACCA") && (20..=128).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+    id.starts_with("ACCA")
+        && (20..=128).contains(&id.len())
+        && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
 }
 
 /// As whom AWS is asked about it.
@@ -149,7 +158,8 @@ fn candidate(wanted: Wanted, name: Name, asked: &Asked, home: crate::key::Accoun
         Wanted::AccessKey(_) => {
             let verdict = judge(&Lead { name, exposed: None }, &asked.knowledge, now);
             let account = verdict.account.and_then(|account| asked.reached.get(&account));
-            let holder = account.zip(verdict.user.as_deref()).map_or_else(UserRecord::default, |(a, user)| a.user(user));
+            let holder =
+                account.zip(verdict.user.as_deref()).map_or_else(UserRecord::default, |(a, user)| a.user(user));
             Candidate { wanted, verdict, holder }
         }
         Wanted::ServiceCredential { id, user, account } => {
@@ -157,7 +167,10 @@ fn candidate(wanted: Wanted, name: Name, asked: &Asked, home: crate::key::Accoun
             let unasked = asked.knowledge.unasked.get(&account);
             let (verdict, holder) = match asked.reached.get(&account) {
                 Some(reached) => service_credential(id, user, reached, now),
-                None => (Verdict { gaps: unasked.into_iter().cloned().collect(), ..Verdict::new(Status::Unknown) }, UserRecord::default()),
+                None => (
+                    Verdict { gaps: unasked.into_iter().cloned().collect(), ..Verdict::new(Status::Unknown) },
+                    UserRecord::default(),
+                ),
             };
             Candidate { wanted: wanted.clone(), verdict: Verdict { account: Some(account), ..verdict }, holder }
         }

@@ -81,7 +81,8 @@ fn parse(pattern: &str) -> Result<Pattern, BadPattern> {
     if !is_path && pattern.contains('/') {
         return Err(bad("names have no / in them, and a path begins with one; write it as /breakglass/*".to_owned()));
     }
-    let glob = GlobBuilder::new(pattern).case_insensitive(true).build().map_err(|error| bad(error.kind().to_string()))?;
+    let glob =
+        GlobBuilder::new(pattern).case_insensitive(true).build().map_err(|error| bad(error.kind().to_string()))?;
     Ok(Pattern { matcher: glob.compile_matcher(), glob, is_path })
 }
 

@@ -57,7 +57,8 @@ pub fn run(journal: &mut Journal, record: &Record, world: &World<'_>) -> Outcome
             }
         }
         if lost == PATIENCE {
-            outcomes.stopped = Some(format!("{PATIENCE} steps in a row could not be done, and the rest would hardly fare better"));
+            outcomes.stopped =
+                Some(format!("{PATIENCE} steps in a row could not be done, and the rest would hardly fare better"));
             break;
         }
     }
@@ -103,7 +104,11 @@ fn before(change: &Change, state: &State, switch: &dyn Switch) -> Result<(), (Re
         Ok(seen) if seen == change.to && state.may_be_done() => end(Outcome::Confirmed, Some(seen), None, false),
         Ok(seen) if seen == change.to => end(Outcome::Unchanged, Some(seen), None, false),
         Ok(seen) => {
-            let why = format!("it was {} when the plan was made and is {} now", subject.stands(change.from), subject.stands(seen));
+            let why = format!(
+                "it was {} when the plan was made and is {} now",
+                subject.stands(change.from),
+                subject.stands(seen)
+            );
             end(Outcome::Failed, Some(seen), Some(why), false)
         }
         Err(fault) => {

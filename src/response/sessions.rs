@@ -39,7 +39,10 @@ mod tests {
     fn older_sessions_are_denied_everything() {
         let document: serde_json::Value = serde_json::from_str(&deny_sessions_document(1_796_055_481)).unwrap();
         let statement = &document["Statement"][0];
-        assert_eq!((&statement["Effect"], &statement["Action"], &statement["Resource"]), (&"Deny".into(), &"*".into(), &"*".into()));
+        assert_eq!(
+            (&statement["Effect"], &statement["Action"], &statement["Resource"]),
+            (&"Deny".into(), &"*".into(), &"*".into())
+        );
         assert_eq!(statement["Condition"]["DateLessThan"]["aws:TokenIssueTime"], "2026-11-30T16:18:01Z");
     }
 

@@ -25,7 +25,10 @@ fn take_back(undo: &mut Plan, back: &Change, state: &State, switch: Option<&dyn 
         return refuse(Reason::OwnKey, plan::signing_key());
     }
     let Some(switch) = switch else {
-        let why = format!("account {} was not reached; sign in to it, or use --organization --role-name NAME", target.account);
+        let why = format!(
+            "account {} was not reached; sign in to it, or use --organization --role-name NAME",
+            target.account
+        );
         return refuse(Reason::Unknown, why);
     };
     match switch.read(target) {
@@ -38,7 +41,11 @@ fn take_back(undo: &mut Plan, back: &Change, state: &State, switch: Option<&dyn 
         Ok(seen) if seen == *to => undo.done.push(format!("{target} is {} already", target.subject.stands(seen))),
         Ok(seen) => refuse(
             Reason::Changed,
-            format!("it is {} now, and not {} as it was left", target.subject.stands(seen), target.subject.stands(*from)),
+            format!(
+                "it is {} now, and not {} as it was left",
+                target.subject.stands(seen),
+                target.subject.stands(*from)
+            ),
         ),
         Err(fault) => refuse(Reason::Unknown, fault.why),
     }

@@ -187,7 +187,9 @@ mod tests {
 
     fn finding(id: &str, verdict: &str) -> String {
         let id = if id.is_empty() { "null".to_owned() } else { format!("{id:?}") };
-        format!(r#""fingerprint":"x","access_key_id":{id},"account_id":"111122223333","secrets":[{{"value":"s"}}],"verdict":{verdict}"#)
+        format!(
+            r#""fingerprint":"x","access_key_id":{id},"account_id":"111122223333","secrets":[{{"value":"s"}}],"verdict":{verdict}"#
+        )
     }
 
     fn lines(findings: &[String]) -> String {
@@ -208,7 +210,8 @@ mod tests {
             finding(&id("V7S32T2OSBFJQOIY"), "null"),
         ];
         let found = listed(&lines(&all)).unwrap();
-        let document = format!(r#"{{"schema":"keysweep/v1","findings":[{{{}}}],"summary":{{"findings":6}}}}"#, all.join("},{"));
+        let document =
+            format!(r#"{{"schema":"keysweep/v1","findings":[{{{}}}],"summary":{{"findings":6}}}}"#, all.join("},{"));
         assert_eq!(listed(&document).unwrap(), found);
         let account = Some(AccountId::parse("111122223333").unwrap());
         assert_eq!(

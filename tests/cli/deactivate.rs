@@ -25,7 +25,8 @@ fn refused(at: &Keysweep, args: &[&str], words: &[&str]) -> Output {
 /// A journal of one key of an account, with these lines after the plan.
 fn journal(at: &Keysweep, lines: &str) -> String {
     let id = example_key(1).0;
-    let step = format!(r#""account":"111122223333","user":"ada","kind":"access_key","id":"{id}","from":"on","to":"off""#);
+    let step =
+        format!(r#""account":"111122223333","user":"ada","kind":"access_key","id":"{id}","from":"on","to":"off""#);
     let lines = lines.replace("STEP", &step);
     let plan = format!(
         r#"{{"type":"plan","schema":"keysweep-journal/v1","code":"K7Q2MX","caller":"arn","account":"111122223333","version":"0","started":"2026-11-30T16:18:01Z","undoes":null,"steps":[{{{step}}}]}}"#
@@ -36,8 +37,7 @@ fn journal(at: &Keysweep, lines: &str) -> String {
 }
 
 const BEGUN: &str = "{\"type\":\"intent\",\"seq\":0,\"at\":\"2026-11-30T16:18:02Z\",STEP}\n";
-const DONE: &str =
-    "{\"type\":\"receipt\",\"seq\":0,\"at\":\"2026-11-30T16:18:03Z\",\"result\":\"unchanged\",\"observed\":\"off\",\"why\":null}\n";
+const DONE: &str = "{\"type\":\"receipt\",\"seq\":0,\"at\":\"2026-11-30T16:18:03Z\",\"result\":\"unchanged\",\"observed\":\"off\",\"why\":null}\n";
 
 #[test]
 fn something_must_be_named_and_once() {
@@ -75,7 +75,11 @@ fn without_a_terminal_somebody_must_have_said_yes() {
     let at = Keysweep::new();
     journal(&at, BEGUN);
     let id = example_key(1).0;
-    for args in [&["deactivate", &id, "--apply"][..], &["deactivate", "--resume", "j.jsonl", "--apply"], &["undo", "j.jsonl", "--apply"]] {
+    for args in [
+        &["deactivate", &id, "--apply"][..],
+        &["deactivate", "--resume", "j.jsonl", "--apply"],
+        &["undo", "j.jsonl", "--apply"],
+    ] {
         refused(&at, args, &["no terminal", "--yes", "nothing was changed"]);
     }
 }
@@ -92,7 +96,11 @@ fn a_report_that_nobody_triaged_is_refused() {
     at.plant("in/a.env", 1);
     let report = at.scan(["in"]);
     at.write("r.jsonl", &report.stdout);
-    refused(&at, &["deactivate", "--from", "r.jsonl"], &["reading the triaged report r.jsonl failed", "keysweep triage"]);
+    refused(
+        &at,
+        &["deactivate", "--from", "r.jsonl"],
+        &["reading the triaged report r.jsonl failed", "keysweep triage"],
+    );
     refused(&at, &["deactivate", "--from", "in/a.env"], &["line 1", "no report of keysweep"]);
     refused(&at, &["deactivate", "--from", "absent"], &["absent"]);
     let cut: Vec<u8> = report.stdout.split_inclusive(|&c| c == b'\n').next().unwrap().to_vec();
@@ -122,7 +130,11 @@ fn who_can_t_sign_in_changes_nothing_and_leaves_no_journal() {
 fn what_is_no_journal_is_refused_by_its_line_and_left_as_it_is() {
     let at = Keysweep::new();
     let whole = journal(&at, "x\n");
-    for args in [&["undo", "j.jsonl"][..], &["deactivate", "--resume", "j.jsonl"], &["deactivate", "--resume", "j.jsonl", "--apply", "--yes"]] {
+    for args in [
+        &["undo", "j.jsonl"][..],
+        &["deactivate", "--resume", "j.jsonl"],
+        &["deactivate", "--resume", "j.jsonl", "--apply", "--yes"],
+    ] {
         refused(&at, args, &["j.jsonl is no journal of keysweep", "line 2"]);
     }
     assert_eq!(fs::read_to_string(at.path("j.jsonl")).unwrap(), whole);

@@ -26,7 +26,11 @@ fn plan(user: &str) -> Plan {
             holdings: vec!["a password for the console".into()],
             warnings: vec!["mind the gap".into()],
         }],
-        refusals: vec![Refusal { called: "sessions of \u{1b}[2J".into(), reason: Reason::OwnKey, why: "it is one's own".into() }],
+        refusals: vec![Refusal {
+            called: "sessions of \u{1b}[2J".into(),
+            reason: Reason::OwnKey,
+            why: "it is one's own".into(),
+        }],
         done: vec!["another is inactive already".into()],
         notes: vec!["a note".into()],
     }

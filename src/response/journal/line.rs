@@ -167,7 +167,8 @@ impl Record {
             Line::Receipt(WireReceipt { seq, result, observed, why, .. }) => {
                 let state = self.states.get_mut(seq).ok_or(NO_STEP)?;
                 let result = Outcome::parse(&result).ok_or("it has a result that there is none of")?;
-                let observed = observed.map(|name| Position::parse(&name).ok_or("it has a position that there is none of"));
+                let observed =
+                    observed.map(|name| Position::parse(&name).ok_or("it has a position that there is none of"));
                 state.in_doubt |= result == Outcome::Unknown;
                 state.receipt = Some(Receipt { result, observed: observed.transpose()?, why });
                 Ok(())
@@ -210,7 +211,8 @@ fn read_change(wire: WireChange) -> Result<Change, &'static str> {
         }
     };
     match (Position::parse(&wire.from), Position::parse(&wire.to)) {
-        (Some(from @ Position::On), Some(to @ Position::Off)) | (Some(from @ Position::Off), Some(to @ Position::On)) => {
+        (Some(from @ Position::On), Some(to @ Position::Off))
+        | (Some(from @ Position::Off), Some(to @ Position::On)) => {
             Ok(Change { target: Target { account, user: wire.user, subject }, from, to })
         }
         _ => Err("a step switches nothing on or off"),

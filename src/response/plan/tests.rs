@@ -46,7 +46,10 @@ fn asked() -> Asked {
 fn planned(candidates: &[Candidate], asked: &Asked) -> Plan {
     let protect: Vec<String> = asked.protect.iter().map(|&pattern| pattern.to_owned()).collect();
     let protect = Protect::new(&protect).unwrap();
-    Plan::new(candidates, Terms { protect: &protect, actor: &asked.actor, revoke_sessions: asked.revoke_sessions, now: NOW })
+    Plan::new(
+        candidates,
+        Terms { protect: &protect, actor: &asked.actor, revoke_sessions: asked.revoke_sessions, now: NOW },
+    )
 }
 
 /// Why nothing is planned.
@@ -83,8 +86,12 @@ fn what_would_be_a_mistake_is_refused_with_a_way_out() {
         assert!(told == reason && why.contains(way_out), "{told}: {why}");
     }
     let mut missing = candidate(Status::Unknown);
-    missing.verdict.gaps = vec![Gap { why: "listing keys failed".into(), permission: Some("iam:ListAccessKeys".into()) }];
-    assert_eq!(refusal(missing, &asked()).1, "how it stands could not be learnt: listing keys failed (it takes iam:ListAccessKeys)");
+    missing.verdict.gaps =
+        vec![Gap { why: "listing keys failed".into(), permission: Some("iam:ListAccessKeys".into()) }];
+    assert_eq!(
+        refusal(missing, &asked()).1,
+        "how it stands could not be learnt: listing keys failed (it takes iam:ListAccessKeys)"
+    );
 }
 
 #[test]
@@ -166,9 +173,12 @@ fn what_else_the_user_holds_is_told() {
     }]);
     let step = planned(&[much.clone()], &asked()).steps.remove(0);
     let second = format!("access key {}, active", id("V7S32T2OSBFJQOIY"));
-    let expected = [second.as_str(), "a password for the console", "service credential ACCA1 for bedrock.amazonaws.com, inactive"];
+    let expected =
+        [second.as_str(), "a password for the console", "service credential ACCA1 for bedrock.amazonaws.com, inactive"];
     assert_eq!(step.holdings, expected);
-    assert!(step.warnings[0].contains("AWSCompromisedKeyQuarantineV3") && step.warnings[1].contains("another active key"));
+    assert!(
+        step.warnings[0].contains("AWSCompromisedKeyQuarantineV3") && step.warnings[1].contains("another active key")
+    );
     much.holder = UserRecord::default();
     assert!(planned(&[much], &asked()).steps[0].holdings.iter().filter(|held| held.contains("not known")).count() == 2);
 }
@@ -207,6 +217,7 @@ fn a_service_credential_is_switched_by_its_own_id() {
     let plan = planned(&[bot], &Asked { revoke_sessions: true, ..asked() });
     assert_eq!(plan.changes()[0].target.subject, Subject::ServiceCredential { id: "ACCA1".into() });
     assert!(plan.steps.len() == 1 && plan.notes.is_empty(), "{plan:?}");
+    assert!(plan.steps[0].last_use.starts_with("AWS does not tell"), "{plan:?}");
 }
 
 #[test]

@@ -5,13 +5,14 @@ use super::{Candidate, Plan, Terms};
 use crate::response::wanted::Wanted;
 use crate::response::{Subject, sessions};
 use crate::triage::inventory::{KeyStatus, LastUsed};
-use crate::triage::verdict::Verdict;
 
 const DAY: i64 = 86_400;
 
 /// When it was last used, and what that means for switching it off.
-pub(super) fn last_use(verdict: &Verdict, now: i64) -> String {
-    match &verdict.last_used {
+pub(super) fn last_use(candidate: &Candidate, now: i64) -> String {
+    let is_key = matches!(candidate.wanted, Wanted::AccessKey(_));
+    match &candidate.verdict.last_used {
+        None if !is_key => "AWS does not tell when it was last used: something may stop working".to_owned(),
         None => "last use not known: something may stop working".to_owned(),
         Some(LastUsed::Never) => "never used, as far as AWS noted".to_owned(),
         Some(LastUsed::At { at, service, region }) => {
@@ -21,9 +22,9 @@ pub(super) fn last_use(verdict: &Verdict, now: i64) -> String {
                 (None, None) => String::new(),
             };
             let age = now - at;
-            let meaning = match age {
-                ..=DAY => "something will stop working",
-                ..=7_776_000 => "something may stop working",
+            let meaning = match age / DAY {
+                ..1 => "something will stop working",
+                1..90 => "something may stop working",
                 _ => "it is not likely that something needs it",
             };
             format!("used {}{from} ({}): {meaning}", ago(age), sessions::moment(*at))
@@ -35,8 +36,8 @@ pub(super) fn last_use(verdict: &Verdict, now: i64) -> String {
 fn ago(seconds: i64) -> String {
     let (count, unit) = match seconds {
         ..60 => return "just now".to_owned(),
-        ..3600 => (seconds / 60, "minute"),
-        ..DAY => (seconds / 3600, "hour"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..DAY => (seconds / 3600, "hour"),
         _ => (seconds / DAY, "day"),
     };
     format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" })
@@ -56,9 +57,16 @@ pub(super) fn holdings(candidate: &Candidate) -> Vec<String> {
     match &holder.service_credentials {
         None => all.push("perhaps service credentials: that is not known".to_owned()),
         Some(credentials) => {
-            let others = credentials.iter().filter(|other| !matches!(wanted, Wanted::ServiceCredential { id, .. } if *id == other.id));
+            let others = credentials
+                .iter()
+                .filter(|other| !matches!(wanted, Wanted::ServiceCredential { id, .. } if *id == other.id));
             all.extend(others.map(|other| {
-                format!("service credential {} for {}, {}", other.id, other.service, state(other.status == KeyStatus::Active))
+                format!(
+                    "service credential {} for {}, {}",
+                    other.id,
+                    other.service,
+                    state(other.status == KeyStatus::Active)
+                )
             }));
         }
     }
@@ -71,7 +79,10 @@ pub(super) fn warnings(candidate: &Candidate) -> Vec<String> {
     let mut all = Vec::new();
     let quarantine = holder.quarantined_by.as_ref().unwrap_or(&verdict.quarantined_by);
     if !quarantine.is_empty() {
-        all.push(format!("AWS has quarantined the user ({}); leave that policy until its case is closed", quarantine.join(", ")));
+        all.push(format!(
+            "AWS has quarantined the user ({}); leave that policy until its case is closed",
+            quarantine.join(", ")
+        ));
     }
     if verdict.other_keys.iter().any(|(_, is_active)| *is_active) {
         all.push("the user has another active key, which whoever had this one may have made: look at it".to_owned());
@@ -112,7 +123,10 @@ pub(super) fn of_the_whole(plan: &mut Plan, candidates: &[Candidate], terms: Ter
                     .to_owned(),
             );
         }
-    } else if !terms.revoke_sessions && candidates.iter().any(|c| matches!(c.wanted, Wanted::AccessKey(_))) && !plan.done.is_empty() {
+    } else if !terms.revoke_sessions
+        && candidates.iter().any(|c| matches!(c.wanted, Wanted::AccessKey(_)))
+        && !plan.done.is_empty()
+    {
         notes.push("sessions that were minted from a key before it was off may go on, up to 36 hours: --revoke-sessions denies them".to_owned());
     }
     plan.notes = notes;

@@ -54,7 +54,11 @@ impl Switch for Files {
 
 fn go(journal: &mut Journal, record: &Record, files: &Files) -> Outcomes {
     let switch = |_| Some(files as &dyn Switch);
-    run(journal, record, &World { switch: &switch, pause: &|_| (), is_interrupted: &|| false, clock: &|| 1, told: &|_, _| () })
+    run(
+        journal,
+        record,
+        &World { switch: &switch, pause: &|_| (), is_interrupted: &|| false, clock: &|| 1, told: &|_, _| () },
+    )
 }
 
 fn begun(path: &Path, header: &journal::Header, files: &Files) -> Outcomes {
@@ -129,7 +133,8 @@ fn on_a_full_disk_nothing_is_done_that_is_not_written_down() {
     for blocks in plan.div_ceil(512)..plan.div_ceil(512) + 3 {
         let (_temp, files) = directory();
         let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
-        let output = victim_of(&files, Command::new("sh").args(["-c", &limit, "sh"]).arg(std::env::current_exe().unwrap()));
+        let output =
+            victim_of(&files, Command::new("sh").args(["-c", &limit, "sh"]).arg(std::env::current_exe().unwrap()));
         let (record, held) = consult(&files.directory.join("j.jsonl")).unwrap();
         for (state, key) in record.states.iter().zip(files.states()) {
             assert!(state.may_be_done() || key == "on", "{blocks} blocks: {output:?}");

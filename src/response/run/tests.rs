@@ -153,8 +153,13 @@ pub(super) fn header(count: u8) -> Header {
 fn go_on(paper: &Paper, fuses: &Fuses) -> Outcomes {
     let mut journal = Journal::on(Box::new(paper.clone()));
     let switch = |_| Some(fuses as &dyn Switch);
-    let world =
-        World { switch: &switch, pause: &|_| (), is_interrupted: &|| false, clock: &|| 1_796_055_500, told: &|_, _| () };
+    let world = World {
+        switch: &switch,
+        pause: &|_| (),
+        is_interrupted: &|| false,
+        clock: &|| 1_796_055_500,
+        told: &|_, _| (),
+    };
     run(&mut journal, &paper.record(), &world)
 }
 
@@ -207,7 +212,10 @@ fn a_lost_answer_is_settled_by_reading_and_never_by_a_second_try() {
     let (receipt, fuses) = one(&[Trouble::None, Trouble::Lost]);
     assert_eq!((receipt.result, fuses.sets.borrow().len()), (Outcome::Confirmed, 1));
     let (receipt, fuses) = one(&[Trouble::None, Trouble::Swallowed]);
-    assert_eq!((receipt.result, receipt.observed, fuses.sets.borrow().len()), (Outcome::Unknown, Some(Position::On), 1));
+    assert_eq!(
+        (receipt.result, receipt.observed, fuses.sets.borrow().len()),
+        (Outcome::Unknown, Some(Position::On), 1)
+    );
     assert_eq!(receipt.why.unwrap(), "the line is dead; re-read: still active after 6 reads");
 }
 
@@ -274,7 +282,8 @@ fn an_interruption_ends_it_behind_a_receipt() {
     let asked = Cell::new(0);
     let is_interrupted = || asked.replace(asked.get() + 1) == 1;
     let switch = |_| Some(&fuses as &dyn Switch);
-    let world = World { switch: &switch, pause: &|_| (), is_interrupted: &is_interrupted, clock: &|| 0, told: &|_, _| () };
+    let world =
+        World { switch: &switch, pause: &|_| (), is_interrupted: &is_interrupted, clock: &|| 0, told: &|_, _| () };
     let outcomes = run(&mut Journal::on(Box::new(paper.clone())), &paper.record(), &world);
     assert_eq!((outcomes.receipts.len(), outcomes.stopped.as_deref()), (1, Some("it was interrupted")));
     assert_eq!(paper.record().left(), [1, 2]);
