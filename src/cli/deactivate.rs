@@ -21,6 +21,11 @@ use crate::triage::lead::{Lead, Name};
 use crate::triage::verdict::{Status, Verdict};
 
 pub(super) fn run(args: &DeactivateArgs) -> Result<Exit> {
+    if args.ids.is_empty() && args.from.is_none() && args.resume.is_none() {
+        bail!(
+            "nothing was named that is to be switched off: give ids, or --from a triaged report, or --resume a journal"
+        );
+    }
     let protect = Protect::new(&args.protect).context("reading --protect failed")?;
     apply::may_begin(&args.approval, &args.owner)?;
     match &args.resume {

@@ -21,7 +21,7 @@ pub(super) fn last_use(candidate: &Candidate, now: i64) -> String {
                 (Some(one), None) | (None, Some(one)) => format!(" from {one}"),
                 (None, None) => String::new(),
             };
-            let age = now - at;
+            let age = now.saturating_sub(*at);
             let meaning = match age / DAY {
                 ..1 => "something will stop working",
                 1..90 => "something may stop working",
