@@ -49,8 +49,7 @@ fn deactivate(args: &DeactivateArgs, protect: &Protect) -> Result<Exit> {
     let names: Vec<Name> = wanted.iter().map(name).collect();
     let home = owner::connect(&args.owner)?;
     let caller = home.caller().clone();
-    let role = args.owner.role_name.as_deref().filter(|_| args.owner.organization);
-    let asked = crate::aws::ask(home, role, accounts, &names);
+    let asked = owner::ask_as(home, &args.owner, accounts, &names);
     let now = apply::now();
     let candidates: Vec<Candidate> = wanted
         .into_iter()
