@@ -16,7 +16,7 @@ use crate::aws::{Account, Caller};
 use crate::key::AccountId;
 use crate::report::plan as told;
 use crate::response::journal::{Header, Journal, JournalError, Record, State};
-use crate::response::plan::{Actor, Plan, Step};
+use crate::response::plan::{Actor, Plan};
 use crate::response::run::{Outcomes, World, run};
 use crate::response::{Change, Switch};
 

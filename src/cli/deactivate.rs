@@ -21,6 +21,11 @@ use crate::triage::lead::{Lead, Name};
 use crate::triage::verdict::{Status, Verdict};
 
 pub(super) fn run(args: &DeactivateArgs) -> Result<Exit> {
+    if args.ids.is_empty() && args.from.is_none() && args.resume.is_none() {
+        bail!(
+            "nothing was named that is to be switched off: give ids, or --from a triaged report, or --resume a journal"
+        );
+    }
     let protect = Protect::new(&args.protect).context("reading --protect failed")?;
     apply::may_begin(&args.approval, &args.owner)?;
     match &args.resume {
@@ -44,8 +49,7 @@ fn deactivate(args: &DeactivateArgs, protect: &Protect) -> Result<Exit> {
     let names: Vec<Name> = wanted.iter().map(name).collect();
     let home = owner::connect(&args.owner)?;
     let caller = home.caller().clone();
-    let role = args.owner.role_name.as_deref().filter(|_| args.owner.organization);
-    let asked = crate::aws::ask(home, role, accounts, &names).context("asking AWS failed")?;
+    let asked = owner::ask_as(home, &args.owner, accounts, &names)?;
     let now = apply::now();
     let candidates: Vec<Candidate> = wanted
         .into_iter()

@@ -34,7 +34,14 @@ pub(super) fn ask(args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Resul
         let knowledge = offline::load(args, accounts)?;
         return Ok(Asked { knowledge, reached: BTreeMap::new() });
     }
-    let home = connect(args)?;
+    ask_as(connect(args)?, args, accounts, names)
+}
+
+/// What the account that is signed in to knows of these credentials, and the organization's others if they are to be asked.
+///
+/// # Errors
+/// When the organization could not be listed.
+pub(super) fn ask_as(home: Account, args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Result<Asked> {
     let role = args.role_name.as_deref().filter(|_| args.organization);
     aws::ask(home, role, accounts, names).context("asking AWS failed")
 }

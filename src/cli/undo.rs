@@ -6,7 +6,6 @@ use super::apply::{self, Asker, Job};
 use super::args::UndoArgs;
 use super::exit::Exit;
 use super::output;
-use crate::report::plural;
 use crate::response::{journal, undo};
 
 pub(super) fn run(args: &UndoArgs) -> Result<Exit> {
@@ -22,7 +21,6 @@ pub(super) fn run(args: &UndoArgs) -> Result<Exit> {
     }
     let asker = Asker::reach(&args.owner, &record.header.changes)?;
     let plan = undo::plan(&record, &|account| asker.switch(account), &asker.actor());
-    output::note(&format!("{name} has {}", plural(record.header.changes.len() as u64, "step")));
     let job = Job { asker: &asker, approval: &args.approval, command: "undo", undoes: Some(name) };
     job.plan(plan, args.journal.as_deref())
 }

@@ -68,6 +68,8 @@ pub enum Outcome {
 pub struct State {
     /// It was about to be switched, at least once.
     pub is_begun: bool,
+    /// Of one of the attempts nobody knows what became of it, whatever came of a later one: it may still take effect.
+    pub in_doubt: bool,
     /// The last receipt, if none is missing.
     pub receipt: Option<Receipt>,
 }
@@ -118,6 +120,17 @@ pub(super) trait Sink {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
+/// A file that nobody else has. It is given back explicitly: a program that is being started at that moment has it open too, for an instant.
+#[derive(Debug)]
+pub struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Where that fails, it is given back when the file is closed.
+        let _ = self.0.unlock();
+    }
+}
+
 /// A journal that is written.
 pub struct Journal {
     sink: Box<dyn Sink>,
@@ -139,7 +152,7 @@ impl Journal {
             options.mode(0o600);
         }
         let file = options.open(path).map_err(failed("making"))?;
-        lock(&file, path)?;
+        let file = lock(file, path)?;
         let mut journal = Self { sink: Box::new(file), path: path.to_owned() };
         journal.write(&line::header(header))?;
         sync_directory(path).map_err(failed("making"))?;
@@ -153,9 +166,10 @@ impl Journal {
     pub fn open(path: &Path) -> Result<(Self, Record), JournalError> {
         let failed = |doing| move |error| JournalError::Io { doing, path: path.to_owned(), error };
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(failed("opening"))?;
-        let (record, len) = read(&file, path)?;
+        let file = lock(file, path)?;
+        let (record, len) = read(&file.0, path)?;
         if record.torn > 0 {
-            file.set_len(len - record.torn as u64).and_then(|()| file.sync_all()).map_err(failed("mending"))?;
+            file.0.set_len(len - record.torn as u64).and_then(|()| file.0.sync_all()).map_err(failed("mending"))?;
         }
         Ok((Self { sink: Box::new(file), path: path.to_owned() }, record))
     }
@@ -197,18 +211,18 @@ impl Journal {
     }
 }
 
-/// Reads a journal that will not be written. Nobody can write it as long as the file that comes with it is open.
+/// Reads a journal that will not be written. Nobody can write it as long as the file that comes with it is held.
 ///
 /// # Errors
 /// When it can't be read, is in use or is something else.
-pub fn consult(path: &Path) -> Result<(Record, File), JournalError> {
+pub fn consult(path: &Path) -> Result<(Record, Held), JournalError> {
     let file = File::open(path).map_err(|error| JournalError::Io { doing: "opening", path: path.to_owned(), error })?;
-    let (record, _) = read(&file, path)?;
+    let file = lock(file, path)?;
+    let (record, _) = read(&file.0, path)?;
     Ok((record, file))
 }
 
 fn read(file: &File, path: &Path) -> Result<(Record, u64), JournalError> {
-    lock(file, path)?;
     let mut bytes = Vec::new();
     let len = file.take(LARGEST + 1).read_to_end(&mut bytes);
     let len = len.map_err(|error| JournalError::Io { doing: "reading", path: path.to_owned(), error })? as u64;
@@ -219,9 +233,9 @@ fn read(file: &File, path: &Path) -> Result<(Record, u64), JournalError> {
     Ok((record, len))
 }
 
-fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
+fn lock(file: File, path: &Path) -> Result<Held, JournalError> {
     match file.try_lock() {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Held(file)),
         Err(TryLockError::WouldBlock) => Err(JournalError::InUse(path.to_owned())),
         Err(TryLockError::Error(error)) => Err(JournalError::Io { doing: "locking", path: path.to_owned(), error }),
     }
@@ -239,13 +253,14 @@ fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-impl Sink for File {
+impl Sink for Held {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let before = self.metadata()?.len();
-        let written = self.write_all(bytes).and_then(|()| self.sync_all());
+        let Self(file) = self;
+        let before = file.metadata()?.len();
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
         if written.is_err() {
             // A part of a line is of no use. If it can't be taken away, whoever reads it knows it by its missing end.
-            let _ = self.set_len(before);
+            let _ = file.set_len(before);
         }
         written
     }
@@ -278,7 +293,7 @@ impl State {
     /// It may have been switched by this run: it was, or it was about to be and nobody knows.
     pub fn may_be_done(&self) -> bool {
         match &self.receipt {
-            Some(receipt) => matches!(receipt.result, Outcome::Confirmed | Outcome::Unknown),
+            Some(receipt) => self.in_doubt || receipt.result == Outcome::Confirmed,
             None => self.is_begun,
         }
     }

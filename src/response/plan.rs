@@ -146,7 +146,7 @@ impl Plan {
         }
         self.steps.push(Step {
             change: Change { target: target.clone(), from: Position::On, to: Position::Off },
-            last_use: words::last_use(&candidate.verdict, now),
+            last_use: words::last_use(candidate, now),
             holdings: words::holdings(candidate),
             warnings: words::warnings(candidate),
         });

@@ -9,7 +9,7 @@ use super::{AccountArg, OwnerArgs, Shape};
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DeactivateArgs {
     /// Which: ids of access keys, or of service-specific credentials (ACCA…), whose user --user names
-    #[arg(value_name = "KEY_ID", required_unless_present_any = ["from", "resume"], conflicts_with_all = ["from", "resume"])]
+    #[arg(value_name = "KEY_ID", conflicts_with_all = ["from", "resume"])]
     pub(in crate::cli) ids: Vec<String>,
 
     /// Those that a report of `keysweep triage` or `keysweep scan --triage` calls active, JSON or JSONL; - is standard input

@@ -158,7 +158,10 @@ impl Record {
                 if wire(known) != change {
                     return Err("it is about to do something else than the plan says");
                 }
-                self.states[seq] = State { is_begun: true, receipt: None };
+                let state = &mut self.states[seq];
+                state.in_doubt |= state.is_begun && state.receipt.is_none();
+                state.is_begun = true;
+                state.receipt = None;
                 Ok(())
             }
             Line::Receipt(WireReceipt { seq, result, observed, why, .. }) => {
@@ -166,6 +169,7 @@ impl Record {
                 let result = Outcome::parse(&result).ok_or("it has a result that there is none of")?;
                 let observed =
                     observed.map(|name| Position::parse(&name).ok_or("it has a position that there is none of"));
+                state.in_doubt |= result == Outcome::Unknown;
                 state.receipt = Some(Receipt { result, observed: observed.transpose()?, why });
                 Ok(())
             }

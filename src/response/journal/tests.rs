@@ -53,8 +53,8 @@ fn what_is_written_is_read() {
     let (mut journal, record) = Journal::open(&path).unwrap();
     assert_eq!((&record.header, record.torn), (&header(), 0));
     let states = [
-        State { is_begun: true, receipt: Some(confirmed()) },
-        State { is_begun: true, receipt: None },
+        State { is_begun: true, in_doubt: false, receipt: Some(confirmed()) },
+        State { is_begun: true, in_doubt: false, receipt: None },
         State::default(),
     ];
     assert_eq!((&record.states[..], record.left()), (&states[..], vec![1, 2]));
@@ -150,6 +150,23 @@ fn what_no_run_wrote_is_refused_by_its_line_and_not_shown() {
     let error = Journal::open(&path).err().unwrap().to_string();
     assert!(error.contains("j.jsonl is no journal of keysweep") && error.contains("line 1"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"\x7fELF\n\xff", "what is refused is left alone");
+}
+
+#[test]
+fn an_attempt_in_doubt_stays_so_whatever_comes_of_a_later_one() {
+    let change = &header().changes[0];
+    let receipt = |result| line::receipt(0, &Receipt { result, observed: None, why: None }, 1);
+    let state = |lines: &[String]| {
+        let text = line::header(&header()) + &lines.concat();
+        parse(text.as_bytes()).unwrap().states.swap_remove(0)
+    };
+    let (intent, failed, unknown) = (line::intent(0, change, 1), receipt(Outcome::Failed), receipt(Outcome::Unknown));
+    let again = [intent.clone(), failed.clone()];
+    assert!(!state(&again).may_be_done());
+    assert!(state(&[&[intent.clone()][..], &again].concat()).may_be_done());
+    assert!(state(&[&[intent.clone(), unknown][..], &again].concat()).may_be_done());
+    assert!(!state(&[&again[..], &again].concat()).may_be_done());
+    assert!(!state(&[receipt(Outcome::Unchanged)]).may_be_done() && state(&[intent]).may_be_done());
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn by_status(verdict: &Verdict) -> Option<(Reason, String)> {
             Reason::Temporary,
             "it is a session's: it can't be switched off and expires by itself, after 36 hours at most. Of a role: IAM, Roles, Revoke sessions. Of a user: switch off the key that it was minted from, with --revoke-sessions".to_owned(),
         ),
-        Status::Deleted => (Reason::Deleted, format!("{account} has no such key any more: nothing is left to switch off")),
+        Status::Deleted => (Reason::Deleted, format!("{account} has no such credential any more: nothing is left to switch off")),
         Status::Expired => (Reason::Expired, "its time is over: nothing is left to switch off".to_owned()),
         Status::Unknown => (Reason::Unknown, unknown(&verdict.gaps)),
     })

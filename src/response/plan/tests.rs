@@ -217,6 +217,7 @@ fn a_service_credential_is_switched_by_its_own_id() {
     let plan = planned(&[bot], &Asked { revoke_sessions: true, ..asked() });
     assert_eq!(plan.changes()[0].target.subject, Subject::ServiceCredential { id: "ACCA1".into() });
     assert!(plan.steps.len() == 1 && plan.notes.is_empty(), "{plan:?}");
+    assert!(plan.steps[0].last_use.starts_with("AWS does not tell"), "{plan:?}");
 }
 
 #[test]

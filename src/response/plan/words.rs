@@ -5,13 +5,14 @@ use super::{Candidate, Plan, Terms};
 use crate::response::wanted::Wanted;
 use crate::response::{Subject, sessions};
 use crate::triage::inventory::{KeyStatus, LastUsed};
-use crate::triage::verdict::Verdict;
 
 const DAY: i64 = 86_400;
 
 /// When it was last used, and what that means for switching it off.
-pub(super) fn last_use(verdict: &Verdict, now: i64) -> String {
-    match &verdict.last_used {
+pub(super) fn last_use(candidate: &Candidate, now: i64) -> String {
+    let is_key = matches!(candidate.wanted, Wanted::AccessKey(_));
+    match &candidate.verdict.last_used {
+        None if !is_key => "AWS does not tell when it was last used: something may stop working".to_owned(),
         None => "last use not known: something may stop working".to_owned(),
         Some(LastUsed::Never) => "never used, as far as AWS noted".to_owned(),
         Some(LastUsed::At { at, service, region }) => {
@@ -20,10 +21,10 @@ pub(super) fn last_use(verdict: &Verdict, now: i64) -> String {
                 (Some(one), None) | (None, Some(one)) => format!(" from {one}"),
                 (None, None) => String::new(),
             };
-            let age = now - at;
-            let meaning = match age {
-                ..=DAY => "something will stop working",
-                ..=7_776_000 => "something may stop working",
+            let age = now.saturating_sub(*at);
+            let meaning = match age / DAY {
+                ..1 => "something will stop working",
+                1..90 => "something may stop working",
                 _ => "it is not likely that something needs it",
             };
             format!("used {}{from} ({}): {meaning}", ago(age), sessions::moment(*at))
@@ -35,8 +36,8 @@ pub(super) fn last_use(verdict: &Verdict, now: i64) -> String {
 fn ago(seconds: i64) -> String {
     let (count, unit) = match seconds {
         ..60 => return "just now".to_owned(),
-        ..3600 => (seconds / 60, "minute"),
-        ..DAY => (seconds / 3600, "hour"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..DAY => (seconds / 3600, "hour"),
         _ => (seconds / DAY, "day"),
     };
     format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" })

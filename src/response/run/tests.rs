@@ -353,6 +353,7 @@ proptest! {
     #[test]
     fn resume_ends_where_it_would_have_and_undo_where_it_began(
         troubles in proptest::collection::vec(trouble(), 0..40),
+        more_troubles in proptest::collection::vec(trouble(), 0..20),
         off in proptest::collection::vec(any::<bool>(), 1..6),
         room in 0usize..14,
         cut in 0usize..60,
@@ -376,10 +377,12 @@ proptest! {
                 prop_assert_eq!(fuses.positions()[&target(*seq as u8)], Position::Off);
             }
         }
+        let paper = paper.mended();
+        *fuses.troubles.borrow_mut() = more_troubles;
+        go_on(&paper, &fuses);
         // What is late shows in the end, and the faults are over.
         fuses.troubles.borrow_mut().clear();
         fuses.shown_late.borrow_mut().clear();
-        let paper = paper.mended();
         prop_assert!(go_on(&paper, &fuses).is_good());
         prop_assert_eq!(fuses.positions(), Fuses::new(&all(count, Position::Off)).positions());
         prop_assert!(paper.record().left().is_empty());
