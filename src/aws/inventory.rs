@@ -173,6 +173,10 @@ async fn owners(
     let (mut owners, mut gaps) = (Owners::new(), BTreeMap::new());
     for (id, answer) in each(ids.iter().copied(), |id| client.clone().asked(id)).await {
         match answer {
+            // The root user is not one of IAM's, and is told in brackets if at all: no list of users has it.
+            Ok((user, _)) if user.starts_with('<') => {
+                inventory.absent.insert(id);
+            }
             Ok(owner) => {
                 owners.insert(id, owner);
             }
