@@ -188,3 +188,98 @@ fn no_credentials(identity: &Identity, error: Option<&CredentialsError>) -> NoAc
     };
     NoAccount(format!("{what}{why}; {advice}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::Duration;
+
+    use aws_config::timeout::TimeoutConfig;
+
+    use super::*;
+    use crate::aws::Account;
+    use crate::response::{Effect, Fault, Position, Subject, Switch, Target};
+
+    /// Switches a key off in an account behind a port, without waiting long for an answer.
+    fn switch(port: u16) -> Result<(), Fault> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let id = ["AKIA", "IOSFODNN7EXAMPLE"].concat();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http())
+            .region(REGION)
+            .endpoint_url(format!("http://127.0.0.1:{port}"))
+            .retry_config(patience())
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(300)).build())
+            .credentials_provider(Credentials::new(&id, "none", None, None, "test"));
+        let config = runtime.block_on(config.load());
+        let account = AccountId::parse("111122223333").unwrap();
+        let caller = Caller { account, arn: "arn:aws:iam::111122223333:user/a".to_owned(), access_key_id: None };
+        let client = Client::new(config, Calls::default(), caller);
+        let subject = Subject::AccessKey(AccessKeyId::parse(id.as_bytes()).unwrap());
+        let owner = Account { client, runtime: Arc::new(runtime) };
+        let done = owner.set(&Target { account, user: "alice".to_owned(), subject }, Position::Off);
+        assert_eq!(owner.calls()["iam:UpdateAccessKey"], 1, "a change is one attempt");
+        done
+    }
+
+    /// A port behind which each connection is answered so once a request has begun, and then closed; without an answer it stays open.
+    fn server(answer: Option<&'static str>) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            let mut open = Vec::new();
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let _ = stream.read(&mut [0; 4096]);
+                match answer {
+                    Some(answer) => drop(stream.write_all(answer.as_bytes())),
+                    None => open.push(stream),
+                }
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn what_was_never_sent_has_no_effect() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let fault = switch(free).unwrap_err();
+        assert_eq!(fault.effect, Effect::None, "{fault}");
+        assert!(fault.why.contains("AWS_ENDPOINT_URL") && fault.why.contains("user alice"), "{fault}");
+    }
+
+    #[test]
+    fn what_was_sent_may_be_done_unless_aws_says_no() {
+        let xml = "HTTP/1.1 404 Not Found\r\nContent-Length: 125\r\n\r\n<ErrorResponse><Error><Type>Sender</Type>\
+                   <Code>NoSuchEntity</Code><Message>It cannot be found</Message></Error></ErrorResponse>      ";
+        let cut = "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n<Upd";
+        let failed = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
+        let nonsense = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhtml";
+        let cases = [
+            (Some(""), Effect::Unknown),
+            (Some(cut), Effect::Unknown),
+            (Some(failed), Effect::Unknown),
+            (None, Effect::Unknown),
+            (Some(xml), Effect::None),
+        ];
+        for (answer, effect) in cases {
+            let fault = switch(server(answer)).unwrap_err();
+            assert_eq!(fault.effect, effect, "{answer:?}: {fault}");
+        }
+        // The answer to a change has nothing in it: the status is enough.
+        assert_eq!(switch(server(Some(nonsense))), Ok(()));
+    }
+
+    #[test]
+    fn a_caller_without_credentials_is_told_what_to_try() {
+        let profile = Identity { profile: Some("work".to_owned()), ..Identity::default() };
+        let nothing = CredentialsError::not_loaded_no_source();
+        let why = no_credentials(&profile, Some(&nothing)).to_string();
+        assert!(why.contains("profile work") && why.contains("aws sso login --profile work"), "{why}");
+        let why = no_credentials(&Identity::default(), Some(&nothing)).to_string();
+        assert!(why.starts_with("no AWS credentials were found; sign in"), "{why}");
+        let broken = CredentialsError::provider_error("the process ended with 1");
+        assert!(no_credentials(&Identity::default(), Some(&broken)).to_string().contains("ended with 1"));
+    }
+}

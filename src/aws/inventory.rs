@@ -9,7 +9,7 @@ use super::trouble::{Kind, Trouble};
 use super::user::{Whose, users_of};
 use crate::key::{AccessKeyId, KeyKind};
 use crate::triage::credential_report::CredentialReport;
-use crate::triage::inventory::{Gap, Inventory, KeyRecord, LastUsed, UserRecord};
+use crate::triage::inventory::{Gap, Inventory, KeyRecord, LastUsed, ServiceCredential, UserRecord};
 use crate::triage::lead::Name;
 
 const LAST_USED: &str = "iam:GetAccessKeyLastUsed";
@@ -173,6 +173,10 @@ async fn owners(
     let (mut owners, mut gaps) = (Owners::new(), BTreeMap::new());
     for (id, answer) in each(ids.iter().copied(), |id| client.clone().asked(id)).await {
         match answer {
+            // The root user is not one of IAM's, and is told in brackets if at all: no list of users has it.
+            Ok((user, _)) if user.starts_with('<') => {
+                inventory.absent.insert(id);
+            }
             Ok(owner) => {
                 owners.insert(id, owner);
             }
@@ -315,28 +319,19 @@ async fn add_quarantine(client: &Client, inventory: &mut Inventory, ids: &BTreeS
 
 async fn add_service_credentials(client: &Client, inventory: &mut Inventory, aliases: &[Option<&str>]) {
     let trouble = match client.service_credentials(Whose::EveryonesForBedrock).await {
-        Ok(credentials) => {
-            for credential in credentials {
-                let name = credential.alias.clone().unwrap_or_else(|| credential.id.clone());
-                inventory.service_credentials.insert(name, credential);
-            }
-            return;
-        }
+        Ok(credentials) => return keep(inventory, credentials),
         Err(trouble) => trouble,
     };
-    let gap = client.gap(&trouble, "listing the service-specific credentials of all users", LIST_SERVICE).await;
+    let all = client.gap(&trouble, "listing the service-specific credentials of all users", LIST_SERVICE).await;
     for alias in aliases {
         let users = alias.map(users_of).unwrap_or_default();
         if users.is_empty() {
-            inventory.service_gap.get_or_insert_with(|| gap.clone());
+            inventory.service_gap.get_or_insert_with(|| all.clone());
         }
         for user in users {
             match client.service_credentials(Whose::Of(user)).await {
-                Ok(credentials) => {
-                    inventory.service_credentials.extend(credentials.into_iter().map(|credential| {
-                        (credential.alias.clone().unwrap_or_else(|| credential.id.clone()), credential)
-                    }))
-                }
+                Ok(credentials) => keep(inventory, credentials),
+                // Nor has a user who does not exist a credential.
                 Err(Trouble { kind: Kind::Missing, .. }) => {}
                 Err(trouble) => {
                     let doing = format!("listing the service-specific credentials of user {user}");
@@ -346,6 +341,11 @@ async fn add_service_credentials(client: &Client, inventory: &mut Inventory, ali
             }
         }
     }
+}
+
+fn keep(inventory: &mut Inventory, credentials: Vec<ServiceCredential>) {
+    let named = |credential: ServiceCredential| (credential.alias.clone().unwrap_or(credential.id.clone()), credential);
+    inventory.service_credentials.extend(credentials.into_iter().map(named));
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ impl Client {
             Ok(_) => user.has_password = Some(true),
             Err(Trouble { kind: Kind::Missing, .. }) => user.has_password = Some(false),
             Err(trouble) => {
-                self.miss(&mut user, &trouble, "reading the password's state", name, "iam:GetLoginProfile").await
+                self.miss(&mut user, &trouble, "reading the password's state", name, "iam:GetLoginProfile").await;
             }
         }
         match self.service_credentials(Whose::Of(name)).await {

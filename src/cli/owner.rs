@@ -1,26 +1,33 @@
 //! Reaches the owner's side: AWS, as whom the flags say, or files.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::args::OwnerArgs;
 use super::offline;
 use crate::aws::{self, Account, Asked, Identity};
 use crate::finding::accounts::Accounts;
+use crate::report::sanitize;
 use crate::triage::lead::Name;
 
 /// Signs in.
 ///
 /// # Errors
-/// When there are no credentials, AWS does not take them, or can't be reached.
+/// When there are no credentials, AWS does not take them, or can't be reached; when a second factor is asked for and nobody is there.
 pub(super) fn connect(args: &OwnerArgs) -> Result<Account> {
     let identity = Identity {
         profile: args.profile.clone(),
         region: args.region.clone(),
         role_arn: args.role_arn.clone(),
         external_id: args.external_id.clone(),
-        mfa: args.mfa_serial.clone().zip(args.mfa_code.clone()),
+        mfa: match (&args.mfa_serial, &args.mfa_code) {
+            (Some(serial), Some(code)) => Some((serial.clone(), code.clone())),
+            (Some(serial), None) => Some((serial.clone(), asked_code(serial)?)),
+            (None, _) => None,
+        },
     };
     Account::connect(&identity).context("signing in to AWS failed")
 }
@@ -44,4 +51,42 @@ pub(super) fn ask(args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Resul
 pub(super) fn ask_as(home: Account, args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Result<Asked> {
     let role = args.role_name.as_deref().filter(|_| args.organization);
     aws::ask(home, role, accounts, names).context("asking AWS failed")
+}
+
+/// Where somebody can be asked whatever standard input and output are.
+const TERMINAL: &str = if cfg!(windows) { "CON" } else { "/dev/tty" };
+
+/// Asks for the code that the second factor shows.
+fn asked_code(serial: &str) -> Result<String> {
+    let nobody = || format!("asking for the code of {serial} failed: there is no terminal; give it by --mfa-code");
+    let mut output = File::options().write(true).open(TERMINAL).with_context(nobody)?;
+    let mut input = BufReader::new(File::open(TERMINAL).with_context(nobody)?);
+    write!(output, "Code of {}: ", sanitize(serial)).and_then(|()| output.flush()).with_context(nobody)?;
+    let mut code = String::new();
+    input.read_line(&mut code).with_context(nobody)?;
+    checked_code(&code)
+}
+
+/// What AWS takes for a code. <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+fn checked_code(code: &str) -> Result<String> {
+    let code: String = code.split_whitespace().collect();
+    let is_code = code.len() == 6 && code.bytes().all(|c| c.is_ascii_digit());
+    ensure!(
+        is_code,
+        "the code of a second factor is six digits, such as an authenticator shows; try again with the next one"
+    );
+    Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_six_digits_however_it_is_grouped() {
+        assert_eq!(checked_code("123 456\n").unwrap(), "123456");
+        for wrong in ["", "\n", "12345", "1234567", "12345a", "١٢٣٤٥٦"] {
+            assert!(checked_code(wrong).is_err(), "{wrong}");
+        }
+    }
 }

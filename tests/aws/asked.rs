@@ -280,6 +280,40 @@ fn who_can_not_sign_in_is_told_why() {
 }
 
 #[test]
+fn a_role_is_assumed_first_with_all_that_it_asks_for() {
+    let Some(admin) = in_account("678901234567", a_role_is_assumed_first_with_all_that_it_asks_for) else { return };
+    let key = admin.of_another("789012345678").user("dave").key("dave").0;
+    let identity = Identity {
+        region: Some("eu-west-1".to_owned()),
+        role_arn: Some("arn:aws:iam::789012345678:role/Audit".to_owned()),
+        external_id: Some("an external id".to_owned()),
+        mfa: Some(("arn:aws:iam::678901234567:mfa/ada".to_owned(), "123456".to_owned())),
+        ..Identity::default()
+    };
+    let account = Account::connect(&identity).unwrap();
+    assert_eq!(account.caller().arn, "arn:aws:sts::789012345678:assumed-role/Audit/keysweep");
+    assert_eq!(status(&account.inventory(&names([&key])), &key), Some(KeyStatus::Active));
+    assert_eq!(account.calls()["sts:AssumeRole"], 1);
+}
+
+#[test]
+fn an_api_key_of_bedrock_that_can_not_be_looked_up_leaves_a_gap() {
+    let Some(admin) = in_account("890123456789", an_api_key_of_bedrock_that_can_not_be_looked_up_leaves_a_gap) else {
+        return;
+    };
+    let account = admin.connect();
+    let name = Name::ServiceCredential {
+        alias: Some("alice-at-890123456789".to_owned()),
+        account: Some(account.caller().account),
+    };
+    // The server has no such thing and fails, first for all users and then for the one whose it can be.
+    let inventory = account.inventory(&[name]);
+    assert!(inventory.service_gap.unwrap().why.contains("of user alice"));
+    assert!(inventory.service_credentials.is_empty() && inventory.report.is_none());
+    assert!(account.calls().keys().all(|call| call != "iam:GetAccessKeyLastUsed"));
+}
+
+#[test]
 fn an_answer_of_the_server_has_what_is_looked_for() {
     assert_eq!(between("<a><b>c</b></a>", "b").as_deref(), Some("c"));
     assert_eq!(between("<a></a>", "b"), None);

@@ -105,7 +105,8 @@ pub fn alone(number: &str, test: impl Fn()) -> Option<Admin> {
     if let Some(admin) = own_process() {
         return Some(admin);
     }
-    run_apart(Moto::start().port, number, &test);
+    let moto = Moto::start();
+    run_apart(moto.port, number, &test);
     None
 }
 
@@ -125,13 +126,16 @@ fn run_apart<T>(port: u16, number: &str, _test: &T) {
     let (_, test) = std::any::type_name::<T>().split_once("::").unwrap();
     let admin = Admin::of(port, number);
     let home = tempfile::tempdir().unwrap();
+    let endpoint = format!("http://127.0.0.1:{port}");
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env_clear()
         .env("HOME", home.path())
         .env("RUST_BACKTRACE", "1")
         .env(PORT, port.to_string())
-        .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
+        // Those of single services go before the one for all, behind which nothing answers.
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .envs(["IAM", "STS", "ORGANIZATIONS"].map(|service| (format!("AWS_ENDPOINT_URL_{service}"), endpoint.clone())))
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_ACCESS_KEY_ID", &admin.key)
         .env("AWS_SECRET_ACCESS_KEY", &admin.secret)
