@@ -9,6 +9,8 @@ mod cache;
 mod ci;
 mod exit;
 mod hook;
+#[cfg(feature = "iam")]
+mod inventory;
 mod merges;
 mod range;
 mod reports;
@@ -17,3 +19,5 @@ mod scan;
 mod staged;
 mod support;
 mod torture;
+#[cfg(feature = "iam")]
+mod triage;
