@@ -30,10 +30,7 @@ fn programs_get_json_and_csv() {
     assert_eq!(document["schema"], "keysweep/inventory-v1");
     let keys = document["keys"].as_array().unwrap();
     let told: Vec<_> = keys.iter().map(|key| (key["user_name"].as_str(), key["status"].as_str())).collect();
-    assert_eq!(
-        told,
-        [(Some("ann"), Some("Active")), (Some("bob"), Some("Active")), (Some("carl"), Some("Inactive"))]
-    );
+    assert_eq!(told, [(Some("ann"), Some("Active")), (Some("bob"), Some("Active")), (Some("carl"), Some("Inactive"))]);
     assert_eq!(keys[0]["last_used"]["date"], "2024-06-01T10:00:00+00:00");
     assert_eq!(keys[1]["last_used"]["date"], Value::Null);
     let csv = String::from_utf8(inventory(&story, &["--format", "csv"]).stdout).unwrap();
