@@ -334,8 +334,9 @@ fn utc(seconds: i64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::samples::{Broken, SECRET, Sample, file, written};
+    use super::samples::{Broken, SECRET, Sample, file, suppression, verdict, written};
     use super::*;
+    use crate::finding::suppression::By;
     use crate::source::Skipped;
 
     #[test]
@@ -408,6 +409,62 @@ mod tests {
                 let text = written(format, &report);
                 assert!(text.contains(severity) && text.contains("2024-03-01T09:58:20+00:00"), "{text}");
             }
+        }
+    }
+
+    /// One finding that is suppressed, and what triage came to.
+    fn judged(status: Status) -> (Sample, BTreeMap<Fingerprint, Verdict>) {
+        let mut sample = Sample::at(vec![file("a", 1)]);
+        sample.findings[0].occurrences[0].suppressed = Some(suppression(By::Comment, "keysweep:allow", None));
+        let verdicts = BTreeMap::from([(sample.findings[0].fingerprint, verdict(status))]);
+        (sample, verdicts)
+    }
+
+    #[test]
+    fn what_is_live_counts_even_when_it_is_suppressed() {
+        for (status, is_live) in
+            [(Status::Active, true), (Status::Root, true), (Status::Deleted, false), (Status::Unknown, false)]
+        {
+            let (sample, verdicts) = judged(status);
+            let report = Report { verdicts: Some(&verdicts), ..sample.report() };
+            let counts = usize::from(is_live);
+            assert_eq!((report.listed().count(), report.live().count()), (counts, counts), "{status:?}");
+            let report = Report { suppressed_counts: true, ..report };
+            assert_eq!((report.listed().count(), report.live().count()), (1, counts), "{status:?}");
+        }
+        let (sample, _) = judged(Status::Active);
+        assert_eq!((sample.report().listed().count(), sample.report().live().count()), (0, 0));
+    }
+
+    #[test]
+    fn every_format_tells_what_triage_came_to() {
+        for status in Status::ALL {
+            let (sample, verdicts) = judged(status);
+            let report = Report { verdicts: Some(&verdicts), suppressed_counts: true, ..sample.report() };
+            for format in Format::ALL {
+                let text = written(format, &report);
+                let name = if format == Format::Text { status.name().to_uppercase() } else { status.name().to_owned() };
+                assert!(text.contains(&name), "{format}: {text}");
+                assert!(format == Format::Csv || text.contains("Second."), "{format}: {text}");
+                assert!(!text.replace('\n', "").contains(sanitize::acts), "{format}: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_work_is_less_severe() {
+        for (status, severity) in [
+            (Status::Active, Severity::Critical),
+            (Status::Unknown, Severity::Critical),
+            (Status::Foreign, Severity::Critical),
+            (Status::Inactive, Severity::Medium),
+            (Status::Deleted, Severity::Low),
+            (Status::Expired, Severity::Low),
+            (Status::Canary, Severity::Low),
+        ] {
+            let (sample, verdicts) = judged(status);
+            let report = Report { verdicts: Some(&verdicts), ..sample.report() };
+            assert_eq!(report.severity(&sample.findings[0]), severity, "{status:?}");
         }
     }
 

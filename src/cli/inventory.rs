@@ -44,6 +44,5 @@ fn online(args: &InventoryArgs, home: &Account) -> Result<Vec<Inventory>> {
 }
 
 fn told(gap: Gap) -> anyhow::Error {
-    let needed = gap.permission.map_or(String::new(), |permission| format!("; {permission} is needed"));
-    anyhow!("{}{needed}", gap.why)
+    anyhow!("{}", gap.told())
 }

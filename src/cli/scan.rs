@@ -86,7 +86,7 @@ struct Owned {
 #[cfg(feature = "iam")]
 fn owned(args: &ScanArgs, accounts: Accounts, outcome: &mut Outcome) -> Owned {
     let side = &args.owner_side;
-    if !side.triage {
+    if !side.triage || outcome.findings.is_empty() {
         return Owned { accounts, verdicts: None };
     }
     let verify = side.verify.verify_with_secret;

@@ -23,7 +23,7 @@ use crate::key::{AccessKeyId, KeyKind, Secret};
 use crate::report::triage::{Judged, Triaged};
 use crate::report::{self, plural};
 use crate::source::Skipped;
-use crate::triage::inventory::Knowledge;
+use crate::triage::inventory::{Gap, Knowledge};
 use crate::triage::judge::judge;
 use crate::triage::lead::{Lead, Name};
 use crate::triage::reported::{self, Reported};
@@ -181,7 +181,7 @@ fn unlearnt<'a>(judged: impl Iterator<Item = (&'a Lead, &'a Verdict)>) -> Vec<Sk
                 Name::ServiceCredential { alias, .. } => alias.clone().unwrap_or_else(|| "a key of Bedrock".to_owned()),
                 Name::Nameless => "a credential".to_owned(),
             };
-            let why = verdict.gaps.first().map_or("", |gap| &gap.why);
+            let why = verdict.gaps.first().map(Gap::told).unwrap_or_default();
             Skipped::new(format!("whether {name} is live"), why)
         })
         .collect();

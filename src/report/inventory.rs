@@ -186,9 +186,9 @@ mod tests {
 
     #[test]
     fn people_get_a_table() {
-        let expected = "ACCOUNT       ID                    USER         STATUS    AGE     LAST USED\n\
+        let expected = "ACCOUNT       ID                    USER        STATUS    AGE     LAST USED\n\
                         000022223333  AKIAIOSFODNN7EXAMPLE  =bob\\u{1b}  Inactive  3 days  1 minute ago, s3\n\
-                        000022223333  AKIAI44QH8DHBEXAMPLE  ann          Active    3 days  not known\n\
+                        000022223333  AKIAI44QH8DHBEXAMPLE  ann         Active    3 days  not known\n\
                         2 access keys.\n";
         assert_eq!(written(Shape::Text, false), expected);
         assert_eq!(written(Shape::Text, true), "0 access keys.\n");

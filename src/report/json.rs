@@ -315,7 +315,7 @@ mod tests {
 
     use super::super::samples::{
         ID, SECRET, Sample, canary, commit, file, finding, history, message, object, occurrence, suppression, tag,
-        with_account, written,
+        verdict, with_account, written,
     };
     use super::super::{Format, Report};
     use crate::engine::{Encoding, SecretKind};
@@ -323,6 +323,7 @@ mod tests {
     use crate::finding::keyed::FingerprintKey;
     use crate::finding::suppression::By;
     use crate::key::AccountId;
+    use crate::triage::verdict::{Status, Verdict};
 
     fn document(sample: &Sample) -> Value {
         serde_json::from_str(&sample.written(Format::Json)).unwrap()
@@ -359,6 +360,22 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_schema_holds_for_verdicts_and_aliases() {
+        use std::collections::BTreeMap;
+        // base64 of `BedrockAPIKey-q7xz-at-111122223333:`.
+        let value = ["ABSK", "QmVkcm9ja0FQSUtleS1xN3h6LWF0LTExMTEyMjIyMzMzMzo="].concat();
+        let sample = Sample::alone(SecretKind::BedrockApiKey, &value);
+        for verdict in [verdict(Status::Active), Verdict::new(Status::Unknown)] {
+            let verdicts = BTreeMap::from([(sample.findings[0].fingerprint, verdict)]);
+            let report = Report { verdicts: Some(&verdicts), ..sample.report() };
+            let value: Value = serde_json::from_str(&written(Format::Json, &report)).unwrap();
+            let errors: Vec<_> = schema().iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:?}: {value}");
+            assert_eq!(value["findings"][0]["secrets"][0]["alias"], "BedrockAPIKey-q7xz-at-111122223333");
         }
     }
 

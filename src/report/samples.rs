@@ -16,6 +16,8 @@ use crate::location::Point;
 use crate::provenance::{Commit, Origin, Provenance, Timestamp};
 use crate::source::Skipped;
 use crate::sweep::Tally;
+use crate::triage::inventory::{Gap, LastUsed};
+use crate::triage::verdict::{ReportEvidence, Status, Verdict};
 
 pub(super) const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -29,6 +31,37 @@ pub(super) fn canary() -> String {
 /// An id that tells account 609629065308.
 pub(super) fn with_account() -> String {
     ["ASIA", "Y34FZKBOKMUTVV7A"].concat()
+}
+
+/// A verdict with something in every field, hostile text among it.
+pub(super) fn verdict(status: Status) -> Verdict {
+    let hostile = "ann\u{1b}[2J\u{202e}";
+    let other = AccessKeyId::parse(ID.as_bytes()).unwrap();
+    Verdict {
+        account: with_account_id().account(),
+        user: Some(hostile.to_owned()),
+        service_credential_id: Some("ACCA1".to_owned()),
+        created: Some(1_709_287_200),
+        last_used: Some(LastUsed::At { at: 1_709_287_200, service: Some("s3".to_owned()), region: None }),
+        exposed: Some(1_709_287_100),
+        used_since_exposed: Some(true),
+        quarantined_by: vec!["AWSCompromisedKeyQuarantineV3".to_owned()],
+        other_keys: vec![(other, true)],
+        report: Some(ReportEvidence {
+            generated: 1_709_287_200,
+            is_exact: true,
+            slot: Some(2),
+            mfa: None,
+            has_password: Some(true),
+        }),
+        gaps: vec![Gap { why: hostile.to_owned(), permission: Some("iam:ListUsers".to_owned()) }],
+        evidence: vec![format!("It is one of {hostile}."), "Second.".to_owned()],
+        ..Verdict::new(status)
+    }
+}
+
+fn with_account_id() -> AccessKeyId {
+    AccessKeyId::parse(with_account().as_bytes()).unwrap()
 }
 
 /// What a report borrows from.

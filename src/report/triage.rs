@@ -13,7 +13,7 @@ use super::units::plural;
 use super::verdict::{Wire, last_used, of_each, reason};
 use crate::key::AccountId;
 use crate::triage::inventory::LastUsed;
-use crate::triage::verdict::Verdict;
+use crate::triage::verdict::{Status, Verdict};
 
 /// The shape it is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Judged<'_> {
 fn text(triaged: &Triaged<'_>, out: &mut dyn Write) -> io::Result<()> {
     let styled = |style, text: &str| if triaged.colour { format!("{style}{text}{style:#}") } else { text.to_owned() };
     let mut sorted: Vec<&Judged<'_>> = triaged.credentials.iter().collect();
-    sorted.sort_by_key(|one| (one.verdict.status, !one.verdict.is_live(), one.name()));
+    sorted.sort_by_key(|one| (urgency(one.verdict), one.name()));
     for one in sorted {
         let status = styled(status_style(one.verdict), &one.verdict.status.name().to_uppercase());
         writeln!(out, "{status}  {}", styled(STRONG, &visible(one.name())))?;
@@ -118,6 +118,11 @@ fn text(triaged: &Triaged<'_>, out: &mut dyn Write) -> io::Result<()> {
         0 => writeln!(out, "No credentials to judge."),
         count => writeln!(out, "{}: {}.", plural(count as u64, "credential"), of_each(all)),
     }
+}
+
+/// What is live comes first, then what may be.
+fn urgency(verdict: &Verdict) -> (bool, bool, Status) {
+    (!verdict.is_live(), verdict.status != Status::Unknown, verdict.status)
 }
 
 fn document(triaged: &Triaged<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -183,7 +188,6 @@ fn table(triaged: &Triaged<'_>, out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::triage::verdict::Status;
 
     const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 
@@ -218,6 +222,19 @@ mod tests {
                         2 credentials: 1 active, 1 deleted.\n";
         assert_eq!(text, expected);
         assert_eq!(written(Shape::Text, &[]), "No credentials to judge.\n");
+    }
+
+    #[test]
+    fn what_may_be_live_comes_before_what_is_over() {
+        let over = Verdict { is_over: true, ..verdict(Status::Temporary) };
+        let order = [
+            verdict(Status::Active),
+            verdict(Status::Temporary),
+            verdict(Status::Unknown),
+            over,
+            verdict(Status::Inactive),
+        ];
+        assert!(order.is_sorted_by_key(urgency));
     }
 
     #[test]

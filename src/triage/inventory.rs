@@ -242,6 +242,18 @@ fn slot_use(place: Place<'_>) -> Option<&LastUsed> {
     }
 }
 
+impl Gap {
+    /// Why, with the permission by name; no sentence's end.
+    pub fn told(&self) -> String {
+        match &self.permission {
+            Some(permission) if !self.why.contains(permission.as_str()) => {
+                format!("{} ({permission} is needed)", self.why)
+            }
+            _ => self.why.clone(),
+        }
+    }
+}
+
 impl KeyStatus {
     /// As AWS writes it.
     pub fn name(self) -> &'static str {

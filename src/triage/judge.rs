@@ -29,6 +29,10 @@ pub fn judge(lead: &Lead, knowledge: &Knowledge, now: i64) -> Verdict {
         Name::Nameless => nameless(),
     };
     verdict.exposed = lead.exposed;
+    // The first of what is unknown is told already: it is the reason.
+    let reasons = usize::from(verdict.status == Status::Unknown);
+    let missing = verdict.gaps.iter().skip(reasons);
+    verdict.evidence.extend(missing.map(|gap| format!("Not known: {}.", gap.told())));
     verdict
 }
 
@@ -49,7 +53,7 @@ fn nameless() -> Verdict {
 
 /// What could not be learnt, and so what the status is.
 fn unknown(gap: Gap) -> Verdict {
-    let evidence = vec![format!("Whether it works is not known: {}.", gap.why)];
+    let evidence = vec![format!("Whether it works is not known: {}.", gap.told())];
     Verdict { gaps: vec![gap], evidence, ..Verdict::new(Status::Unknown) }
 }
 

@@ -11,6 +11,8 @@ mod ci;
 mod deactivate;
 mod exit;
 mod hook;
+#[cfg(feature = "iam")]
+mod inventory;
 mod merges;
 mod range;
 mod reports;
@@ -19,3 +21,5 @@ mod scan;
 mod staged;
 mod support;
 mod torture;
+#[cfg(feature = "iam")]
+mod triage;
