@@ -4,12 +4,31 @@
 //! To the rest of the house it is synchronous: each method waits for its answer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::runtime::Runtime;
+
+use self::client::Client;
 use crate::finding::accounts::Accounts;
 use crate::key::{AccessKeyId, AccountId, Secret};
 use crate::response::{Fault, Position, Switch, Target};
 use crate::triage::inventory::{Gap, Inventory, Knowledge, UserRecord, Verified};
 use crate::triage::lead::Name;
+
+mod accounts;
+mod ask;
+mod calls;
+mod client;
+mod connect;
+mod inventory;
+mod keys;
+mod pace;
+mod report;
+mod switch;
+mod trouble;
+mod user;
+mod verify;
 
 /// Who to be. Everything that is `None` is left to the default chain: environment, profile, SSO, container, instance.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +59,8 @@ pub struct Caller {
 /// An account that can be asked, as somebody.
 #[derive(Debug)]
 pub struct Account {
-    caller: Caller,
+    client: Client,
+    runtime: Arc<Runtime>,
 }
 
 /// Why no account could be reached at all.
@@ -60,10 +80,24 @@ pub struct Asked {
 /// Asks about leaked credentials, each in the account that it belongs to and nobody about those of others: `home` is the caller's own
 /// account, `accounts` are more that the user called his own. With a `role`, the other accounts of the organization are one's own too,
 /// and are asked by that role, just those that own one of the credentials.
-pub fn ask(home: Account, _role: Option<&str>, mut accounts: Accounts, _names: &[Name]) -> Asked {
-    accounts.add(home.caller().account);
-    let knowledge = Knowledge { accounts, ..Knowledge::default() };
-    Asked { knowledge, reached: BTreeMap::from([(home.caller().account, home)]) }
+///
+/// # Errors
+/// When the accounts of the organization can't be listed: then nobody knows what is a stranger's.
+pub fn ask(home: Account, role: Option<&str>, accounts: Accounts, names: &[Name]) -> Result<Asked, NoAccount> {
+    ask::ask(home, role, accounts, names)
+}
+
+impl Caller {
+    /// The name of the user that the caller is, if it is a user.
+    pub fn user_name(&self) -> Option<&str> {
+        let (_, user) = self.arn.split_once(":user/")?;
+        user.rsplit('/').next().filter(|name| !name.is_empty())
+    }
+
+    /// The partition: `aws`, `aws-cn`, `aws-us-gov`.
+    fn partition(&self) -> &str {
+        self.arn.split(':').nth(1).filter(|partition| !partition.is_empty()).unwrap_or("aws")
+    }
 }
 
 impl Account {
@@ -71,13 +105,18 @@ impl Account {
     ///
     /// # Errors
     /// When there are none, AWS does not take them, or can't be reached.
-    pub fn connect(_identity: &Identity) -> Result<Self, NoAccount> {
-        Err(NoAccount("not built yet".to_owned()))
+    pub fn connect(identity: &Identity) -> Result<Self, NoAccount> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| NoAccount(format!("starting to talk to the network failed: {error}")))?;
+        let client = runtime.block_on(connect::connect(identity))?;
+        Ok(Self { client, runtime: Arc::new(runtime) })
     }
 
     /// Whom AWS takes us for.
     pub fn caller(&self) -> &Caller {
-        &self.caller
+        &self.client.caller
     }
 
     /// The accounts of the organization (`organizations:ListAccounts`).
@@ -85,62 +124,97 @@ impl Account {
     /// # Errors
     /// When that could not be learnt.
     pub fn organization(&self) -> Result<Vec<AccountId>, Gap> {
-        Err(Gap { why: "not built yet".to_owned(), permission: None })
+        self.wait(|client| async move { client.organization_accounts().await })
     }
 
     /// The same as somebody else: assumes the role of that name in another account of the organization. Calls are counted together.
     ///
     /// # Errors
     /// When the role can't be assumed.
-    pub fn assume(&self, _account: AccountId, _role: &str) -> Result<Self, Gap> {
-        Err(Gap { why: "not built yet".to_owned(), permission: None })
+    pub fn assume(&self, account: AccountId, role: &str) -> Result<Self, Gap> {
+        let client = self.wait(|client| async move { connect::neighbour(&client, account, role).await })?;
+        Ok(Self { client, runtime: self.runtime.clone() })
     }
 
     /// The account of an id that does not spell it (`sts:GetAccessKeyInfo`; the account's owner does not see it).
     ///
     /// # Errors
     /// When STS does not know, or may not be asked.
-    pub fn account_of(&self, _id: AccessKeyId) -> Result<AccountId, Gap> {
-        Err(Gap { why: "not built yet".to_owned(), permission: None })
+    pub fn account_of(&self, id: AccessKeyId) -> Result<AccountId, Gap> {
+        self.wait(|client| async move { client.account_of(id).await })
     }
 
     /// What the account says of these credentials: their keys, users, the users' other keys, quarantine, the credential report. By the
     /// route that costs fewer calls: key by key, or all keys of all users. What can't be learnt is told in the inventory.
-    pub fn inventory(&self, _names: &[Name]) -> Inventory {
-        Inventory::new(self.caller.account, 0, true)
+    pub fn inventory(&self, names: &[Name]) -> Inventory {
+        self.wait(|client| async move { inventory::take(&client, names, now()).await })
     }
 
-    /// All access keys of all users.
+    /// All access keys of all users, and the credential report.
     ///
     /// # Errors
     /// When not all could be listed: an inventory with holes would pass for one without.
     pub fn every_key(&self) -> Result<Inventory, Gap> {
-        Err(Gap { why: "not built yet".to_owned(), permission: None })
+        self.wait(|client| async move { inventory::take_all(&client, now()).await })
     }
 
     /// What else a user holds: path, password, service-specific credentials, quarantine.
-    pub fn user(&self, _name: &str) -> UserRecord {
-        UserRecord::default()
+    pub fn user(&self, name: &str) -> UserRecord {
+        self.wait(|client| async move { client.user(name).await })
     }
 
     /// Signs `GetCallerIdentity` with each found pair in turn until one works, with five seconds between two of one id. The only call that
     /// is ever signed with what was found; the owner sees it in CloudTrail. Never for a canary's id.
-    pub fn verify(&self, _id: AccessKeyId, _secrets: &[Secret], _session_token: Option<&Secret>) -> Verified {
-        Verified::Untried(Gap { why: "not built yet".to_owned(), permission: None })
+    pub fn verify(&self, id: AccessKeyId, secrets: &[Secret], session_token: Option<&Secret>) -> Verified {
+        self.wait(|client| async move { verify::verify(&client, id, secrets, session_token).await })
     }
 
     /// How often each operation was called so far, repeated attempts included, by names such as `iam:ListAccessKeys`.
     pub fn calls(&self) -> BTreeMap<String, u64> {
-        BTreeMap::new()
+        self.client.calls.so_far()
+    }
+
+    /// Waits for the answer to one question.
+    fn wait<F: Future>(&self, question: impl FnOnce(Client) -> F) -> F::Output {
+        self.runtime.block_on(question(self.client.afresh()))
     }
 }
 
 impl Switch for Account {
-    fn read(&self, _target: &Target) -> Result<Position, Fault> {
-        Ok(Position::Gone)
+    fn read(&self, target: &Target) -> Result<Position, Fault> {
+        self.wait(|client| async move { switch::read(&client, target).await })
     }
 
-    fn set(&self, _target: &Target, _to: Position) -> Result<(), Fault> {
-        Ok(())
+    fn set(&self, target: &Target, to: Position) -> Result<(), Fault> {
+        self.wait(|client| async move { switch::set(&client, target, to).await })
+    }
+}
+
+/// In seconds since 1970: an answer is dated when it comes, wherever it is read.
+#[expect(clippy::disallowed_methods, reason = "what an account says is dated by who hears it")]
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(arn: &str) -> Caller {
+        Caller { account: AccountId::parse("111122223333").unwrap(), arn: arn.to_owned(), access_key_id: None }
+    }
+
+    #[test]
+    fn a_caller_is_a_user_or_none() {
+        for (arn, name) in [
+            ("arn:aws:iam::111122223333:user/alice", Some("alice")),
+            ("arn:aws:iam::111122223333:user/a/b/alice", Some("alice")),
+            ("arn:aws:iam::111122223333:root", None),
+            ("arn:aws:sts::111122223333:assumed-role/user/alice", None),
+        ] {
+            assert_eq!(caller(arn).user_name(), name, "{arn}");
+        }
+        assert_eq!(caller("arn:aws-cn:iam::111122223333:root").partition(), "aws-cn");
+        assert_eq!(caller("nonsense").partition(), "aws");
     }
 }

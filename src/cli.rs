@@ -8,10 +8,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod accounts;
+#[cfg(feature = "iam")]
+mod apply;
 mod args;
 mod baseline;
 #[cfg(feature = "git")]
 mod ci;
+#[cfg(feature = "iam")]
+mod deactivate;
 #[cfg(feature = "git")]
 mod environment;
 mod exit;
@@ -20,6 +24,8 @@ mod explain;
 mod hook;
 #[cfg(feature = "git")]
 mod interrupt;
+#[cfg(feature = "iam")]
+mod inventory;
 mod known;
 mod lists;
 #[cfg(feature = "iam")]
@@ -28,10 +34,16 @@ mod only;
 mod output;
 #[cfg(feature = "iam")]
 mod owner;
+#[cfg(feature = "iam")]
+mod policy;
 mod progress;
 mod rules;
 mod scan;
 mod targets;
+#[cfg(feature = "iam")]
+mod triage;
+#[cfg(feature = "iam")]
+mod undo;
 
 use self::args::{Cli, Command};
 use self::exit::Exit;
@@ -47,7 +59,17 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => ci::applied(*args).and_then(|args| scan::run(&args)),
         #[cfg(not(feature = "git"))]
         Command::Scan(args) => scan::run(&args),
+        #[cfg(feature = "iam")]
+        Command::Deactivate(args) => deactivate::run(&args),
+        #[cfg(feature = "iam")]
+        Command::Undo(args) => undo::run(&args),
+        #[cfg(feature = "iam")]
+        Command::Policy(args) => policy::run(&args),
         Command::Baseline(args) => baseline::run(&args),
+        #[cfg(feature = "iam")]
+        Command::Triage(args) => triage::run(&args),
+        #[cfg(feature = "iam")]
+        Command::Inventory(args) => inventory::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
         #[cfg(feature = "git")]

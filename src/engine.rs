@@ -258,6 +258,11 @@ pub fn account_of(kind: SecretKind, secret: &Secret) -> Option<AccountId> {
     structure::account(kind, secret.expose())
 }
 
+/// The public part of a secret by which its issuer knows it, if it has one: the alias of a long-term API key of Bedrock.
+pub fn alias_of(kind: SecretKind, secret: &Secret) -> Option<String> {
+    structure::alias(kind, secret.expose())
+}
+
 /// In order of place, and the first of those that share bytes; of several at one place that of the earliest rule that asks for
 /// nothing more. What somebody else issued gives way to AWS's.
 fn without_overlaps(parts: Vec<Part>) -> Vec<Part> {

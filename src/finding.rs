@@ -72,6 +72,19 @@ impl Finding {
         }
     }
 
+    /// The alias of a long-term API key of Bedrock, by which IAM knows it.
+    pub fn alias(&self) -> Option<String> {
+        self.secrets.iter().find_map(|(kind, secret)| engine::alias_of(*kind, secret))
+    }
+
+    /// When it was first seen where it should not be, in seconds since 1970: the date of the earliest commit or tag that has it, as its
+    /// author's clock had it. `None` where no place has a date.
+    pub fn exposed(&self) -> Option<i64> {
+        let commits = self.occurrences.iter().filter_map(|place| place.provenance.commit());
+        // Before 1970 and at its first second are clocks that were never set.
+        commits.map(|commit| commit.date.seconds).filter(|&seconds| seconds > 0).min()
+    }
+
     /// When the last of it expires, in seconds since 1970. `None` if some of it does not, or does not say so.
     pub fn expires(&self) -> Option<i64> {
         let all: Option<Vec<i64>> = self.occurrences.iter().map(|occurrence| occurrence.expires).collect();

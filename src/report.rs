@@ -2,6 +2,7 @@
 //! and how the process exits was decided before. Which format and whether in colour is the caller's choice.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -19,21 +20,26 @@ use crate::finding::{Finding, Fingerprint};
 use crate::key::{AccountId, Secret};
 use crate::provenance::Timestamp;
 use crate::sweep::Tally;
+use crate::triage::verdict::{Status, Verdict};
 
 mod csv;
 pub mod explain;
 mod github;
 mod gitlab;
+pub mod inventory;
 mod json;
 mod junit;
 mod places;
+pub mod plan;
 #[cfg(test)]
 mod samples;
 mod sanitize;
 mod sarif;
 mod stopped;
 mod text;
+pub mod triage;
 mod units;
+mod verdict;
 mod words;
 
 pub use self::sanitize::visible as sanitize;
@@ -79,6 +85,8 @@ pub struct Report<'a> {
     pub complete: bool,
     /// The rules of the scan, those that found nothing among them.
     pub rules: Vec<RuleInfo<'a>>,
+    /// What triage came to, where it was asked for.
+    pub verdicts: Option<&'a BTreeMap<Fingerprint, Verdict>>,
     /// What is suppressed counts like everything else.
     pub suppressed_counts: bool,
     /// Fingerprints are written with this key.
@@ -219,9 +227,23 @@ impl Report<'_> {
         self.findings.iter().filter(|finding| self.suppression(finding).is_none())
     }
 
-    /// Why a finding does not count. Here, and nowhere else, it is decided what suppression excuses.
+    /// Those that count, and are known to be live.
+    pub fn live(&self) -> impl Iterator<Item = &Finding> {
+        self.listed().filter(|finding| self.is_live(finding))
+    }
+
+    /// Why a finding does not count. Here, and nowhere else, it is decided what suppression excuses: nothing that is live.
     fn suppression<'f>(&self, finding: &'f Finding) -> Option<&'f Suppression> {
-        finding.suppressed().filter(|_| !self.suppressed_counts)
+        finding.suppressed().filter(|_| !self.suppressed_counts && !self.is_live(finding))
+    }
+
+    /// What triage came to; `None` where it was not asked for.
+    fn verdict(&self, finding: &Finding) -> Option<&Verdict> {
+        self.verdicts?.get(&finding.fingerprint)
+    }
+
+    fn is_live(&self, finding: &Finding) -> bool {
+        self.verdict(finding).is_some_and(Verdict::is_live)
     }
 
     /// How much is suppressed by what, in words; `None` when nothing is.
@@ -241,9 +263,15 @@ impl Report<'_> {
     fn severity(&self, finding: &Finding) -> Severity {
         // A rule that the caller did not hand in tells nothing of itself: rather too loud than too quiet.
         let severity = self.rule(finding).map_or(Severity::High, |rule| rule.severity);
-        match finding.expires() {
+        let severity = match finding.expires() {
             _ if finding.opens_an_account() => Severity::Critical,
             Some(at) if self.has_passed(at) => Severity::Low,
+            _ => severity,
+        };
+        match self.verdict(finding).map(|verdict| (verdict.status, verdict.is_live())) {
+            // It can be switched on again.
+            Some((Status::Inactive, _)) => severity.min(Severity::Medium),
+            Some((Status::Expired | Status::Deleted | Status::Canary, _) | (Status::Temporary, false)) => Severity::Low,
             _ => severity,
         }
     }

@@ -10,7 +10,23 @@ use crate::key::{AccessKeyId, AccountId};
 
 pub mod journal;
 pub mod plan;
+pub mod policies;
+pub mod protect;
 pub mod run;
+pub mod sessions;
+pub mod undo;
+pub mod wanted;
+
+/// One thing to be switched, from how it was seen to how it is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What is switched.
+    pub target: Target,
+    /// How it stood when the plan was made. Where it stands otherwise later, it is left alone.
+    pub from: Position,
+    /// How it is to stand.
+    pub to: Position,
+}
 
 /// One thing that can be switched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +119,38 @@ impl Position {
             Self::Expired => "expired",
             Self::Gone => "gone",
             Self::Other => "other",
+        }
+    }
+
+    /// From what journals say.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::On, Self::Off, Self::Expired, Self::Gone, Self::Other]
+            .into_iter()
+            .find(|position| position.name() == name)
+    }
+}
+
+impl Subject {
+    /// What it is called in lists: the id, or that it is the sessions.
+    pub fn called(&self) -> &str {
+        match self {
+            Self::AccessKey(id) => id.as_str(),
+            Self::ServiceCredential { id } => id,
+            Self::Sessions { .. } => "sessions",
+        }
+    }
+
+    /// How it stands, in words.
+    pub fn stands(&self, position: Position) -> &'static str {
+        match (self, position) {
+            (Self::Sessions { .. }, Position::On) => "not denied",
+            (Self::Sessions { .. }, Position::Off) => "denied",
+            (Self::Sessions { .. }, Position::Other) => "under a policy of that name that says something else",
+            (_, Position::On) => "active",
+            (_, Position::Off) => "inactive",
+            (_, Position::Expired) => "expired",
+            (_, Position::Gone) => "gone",
+            (_, Position::Other) => "something else",
         }
     }
 }

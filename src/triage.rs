@@ -6,7 +6,10 @@
 
 pub mod access_keys;
 pub mod credential_report;
+pub mod files;
 pub mod inventory;
 pub mod judge;
 pub mod lead;
+pub mod moment;
+pub mod reported;
 pub mod verdict;

@@ -80,6 +80,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("csv", "src/report src/cli src/triage"),
     ("flate2", "src/engine/decode src/source/archive src/source/git"),
     ("git2", "src/source/git"),
+    ("globset", "src/response/protect.rs"),
     ("hmac", "src/finding/keyed.rs"),
     ("ignore", "src/source/tree src/baseline/globs.rs"),
     ("indicatif", "src/cli"),

@@ -11,6 +11,10 @@ pub(super) use self::baseline::{
 };
 #[cfg(feature = "iam")]
 pub(super) use self::owner::OwnerArgs;
+#[cfg(feature = "iam")]
+pub(super) use self::response::{ApprovalArgs, DeactivateArgs, PolicyArgs, Purpose, UndoArgs};
+#[cfg(feature = "iam")]
+pub(super) use self::triage::{InventoryArgs, ScanTriageArgs, TriageArgs, TriageShape};
 use super::accounts::AccountArg;
 #[cfg(feature = "git")]
 use super::ci::CiPlan;
@@ -22,6 +26,10 @@ use crate::source::git::Push;
 mod baseline;
 #[cfg(feature = "iam")]
 mod owner;
+#[cfg(feature = "iam")]
+mod response;
+#[cfg(feature = "iam")]
+mod triage;
 
 /// Find leaked AWS keys in working trees and in all of git history.
 ///
@@ -38,6 +46,31 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Scan directories, files, git repositories, git URLs or standard input
     Scan(Box<ScanArgs>),
+    /// Say of leaked keys whether they are live, whose they are and when they were last used, by asking AWS as their owner
+    ///
+    /// Takes a report of keysweep or access key ids. No call is signed with what was found, and nothing is changed. Exit codes: 0 none is
+    /// live; 1 some are; 2 of some it could not be learnt, or nobody could be asked. 2 wins over 1. See docs/triage.md.
+    #[cfg(feature = "iam")]
+    Triage(Box<TriageArgs>),
+    /// List the access keys of your account: id, user, status, age, last use
+    ///
+    /// `keysweep inventory --ids | keysweep scan --only-keys -` looks for exactly these, wherever they stand and however they are
+    /// written.
+    #[cfg(feature = "iam")]
+    Inventory(Box<InventoryArgs>),
+    /// Switch leaked credentials off: shows the plan, and with --apply does it
+    ///
+    /// Nothing is changed without --apply. Every change is written to a journal before and after, from which --resume and
+    /// `keysweep undo` work. Exit codes: 0 everything is confirmed inactive; 1 the plan has something to do; 2 something was refused,
+    /// failed or is not known.
+    #[cfg(feature = "iam")]
+    Deactivate(Box<DeactivateArgs>),
+    /// Take back what a run of deactivate did, by its journal: shows the plan, and with --apply does it
+    #[cfg(feature = "iam")]
+    Undo(Box<UndoArgs>),
+    /// Print the IAM policy that keysweep needs
+    #[cfg(feature = "iam")]
+    Policy(PolicyArgs),
     /// Keep .keysweepignore, the list of credentials that are known and not reported
     Baseline(BaselineArgs),
     /// Say of everything in a file that looks like a credential why it is reported or not
@@ -159,6 +192,10 @@ pub(super) struct ScanArgs {
     #[command(flatten)]
     pub(super) known: KnownArgs,
 
+    #[cfg(feature = "iam")]
+    #[command(flatten)]
+    pub(super) owner_side: ScanTriageArgs,
+
     #[command(flatten)]
     pub(super) limits: Limits,
 
@@ -260,6 +297,14 @@ pub(super) enum Shape {
     Text,
     /// For programs, one JSON document
     Json,
+}
+
+#[cfg(feature = "iam")]
+impl Shape {
+    /// It is for people.
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Self::Text)
+    }
 }
 
 /// What is too deep or too large to be read.

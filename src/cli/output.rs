@@ -73,7 +73,7 @@ pub(super) fn is_read_by_a_person(args: &ScanArgs) -> bool {
 }
 
 /// Colour is for terminals, unless <https://no-color.org> is set or the terminal knows none.
-fn wants_colour() -> bool {
+pub(super) fn wants_colour() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb

@@ -36,5 +36,5 @@ pub(super) fn ask(args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Resul
     }
     let home = connect(args)?;
     let role = args.role_name.as_deref().filter(|_| args.organization);
-    Ok(aws::ask(home, role, accounts, names))
+    aws::ask(home, role, accounts, names).context("asking AWS failed")
 }

@@ -1,5 +1,6 @@
 //! `keysweep scan`: targets through the sweep, the outcome to the reports, and what of it decides the exit code.
 
+use std::collections::BTreeMap;
 #[cfg(feature = "git")]
 use std::path::Path;
 use std::sync::Arc;
@@ -18,22 +19,30 @@ use super::output;
 use super::progress::Bar;
 use super::rules;
 use super::targets;
+#[cfg(feature = "iam")]
+use super::triage;
 use crate::engine::Scanner;
+use crate::finding::Fingerprint;
+use crate::finding::accounts::Accounts;
 use crate::report::{Report, RuleInfo};
 use crate::source::Skipped;
 use crate::sweep::{self, Options, Outcome, Progress};
+use crate::triage::verdict::Verdict;
 
 pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let started = Instant::now();
     check_stdin(args)?;
     #[cfg(feature = "git")]
     check_cache(args)?;
+    #[cfg(feature = "iam")]
+    check_triage(args)?;
     let files = output::open_files(&args.output)?;
     let accounts = accounts::load(&args.account)?;
     let known = known::load(args)?;
     let Swept { mut outcome, scanner } = sweep(args)?;
     let notes = known.apply(&mut outcome.findings);
     outcome.notes.extend(notes);
+    let Owned { accounts, verdicts } = owned(args, accounts, &mut outcome);
     let complete = outcome.tally.skipped.is_empty();
     let seconds = started.elapsed().as_secs_f64();
     let rules = scanner.rules();
@@ -42,6 +51,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
         tally: &outcome.tally,
         accounts: &accounts,
         complete,
+        verdicts: verdicts.as_ref(),
         suppressed_counts: args.known.fail_on == FailOn::Any,
         rules: rules.iter().map(RuleInfo::from).chain(rules.foreign().iter().map(RuleInfo::from)).collect(),
         key: known.key.as_ref(),
@@ -54,12 +64,62 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
         version: env!("CARGO_PKG_VERSION"),
     };
     output::write(&report, args, files)?;
-    let failing = report.listed().count();
+    let failing = match args.known.fail_on {
+        #[cfg(feature = "iam")]
+        FailOn::Live => report.live().count(),
+        FailOn::Any | FailOn::New => report.listed().count(),
+    };
     // A scan of nothing is not what --allow-incomplete allows.
     let is_any = args.may_be_empty() || outcome.tally.bytes + outcome.tally.known > 0;
     let allowed = args.allow_incomplete && is_any;
     tell(args, &outcome, seconds, allowed);
     Ok(Exit::of(failing, complete || allowed, args.exit_code))
+}
+
+/// What the owner's side says.
+struct Owned {
+    accounts: Accounts,
+    verdicts: Option<BTreeMap<Fingerprint, Verdict>>,
+}
+
+/// Asks the owner's side if the user wants that. What could not be learnt stands beside what was not read: the scan is not lost by it.
+#[cfg(feature = "iam")]
+fn owned(args: &ScanArgs, accounts: Accounts, outcome: &mut Outcome) -> Owned {
+    let side = &args.owner_side;
+    if !side.triage {
+        return Owned { accounts, verdicts: None };
+    }
+    let verify = side.verify.verify_with_secret;
+    let judged = triage::of_findings(&side.owner, accounts.clone(), &outcome.findings, verify, args.verbose);
+    let skipped = &mut outcome.tally.skipped;
+    match judged {
+        Ok(triage::OfFindings { accounts, verdicts, unlearnt }) => {
+            skipped.extend(unlearnt);
+            Owned { accounts, verdicts: Some(verdicts) }
+        }
+        Err(error) => {
+            skipped.push(Skipped::new("whether what was found is live", format!("{error:#}")));
+            Owned { accounts, verdicts: None }
+        }
+    }
+}
+
+/// Nobody can be asked.
+#[cfg(not(feature = "iam"))]
+fn owned(_: &ScanArgs, accounts: Accounts, _: &mut Outcome) -> Owned {
+    Owned { accounts, verdicts: None }
+}
+
+/// Flags of triage without it, and files that are not what they should be, are known before the scan.
+#[cfg(feature = "iam")]
+fn check_triage(args: &ScanArgs) -> Result<()> {
+    if args.owner_side.is_idle() {
+        bail!("flags of the owner's side say how --triage asks: add --triage, or leave them out");
+    }
+    if args.known.fail_on == FailOn::Live && !args.owner_side.triage {
+        bail!("--fail-on live needs to know what is live: add --triage");
+    }
+    triage::check_files(&args.owner_side.owner)
 }
 
 /// What a sweep of all targets came to.

@@ -66,13 +66,21 @@ pub(super) fn expires(kind: SecretKind, value: &[u8]) -> Option<i64> {
 
 /// The account whose value that is, if the value tells: a long-term Bedrock key is the base64 of `user-at-account:…`.
 pub(super) fn account(kind: SecretKind, value: &[u8]) -> Option<AccountId> {
+    let alias = alias(kind, value)?;
+    let (_, digits) = alias.rsplit_once("-at-")?;
+    AccountId::parse(digits.get(..12)?).ok()
+}
+
+/// The public part of a long-term Bedrock key, by which IAM knows it.
+pub(super) fn alias(kind: SecretKind, value: &[u8]) -> Option<String> {
     if kind != SecretKind::BedrockApiKey {
         return None;
     }
     let text = base64::decode(value.strip_prefix(b"ABSK")?)?;
     let name = text.split(|&c| c == b':').next()?;
-    let digits = &name[memmem::rfind(name, b"-at-")? + 4..];
-    AccountId::parse(std::str::from_utf8(digits.get(..12)?).ok()?).ok()
+    let is_name = |c: &u8| c.is_ascii_graphic();
+    // Without the colon all of it may be the secret.
+    (name.len() < text.len() && name.iter().all(is_name)).then(|| String::from_utf8_lossy(name).into_owned())
 }
 
 /// What a short-term Bedrock key spells: a query that is signed in the place of a request.

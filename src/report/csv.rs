@@ -7,9 +7,11 @@ use std::io::{self, Write};
 use super::Report;
 use super::json::Occurrence;
 use super::sanitize::visible;
+use super::verdict;
 use crate::finding::suppression::Suppression;
+use crate::triage::verdict::Verdict;
 
-const HEADER: [&str; 20] = [
+const HEADER: [&str; 24] = [
     "fingerprint",
     "rule",
     "severity",
@@ -30,6 +32,10 @@ const HEADER: [&str; 20] = [
     "suppressed_by",
     "suppressed_source",
     "suppressed_reason",
+    "status",
+    "user_name",
+    "last_used",
+    "used_since_exposed",
 ];
 
 /// Header and rows, RFC 4180 but for the line ends, which are bare newlines.
@@ -49,12 +55,13 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             account.map(|(_, standing)| standing.name()).unwrap_or_default().to_owned(),
         ];
         let secrets = secrets.join(";");
+        let verdict = verdict_cells(report.verdict(finding));
         for place in &finding.occurrences {
             let suppressed = suppression_cells(place.suppressed.as_ref());
             let place = Occurrence::new(place);
             let expires = place.expires.clone().unwrap_or_default();
             let place = place_cells(&place);
-            let row = about.iter().chain(&place).chain([&secrets, &expires]).chain(&suppressed);
+            let row = about.iter().chain(&place).chain([&secrets, &expires]).chain(&suppressed).chain(&verdict);
             table.write_record(row.map(|text| cell(text))).map_err(io_error)?;
         }
     }
@@ -67,6 +74,19 @@ fn suppression_cells(suppression: Option<&Suppression>) -> [String; 3] {
         return Default::default();
     };
     [by.name().to_owned(), source.to_string(), reason.as_deref().unwrap_or_default().to_owned()]
+}
+
+/// What triage came to, where it was asked for.
+fn verdict_cells(verdict: Option<&Verdict>) -> [String; 4] {
+    let Some(verdict) = verdict else {
+        return Default::default();
+    };
+    [
+        verdict.status.name().to_owned(),
+        verdict.user.clone().unwrap_or_default(),
+        verdict::last_used(verdict.last_used.as_ref()),
+        verdict.used_since_exposed.map(|yes| yes.to_string()).unwrap_or_default(),
+    ]
 }
 
 fn place_cells(place: &Occurrence<'_>) -> [String; 9] {
@@ -85,7 +105,7 @@ fn place_cells(place: &Occurrence<'_>) -> [String; 9] {
 }
 
 /// A cell that no spreadsheet takes for a formula: <https://owasp.org/www-community/attacks/CSV_Injection>.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let shown = visible(text);
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
         format!("'{shown}")
@@ -95,7 +115,7 @@ fn cell(text: &str) -> String {
 }
 
 /// The writer's own error, so that a broken pipe is known as one.
-fn io_error(error: ::csv::Error) -> io::Error {
+pub(super) fn io_error(error: ::csv::Error) -> io::Error {
     match error.into_kind() {
         ::csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),
@@ -150,6 +170,10 @@ mod tests {
             "comment",
             "keysweep:allow",
             "a test",
+            "",
+            "",
+            "",
+            "",
         ];
         let second = [
             "commit",
@@ -163,6 +187,10 @@ mod tests {
             "false",
             "wJal…;…",
             "2024-03-01T10:00:00+00:00",
+            "",
+            "",
+            "",
+            "",
             "",
             "",
             "",

@@ -45,6 +45,7 @@ fn annotation(report: &Report<'_>, finding: &Finding, out: &mut dyn Write) -> io
     let mut properties = places.first().map_or_else(Vec::new, |place| at(finding, place));
     properties.push(("title", title));
     let mut lines = vec![format!("{}.", words::what_leaked(report, finding))];
+    lines.extend(words::evidence(report, finding));
     lines.push(stands_in(finding));
     lines.push(words::remediation(report, finding));
     lines.push(words::fingerprint(report, finding));

@@ -135,6 +135,9 @@ fn uuid(from: &Fingerprint) -> String {
 
 fn description(report: &Report<'_>, finding: &Finding, all: usize) -> String {
     let mut text = format!("{}.", words::what_leaked(report, finding));
+    for sentence in words::evidence(report, finding) {
+        text += &format!(" {sentence}");
+    }
     if all > 1 {
         text += &format!(" It stands in {}.", plural(all as u64, "place"));
     }

@@ -10,13 +10,14 @@ use serde_json::ser::{Formatter, Serializer};
 
 use super::Report;
 use super::sanitize::{acts, is_command, lossless};
+use super::verdict::Wire;
 use crate::engine::SecretKind;
 use crate::finding::suppression::{By, Suppression};
 use crate::finding::{Finding as Found, Fingerprint, Occurrence as Place};
 use crate::key::Secret as Hidden;
 use crate::provenance::Origin;
 
-const SCHEMA: &str = "keysweep/v1";
+pub(super) const SCHEMA: &str = "keysweep/v1";
 
 /// `--format json`.
 #[derive(Serialize)]
@@ -49,8 +50,7 @@ struct Finding<'a> {
     /// What would suppress it had it not expired.
     #[serde(skip_serializing_if = "Option::is_none")]
     suppression_expired: Option<Lapsed<'a>>,
-    /// Nothing is asked of AWS yet.
-    verdict: (),
+    verdict: Option<Wire<'a>>,
 }
 
 /// Why something does not count.
@@ -73,6 +73,9 @@ struct Secret<'a> {
     kind: &'static str,
     redacted: String,
     sha256: String,
+    /// By which IAM knows a long-term API key of Bedrock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Cow<'a, str>>,
 }
@@ -180,7 +183,7 @@ impl Formatter for Inert {
 }
 
 impl<'a> Finding<'a> {
-    fn new(report: &Report<'_>, found: &'a Found) -> Self {
+    fn new(report: &Report<'a>, found: &'a Found) -> Self {
         let id = found.access_key_id.as_ref();
         let account = report.account(found);
         Self {
@@ -197,7 +200,7 @@ impl<'a> Finding<'a> {
                 .lapsed
                 .as_ref()
                 .map(|lapsed| Lapsed { was: Suppressed::new(&lapsed.was), until: lapsed.until.to_string() }),
-            verdict: (),
+            verdict: report.verdicts.and_then(|all| all.get(&found.fingerprint)).map(Wire::new),
         }
     }
 }
@@ -208,6 +211,7 @@ impl<'a> Secret<'a> {
             kind: kind.name(),
             redacted: secret.redacted(),
             sha256: report.fingerprint(&Fingerprint::of(secret.expose())).to_string(),
+            alias: crate::engine::alias_of(kind, secret),
             value: report.value(secret),
         }
     }

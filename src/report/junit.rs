@@ -73,8 +73,13 @@ fn failure(report: &Report<'_>, finding: &Finding, out: &mut dyn Write) -> io::R
     if told.len() > PLACES {
         writeln!(out, "and {}", plural((told.len() - PLACES) as u64, "more place"))?;
     }
-    let advice = [words::remediation(report, finding), words::fingerprint(report, finding)].join("\n");
-    writeln!(out, "{}</failure>\n    </testcase>", advice.lines().map(escaped).collect::<Vec<_>>().join("\n"))
+    let mut advice = words::evidence(report, finding);
+    advice.extend([words::remediation(report, finding), words::fingerprint(report, finding)]);
+    writeln!(
+        out,
+        "{}</failure>\n    </testcase>",
+        advice.iter().map(|line| escaped(line)).collect::<Vec<_>>().join("\n")
+    )
 }
 
 fn error(skipped: &Skipped, out: &mut dyn Write) -> io::Result<()> {

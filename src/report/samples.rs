@@ -110,6 +110,7 @@ impl Sample {
             findings: &self.findings,
             tally: &self.tally,
             accounts: &self.accounts,
+            verdicts: None,
             suppressed_counts: false,
             complete: self.tally.skipped.is_empty(),
             rules: vec![

@@ -157,14 +157,25 @@ fn result(report: &Report<'_>, finding: &Finding, most: usize) -> sarif::Result 
         .partial_fingerprints(BTreeMap::from(fingerprints.map(|(name, value)| (name.to_owned(), value))))
         .build();
     result.rule_index = report.rule_index(finding).map(|index| index as i64);
-    result.properties = report.account(finding).map(|(account, standing)| {
-        let told = [("account_id", account.to_string()), ("account", standing.name().to_owned())];
-        let told = told.map(|(name, value)| (name.to_owned(), json!(value)));
-        sarif::PropertyBag::builder().additional_properties(BTreeMap::from(told)).build()
-    });
+    result.properties = properties(report, finding);
     // All results of a run have this or none has (3.27.23): an empty list says that it counts.
     result.suppressions = Some(report.suppression(finding).map(suppression).into_iter().collect());
     result
+}
+
+/// Whose it is and what triage came to, as far as that is known.
+fn properties(report: &Report<'_>, finding: &Finding) -> Option<sarif::PropertyBag> {
+    let mut told = BTreeMap::new();
+    if let Some((account, standing)) = report.account(finding) {
+        told.insert("account_id".to_owned(), json!(account.to_string()));
+        told.insert("account".to_owned(), json!(standing.name()));
+    }
+    if let Some(verdict) = report.verdict(finding) {
+        told.insert("status".to_owned(), json!(verdict.status.name()));
+        told.insert("live".to_owned(), json!(verdict.is_live()));
+        told.insert("evidence".to_owned(), json!(words::evidence(report, finding)));
+    }
+    (!told.is_empty()).then(|| sarif::PropertyBag::builder().additional_properties(told).build())
 }
 
 fn suppression(why: &Suppression) -> sarif::Suppression {

@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Color, Style};
 use super::places::{self, Place, is_present};
 use super::sanitize::{lossless, one_line, visible};
 use super::units::{grouped, plural, size};
+use super::verdict;
 use super::{Report, RuleInfo};
 use crate::blob::ObjectId;
 use crate::engine::SecretKind;
@@ -20,6 +21,7 @@ use crate::finding::snippet::Snippet;
 use crate::finding::suppression::{By, Suppression};
 use crate::finding::{Finding, Occurrence};
 use crate::provenance::{Commit, Origin, Provenance};
+use crate::triage::verdict::{Status, Verdict};
 
 /// Places told of one credential; JSON lists all.
 const PLACES: usize = 10;
@@ -28,7 +30,7 @@ const SECRETS: usize = 5;
 /// Unread things told.
 const SKIPPED: usize = 50;
 
-const STRONG: Style = Style::new().bold();
+pub(super) const STRONG: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 const WARNING: Style = bold(AnsiColor::Yellow);
 
@@ -60,6 +62,7 @@ impl Page<'_> {
         let id = self.styled(STRONG, name_of(finding));
         let what = self.report.rule(finding).map_or("", |rule| rule.description);
         writeln!(self.out, "{name}  {id}  {}", one_line(what))?;
+        self.verdict(finding)?;
         self.account(finding)?;
         if let Some(expiry) = self.report.expiry(finding) {
             self.field("valid", &expiry)?;
@@ -76,6 +79,15 @@ impl Page<'_> {
             self.snippet(&place.shown.snippet)?;
         }
         writeln!(self.out)
+    }
+
+    fn verdict(&mut self, finding: &Finding) -> io::Result<()> {
+        let Some(verdict) = self.report.verdict(finding) else {
+            return Ok(());
+        };
+        let status = self.styled(status_style(verdict), verdict.status.name().to_uppercase());
+        self.field("status", &status)?;
+        verdict.evidence.iter().try_for_each(|sentence| self.field("", &visible(sentence)))
     }
 
     fn account(&mut self, finding: &Finding) -> io::Result<()> {
@@ -144,7 +156,8 @@ impl Page<'_> {
             return Ok(());
         }
         if finding.suppressed().is_some() {
-            return self.field("suppressed", &format!("{}, and counted all the same", listed(&by)));
+            let but = if self.report.is_live(finding) { "but it is live" } else { "and counted all the same" };
+            return self.field("suppressed", &format!("{}, {but}", listed(&by)));
         }
         self.field("suppressed", &format!("{}, {}", plural(all as u64, "more place"), listed(&by)))
     }
@@ -200,7 +213,11 @@ impl Page<'_> {
             .map(|(count, severity)| format!("{count} {severity}"))
             .collect();
         let all = plural(findings.len() as u64, "leaked credential");
-        writeln!(self.out, "{all}: {}.", of_each.join(", "))
+        writeln!(self.out, "{all}: {}.", of_each.join(", "))?;
+        match verdict::of_each(findings.iter().filter_map(|finding| self.report.verdict(finding))) {
+            none if none.is_empty() => Ok(()),
+            told => writeln!(self.out, "By status: {told}."),
+        }
     }
 
     /// What does not count is not listed, and never passed over.
@@ -286,6 +303,15 @@ pub(super) fn name_of(finding: &Finding) -> String {
 /// How many are not told when `limit` are.
 fn beyond(limit: usize, all: usize) -> u64 {
     all.saturating_sub(limit) as u64
+}
+
+/// What is live stands out from what may be, and that from what is not.
+pub(super) fn status_style(verdict: &Verdict) -> Style {
+    match verdict.status {
+        _ if verdict.is_live() => bold(AnsiColor::Red),
+        Status::Unknown => WARNING,
+        _ => bold(AnsiColor::Green),
+    }
 }
 
 fn severity_style(severity: Severity) -> Style {

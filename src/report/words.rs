@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::places::{self, is_present};
 use super::sanitize::{lossless, one_line};
 use super::text::spot;
-use super::{Report, lapse};
+use super::{Report, lapse, verdict};
 use crate::blob::ObjectId;
 use crate::finding::{Finding, Occurrence};
 use crate::provenance::Origin;
@@ -31,10 +31,19 @@ pub(super) fn what_leaked(report: &Report<'_>, finding: &Finding) -> String {
     if let Some(expiry) = report.expiry(finding) {
         let _ = write!(text, ", {expiry}");
     }
+    if let Some(verdict) = report.verdict(finding) {
+        let _ = write!(text, ", {}", verdict::gist(verdict));
+    }
     if let Some(lapsed) = &finding.lapsed {
         let _ = write!(text, ", {}", one_line(&lapse(lapsed)));
     }
     text
+}
+
+/// What triage rests on, a sentence each; nothing where it was not asked for.
+pub(super) fn evidence(report: &Report<'_>, finding: &Finding) -> Vec<String> {
+    let verdict = report.verdict(finding);
+    verdict.map_or(&[][..], |verdict| &verdict.evidence).iter().map(|sentence| one_line(sentence)).collect()
 }
 
 /// What to do about it, on one line.

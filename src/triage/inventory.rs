@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::credential_report::CredentialReport;
+use super::credential_report::{CredentialReport, Place, Row};
 use crate::finding::accounts::Accounts;
 use crate::key::{AccessKeyId, AccountId};
 
@@ -96,6 +96,17 @@ pub enum LastUsed {
         /// The region, if it is told.
         region: Option<String>,
     },
+}
+
+/// The last use that is known of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted<'a> {
+    /// The use.
+    pub last: &'a LastUsed,
+    /// Until when that is all, in seconds since 1970; `None` when nobody knows.
+    pub until: Option<i64>,
+    /// It is a credential report's word, and not IAM's own.
+    pub by_report: bool,
 }
 
 /// A service-specific credential: a long-term API key of Bedrock, a password for CodeCommit or Keyspaces.
@@ -199,9 +210,35 @@ impl Inventory {
         }
     }
 
+    /// Where a key stands in the credential report, if there is one.
+    pub fn place_of(&self, key: &KeyRecord) -> Option<(&CredentialReport, Place<'_>)> {
+        self.report.as_ref().map(|report| (report, report.slot_of(key, self.as_of)))
+    }
+
+    /// The last use of a key: as IAM tells it, else the report; of both the later.
+    pub fn last_use<'a>(&'a self, key: &'a KeyRecord) -> Option<Noted<'a>> {
+        let reported = self.place_of(key).and_then(|(report, place)| Some((report, slot_use(place)?)));
+        match (&key.last_used, reported) {
+            (Some(LastUsed::Never), Some((report, last @ LastUsed::At { .. }))) | (None, Some((report, last))) => {
+                Some(Noted { last, until: report.holds_until(), by_report: true })
+            }
+            (Some(last), _) => Some(Noted { last, until: Some(self.as_of), by_report: false }),
+            (None, None) => None,
+        }
+    }
+
     /// The other keys of the user that a key belongs to.
     pub fn other_keys<'a>(&'a self, key: &'a KeyRecord) -> impl Iterator<Item = &'a KeyRecord> {
         self.keys.values().filter(|other| other.user == key.user && other.id != key.id)
+    }
+}
+
+/// When the key was last used by the report. Of two slots that can't be told apart, if they say the same.
+fn slot_use(place: Place<'_>) -> Option<&LastUsed> {
+    match place {
+        Place::Slot(number, row) => row.slot(number).map(|slot| &slot.last_used),
+        Place::Either(Row { slots: [one, other], .. }) if one.last_used == other.last_used => Some(&one.last_used),
+        _ => None,
     }
 }
 

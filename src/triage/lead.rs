@@ -1,5 +1,6 @@
 //! What triage is asked about: a leaked credential with nothing of it that could be used.
 
+use crate::finding::Finding;
 use crate::key::{AccessKeyId, AccountId};
 
 /// A leaked credential, as far as its owner's side is asked about it.
@@ -30,6 +31,18 @@ pub enum Name {
     Nameless,
 }
 
+impl Lead {
+    /// What a finding comes to.
+    pub fn of(finding: &Finding) -> Self {
+        let name = match (finding.access_key_id, finding.alias()) {
+            (Some(id), _) => Name::AccessKey(id),
+            (None, Some(alias)) => Name::ServiceCredential { alias: Some(alias), account: finding.account() },
+            (None, None) => Name::Nameless,
+        };
+        Self { name, exposed: finding.exposed() }
+    }
+}
+
 impl Name {
     /// The account that it spells, without asking anybody.
     pub fn account(&self) -> Option<AccountId> {
@@ -38,5 +51,69 @@ impl Name {
             Self::ServiceCredential { account, .. } => *account,
             Self::Nameless => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blob::ObjectId;
+    use crate::engine::SecretKind;
+    use crate::finding::snippet::Snippet;
+    use crate::finding::{Fingerprint, Occurrence};
+    use crate::key::Secret;
+    use crate::location::Point;
+    use crate::provenance::{Commit, Origin, Provenance, Timestamp};
+
+    /// A finding at commits of these dates and in a file.
+    fn finding(id: Option<&str>, secrets: Vec<(SecretKind, Secret)>, dates: &[i64]) -> Finding {
+        let place = |origin| Occurrence {
+            provenance: Provenance::new(origin),
+            point: Point { line: 1, column: 1 },
+            offset: 0,
+            snippet: Snippet { first_line: 1, lines: vec![] },
+            encoding: vec![],
+            expires: None,
+            comment: None,
+            suppressed: None,
+        };
+        let commit = |&seconds: &i64| Commit {
+            date: Timestamp { seconds, offset_minutes: 0 },
+            repository: ".".into(),
+            id: ObjectId::from_bytes(&[1; 20]).unwrap(),
+            author: "ann".into(),
+            reachable: true,
+        };
+        let message = |seconds| place(Origin::CommitMessage { commit: commit(seconds).into() });
+        let file = place(Origin::File { path: "a".into() });
+        Finding {
+            fingerprint: Fingerprint::of(b"a"),
+            rule: "r".into(),
+            access_key_id: id.map(|id| AccessKeyId::parse(id.as_bytes()).unwrap()),
+            secrets,
+            occurrences: dates.iter().map(message).chain([file]).collect(),
+            lapsed: None,
+        }
+    }
+
+    #[test]
+    fn the_earliest_date_is_when_it_was_exposed() {
+        let id = "AKIAIOSFODNN7EXAMPLE";
+        let name = Name::AccessKey(AccessKeyId::parse(id.as_bytes()).unwrap());
+        for (dates, exposed) in [(&[300, 200, 250][..], Some(200)), (&[0, -5, 300], Some(300)), (&[], None)] {
+            assert_eq!(Lead::of(&finding(Some(id), vec![], dates)), Lead { name: name.clone(), exposed });
+        }
+    }
+
+    #[test]
+    fn a_key_of_bedrock_goes_by_its_alias() {
+        // base64 of `BedrockAPIKey-q7xz-at-111122223333:`, and more behind it.
+        let value = ["ABSK", "QmVkcm9ja0FQSUtleS1xN3h6LWF0LTExMTEyMjIyMzMzMzo="].concat();
+        let secrets = vec![(SecretKind::BedrockApiKey, Secret::new(value))];
+        let account = AccountId::parse("111122223333").ok();
+        let alias = Some("BedrockAPIKey-q7xz-at-111122223333".to_owned());
+        assert_eq!(Lead::of(&finding(None, secrets, &[])).name, Name::ServiceCredential { alias, account });
+        let secrets = vec![(SecretKind::PrivateKey, Secret::new("x"))];
+        assert_eq!(Lead::of(&finding(None, secrets, &[])).name, Name::Nameless);
     }
 }

@@ -125,6 +125,11 @@ impl Verdict {
         }
     }
 
+    /// Whether it works could not be learnt, though there was something to ask about: the first gap says why.
+    pub fn is_unlearnt(&self) -> bool {
+        self.status == Status::Unknown && !self.gaps.is_empty()
+    }
+
     /// Whoever has it can use it, or may well be able to: it fails a scan even when it is suppressed.
     pub fn is_live(&self) -> bool {
         match self.status {

@@ -7,4 +7,6 @@
     reason = "all of it is test code, and it runs programs"
 )]
 
+mod asked;
 mod fake;
+mod moto;

@@ -7,6 +7,8 @@ mod bad_input;
 mod baseline;
 mod cache;
 mod ci;
+#[cfg(feature = "iam")]
+mod deactivate;
 mod exit;
 mod hook;
 mod merges;

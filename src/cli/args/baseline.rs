@@ -23,8 +23,8 @@ pub(in crate::cli) struct KnownArgs {
     #[arg(long)]
     pub(in crate::cli) no_ignore: bool,
 
-    /// Which credentials make the exit code: new ones, which nothing suppresses, or any
-    #[arg(long, value_name = "any|new", default_value = "new")]
+    /// Which credentials make the exit code: new ones, which nothing suppresses, or any; with --triage also live, those that work
+    #[arg(long, value_name = "any|new|live", default_value = "new")]
     pub(in crate::cli) fail_on: FailOn,
 }
 
@@ -35,6 +35,9 @@ pub(in crate::cli) enum FailOn {
     Any,
     /// Only what is not suppressed
     New,
+    /// Only what triage finds live
+    #[cfg(feature = "iam")]
+    Live,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 /// The owner's side: AWS itself, or files that it made.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "The owner's side")]
 pub(in crate::cli) struct OwnerArgs {
     /// Ask as this profile of the AWS config files; otherwise credentials are found as the AWS CLI finds them

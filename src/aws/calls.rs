@@ -1,0 +1,105 @@
+//! Counts what goes over the wire, each attempt, and hears when AWS says that it is too much. The SDK calls this at every attempt of every
+//! client that has it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+use super::pace::Pace;
+
+/// Attempts by operation, shared by everybody who has a clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calls(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Calls {
+    /// So far, by names such as `iam:ListAccessKeys`.
+    pub(super) fn so_far(&self) -> BTreeMap<String, u64> {
+        self.0.lock().map(|calls| calls.clone()).unwrap_or_default()
+    }
+
+    fn add(&self, service: &str, operation: &str) {
+        if let Ok(mut calls) = self.0.lock() {
+            *calls.entry(format!("{}:{operation}", service.to_lowercase())).or_default() += 1;
+        }
+    }
+}
+
+/// What sits on a client's line.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    pub(super) calls: Calls,
+    pub(super) pace: Arc<Pace>,
+}
+
+impl Intercept for Watch {
+    fn name(&self) -> &'static str {
+        "Watch"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(operation) = config.load::<Metadata>() {
+            self.calls.add(operation.service(), operation.name());
+        }
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(response) = context.response()
+            && is_too_fast(response.status().as_u16(), response.body().bytes().unwrap_or_default())
+        {
+            self.pace.slow_down();
+        }
+        Ok(())
+    }
+}
+
+/// The answer says that calls come too fast: `Throttling`, `ThrottlingException`, `RequestLimitExceeded`, `SlowDown`, `TooManyRequests…`.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>
+fn is_too_fast(status: u16, body: &[u8]) -> bool {
+    let names = ["Throttl", "RequestLimitExceeded", "SlowDown", "TooManyRequests"];
+    let says = |name: &str| memchr::memmem::find(body, name.as_bytes()).is_some();
+    status == 429 || (status >= 400 && names.into_iter().any(says))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_counted_together() {
+        let calls = Calls::default();
+        let shared = calls.clone();
+        calls.add("IAM", "ListAccessKeys");
+        shared.add("IAM", "ListAccessKeys");
+        shared.add("STS", "AssumeRole");
+        let expected = [("iam:ListAccessKeys".to_owned(), 2), ("sts:AssumeRole".to_owned(), 1)];
+        assert_eq!(calls.so_far(), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn throttling_is_told_from_other_answers() {
+        let body = b"<Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error>";
+        assert!(is_too_fast(400, body) && is_too_fast(429, b"") && is_too_fast(503, b"<Code>SlowDown</Code>"));
+        assert!(!is_too_fast(400, b"<Code>ValidationError</Code>") && !is_too_fast(503, b""));
+        // A user may be called so.
+        assert!(!is_too_fast(200, b"<UserName>Throttling</UserName>"));
+    }
+}

@@ -1,0 +1,105 @@
+//! Tries whether a found pair works, which nobody does unless asked to: the one place where a call is signed with what was found.
+
+use std::str;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use tokio::time::sleep;
+
+use super::client::{Client, sts};
+use super::connect::watch;
+use super::trouble::{Kind, Trouble};
+use crate::key::{AccessKeyId, AccountId, KeyKind, Secret};
+use crate::triage::inventory::{Gap, Verified};
+
+/// STS turns down a second secret of the same id that follows too soon, right or wrong.
+const BETWEEN: Duration = Duration::from_secs(5);
+
+/// Signs `GetCallerIdentity` with each secret in turn.
+pub(super) async fn verify(
+    client: &Client,
+    id: AccessKeyId,
+    secrets: &[Secret],
+    session_token: Option<&Secret>,
+) -> Verified {
+    if let Some(why) = objection(id, secrets, session_token) {
+        return Verified::Untried(Gap { why, permission: None });
+    }
+    for (number, secret) in secrets.iter().enumerate() {
+        if number > 0 {
+            sleep(BETWEEN).await;
+        }
+        match try_one(client, id, secret, session_token).await {
+            Ok(works) => return works,
+            // This secret is not its own; another may be.
+            Err(trouble) if trouble.code == "SignatureDoesNotMatch" && trouble.kind == Kind::Credentials => {}
+            // The id itself is not taken.
+            Err(trouble) if trouble.kind == Kind::Credentials => return Verified::Refused,
+            Err(trouble) => {
+                let why = format!("signing a call with the secret found with {id} failed: {}", trouble.why());
+                return Verified::Untried(Gap { why, permission: None });
+            }
+        }
+    }
+    Verified::Refused
+}
+
+/// Why it is not tried at all.
+fn objection(id: AccessKeyId, secrets: &[Secret], session_token: Option<&Secret>) -> Option<String> {
+    if id.account().is_some_and(|account| account.is_canary()) {
+        return Some(format!("{id} is a canary's: a call signed with it would raise an alarm"));
+    }
+    if secrets.is_empty() {
+        return Some(format!("no secret was found with {id}"));
+    }
+    let session = id.kind() == KeyKind::Temporary;
+    (session && session_token.is_none())
+        .then(|| format!("no session token was found with {id}, without which it can't work"))
+}
+
+async fn try_one(
+    client: &Client,
+    id: AccessKeyId,
+    secret: &Secret,
+    session_token: Option<&Secret>,
+) -> Result<Verified, Trouble> {
+    let text = |secret: &Secret| str::from_utf8(secret.expose()).map(str::to_owned);
+    let (Ok(secret), Ok(token)) = (text(secret), session_token.map(text).transpose()) else {
+        return Ok(Verified::Refused);
+    };
+    let credentials = Credentials::new(id.as_str(), secret, token, None, "found");
+    // Neither the identities that the caller's clients keep nor their retries.
+    let config = client
+        .config
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .identity_cache(aws_config::identity::IdentityCache::no_cache())
+        .retry_config(RetryConfig::disabled())
+        .build();
+    let answer = sts(&config, watch(&client.calls)).get_caller_identity().send().await?;
+    let account = answer.account().and_then(|account| AccountId::parse(account).ok());
+    Ok(Verified::Works { arn: answer.arn.unwrap_or_default(), account })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(kind: &str, rest: &str) -> AccessKeyId {
+        AccessKeyId::parse([kind, rest].concat().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn canaries_and_what_is_not_whole_are_not_tried() {
+        let secret = [Secret::new(*b"not a secret of anybody's at all, really")];
+        let canary = id("AKIA", "SP2TPHJSQH3FJRUX");
+        assert!(objection(canary, &secret, None).unwrap().contains("alarm"));
+        let (key, session) = (id("AKIA", "Y34FZKBOKMUTVV7A"), id("ASIA", "Y34FZKBOKMUTVV7A"));
+        assert_eq!(objection(key, &secret, None), None);
+        assert!(objection(key, &[], None).unwrap().contains("no secret"));
+        assert!(objection(session, &secret, None).unwrap().contains("session token"));
+        assert_eq!(objection(session, &secret, Some(&secret[0])), None);
+    }
+}

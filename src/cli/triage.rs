@@ -1,0 +1,263 @@
+//! `keysweep triage`: findings and ids to the owner's side, the answers to the judge, verdicts to the reports. A scan does the same with
+//! what it has just found.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+
+use super::accounts;
+use super::args::{OwnerArgs, TriageArgs, TriageShape};
+use super::exit::Exit;
+use super::lists;
+use super::offline;
+use super::output;
+use super::owner;
+use crate::aws::Asked;
+use crate::engine::SecretKind;
+use crate::finding::accounts::Accounts;
+use crate::finding::{Finding, Fingerprint};
+use crate::key::{AccessKeyId, KeyKind, Secret};
+use crate::report::triage::{Judged, Triaged};
+use crate::report::{self, plural};
+use crate::source::Skipped;
+use crate::triage::inventory::Knowledge;
+use crate::triage::judge::judge;
+use crate::triage::lead::{Lead, Name};
+use crate::triage::reported::{self, Reported};
+use crate::triage::verdict::{Status, Verdict};
+
+pub(super) fn run(args: &TriageArgs) -> Result<Exit> {
+    let accounts = accounts::load(&args.account)?;
+    let mut report = reported(&args.what)?;
+    let suspects: Vec<Suspect> = report.findings.iter().map(Suspect::reported).collect();
+    let Opinion { knowledge: _, verdicts } =
+        opinion(&args.owner, accounts, &suspects, args.verify.verify_with_secret, args.verbose)?;
+    let unlearnt = unlearnt(suspects.iter().map(|suspect| &suspect.lead).zip(&verdicts));
+    add_unlearnt(&mut report.summary, &unlearnt);
+    let credentials =
+        report.findings.iter().zip(&verdicts).map(|(found, verdict)| Judged { told: &found.told, verdict }).collect();
+    let triaged = Triaged { credentials, summary: report.summary, colour: output::wants_colour() };
+    report::triage::write(args.format.into(), &triaged, &mut io::stdout().lock())
+        .context("writing the verdicts failed")?;
+    if args.format != TriageShape::Text {
+        unlearnt.iter().for_each(|gap| output::note(&format!("not known: {}: {}", gap.what, gap.why)));
+    }
+    let live = verdicts.iter().filter(|verdict| verdict.is_live()).count();
+    Ok(Exit::of(live, unlearnt.is_empty(), 1))
+}
+
+/// What triage comes to for findings, and what could not be learnt.
+pub(super) struct OfFindings {
+    pub(super) accounts: Accounts,
+    pub(super) verdicts: BTreeMap<Fingerprint, Verdict>,
+    pub(super) unlearnt: Vec<Skipped>,
+}
+
+/// Judges what a scan has found.
+///
+/// # Errors
+/// When nobody could be asked at all.
+pub(super) fn of_findings(
+    owner: &OwnerArgs,
+    accounts: Accounts,
+    findings: &[Finding],
+    verify: bool,
+    verbose: bool,
+) -> Result<OfFindings> {
+    let suspects: Vec<Suspect> = findings.iter().map(Suspect::found).collect();
+    let Opinion { knowledge, verdicts } = opinion(owner, accounts, &suspects, verify, verbose)?;
+    let unlearnt = unlearnt(suspects.iter().map(|suspect| &suspect.lead).zip(&verdicts));
+    let verdicts = findings.iter().map(|finding| finding.fingerprint).zip(verdicts).collect();
+    Ok(OfFindings { accounts: knowledge.accounts, verdicts, unlearnt })
+}
+
+/// Reads files for nothing, so that a wrong one is known before a long scan.
+///
+/// # Errors
+/// When one can't be read or is not what it should be.
+pub(super) fn check_files(owner: &OwnerArgs) -> Result<()> {
+    if owner.is_offline() { offline::inventories(owner).map(drop) } else { Ok(()) }
+}
+
+/// What is asked about, and what of it could sign a call.
+struct Suspect {
+    lead: Lead,
+    secrets: Vec<Secret>,
+    session_token: Option<Secret>,
+}
+
+impl Suspect {
+    fn found(finding: &Finding) -> Self {
+        let of = |kind: SecretKind| {
+            let all = finding.secrets.iter().filter(move |(other, _)| *other == kind);
+            all.map(|(_, secret)| secret.clone())
+        };
+        let secrets = of(SecretKind::SecretAccessKey).collect();
+        Self { lead: Lead::of(finding), secrets, session_token: of(SecretKind::SessionToken).next() }
+    }
+
+    fn reported(found: &Reported) -> Self {
+        let Reported { lead, secrets, session_token, .. } = found;
+        Self { lead: lead.clone(), secrets: secrets.clone(), session_token: session_token.clone() }
+    }
+
+    /// The id of what can sign a call. A session's key can't without its token.
+    fn signer(&self) -> Option<AccessKeyId> {
+        match self.lead.name {
+            Name::AccessKey(id) if id.kind() == KeyKind::LongTerm || self.session_token.is_some() => {
+                (!self.secrets.is_empty()).then_some(id)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What is known, and a verdict for each suspect.
+struct Opinion {
+    knowledge: Knowledge,
+    verdicts: Vec<Verdict>,
+}
+
+fn opinion(
+    owner: &OwnerArgs,
+    accounts: Accounts,
+    suspects: &[Suspect],
+    verify: bool,
+    verbose: bool,
+) -> Result<Opinion> {
+    let names: Vec<Name> = suspects.iter().map(|suspect| suspect.lead.name.clone()).collect();
+    let mut asked = owner::ask(owner, accounts, &names)?;
+    let now = jiff::Timestamp::now().as_second();
+    if verify {
+        verify_with_secrets(&mut asked, suspects, now);
+    }
+    if verbose {
+        tell_calls(&asked);
+    }
+    let verdicts = suspects.iter().map(|suspect| judge(&suspect.lead, &asked.knowledge, now)).collect();
+    Ok(Opinion { knowledge: asked.knowledge, verdicts })
+}
+
+/// Signs a call with each secret that was found, but for those of canaries.
+fn verify_with_secrets(asked: &mut Asked, suspects: &[Suspect], now: i64) {
+    let Some(account) = asked.reached.values().next() else {
+        return;
+    };
+    for suspect in suspects {
+        let is_canary = judge(&suspect.lead, &asked.knowledge, now).status == Status::Canary;
+        if let Some(id) = suspect.signer().filter(|_| !is_canary) {
+            let verified = account.verify(id, &suspect.secrets, suspect.session_token.as_ref());
+            asked.knowledge.verified.insert(id, verified);
+        }
+    }
+}
+
+/// How often AWS was called. Accounts that were reached from one another count together.
+fn tell_calls(asked: &Asked) {
+    let Some(account) = asked.reached.values().next() else {
+        return output::note("nothing was asked of AWS");
+    };
+    tell_calls_of(account);
+}
+
+/// The same of one account.
+pub(super) fn tell_calls_of(account: &crate::aws::Account) {
+    let calls = account.calls();
+    let each: Vec<String> = calls.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let all = plural(calls.values().sum(), "call");
+    output::note(&format!("{all} to AWS: {}", if each.is_empty() { "none".to_owned() } else { each.join(", ") }));
+}
+
+/// What could not be learnt, as what was not read.
+fn unlearnt<'a>(judged: impl Iterator<Item = (&'a Lead, &'a Verdict)>) -> Vec<Skipped> {
+    let mut all: Vec<Skipped> = judged
+        .filter(|(_, verdict)| verdict.is_unlearnt())
+        .map(|(lead, verdict)| {
+            let name = match &lead.name {
+                Name::AccessKey(id) => id.to_string(),
+                Name::ServiceCredential { alias, .. } => alias.clone().unwrap_or_else(|| "a key of Bedrock".to_owned()),
+                Name::Nameless => "a credential".to_owned(),
+            };
+            let why = verdict.gaps.first().map_or("", |gap| &gap.why);
+            Skipped::new(format!("whether {name} is live"), why)
+        })
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn add_unlearnt(summary: &mut Map<String, Value>, unlearnt: &[Skipped]) {
+    if unlearnt.is_empty() {
+        return;
+    }
+    summary.insert("complete".to_owned(), false.into());
+    let skipped = summary.entry("skipped").or_insert_with(|| json!([]));
+    if let Some(skipped) = skipped.as_array_mut() {
+        skipped.extend(unlearnt.iter().map(|gap| json!({ "what": gap.what, "why": gap.why })));
+    }
+}
+
+/// The report that was named, or one made of ids.
+fn reported(what: &[String]) -> Result<reported::Report> {
+    let ids: Vec<Option<AccessKeyId>> = what.iter().map(|word| AccessKeyId::shaped(word.as_bytes())).collect();
+    if ids.iter().all(Option::is_some) {
+        return Ok(of_ids(ids.into_iter().flatten()));
+    }
+    match what {
+        [file] => read(Path::new(file)),
+        _ => bail!(
+            "give one report of keysweep, or any number of access key ids: twenty capitals and digits such as AKIA…"
+        ),
+    }
+}
+
+fn read(file: &Path) -> Result<reported::Report> {
+    let name = lists::name(file);
+    let text = lists::read(file, "findings").with_context(|| format!("{name} is no access key id either"))?;
+    reported::parse(&text).with_context(|| format!("reading findings from {name} failed"))
+}
+
+/// A report as a scan would make it that found these ids, at no place.
+fn of_ids(ids: impl Iterator<Item = AccessKeyId>) -> reported::Report {
+    let mut all: Vec<AccessKeyId> = Vec::new();
+    for id in ids {
+        if !all.contains(&id) {
+            all.push(id);
+        }
+    }
+    let findings: Vec<Reported> = all.iter().map(|id| of_id(*id)).collect();
+    let by = json!({ "ignore-file": 0, "baseline": 0, "imported": 0, "comment": 0 });
+    let summary = json!({
+        "findings": findings.len(), "suppressed": 0, "suppressed_by": by, "suppressed_occurrences": 0, "blobs": 0, "bytes": 0,
+        "skipped": [], "complete": true,
+    });
+    reported::Report { findings, summary: object(summary) }
+}
+
+fn of_id(id: AccessKeyId) -> Reported {
+    let account = id.account();
+    let told = json!({
+        "fingerprint": Fingerprint::of(id.as_str().as_bytes()).to_string(),
+        "rule": "aws-access-key-id",
+        "severity": "high",
+        "access_key_id": id.as_str(),
+        "account_id": account.map(|account| account.to_string()),
+        "account": account.map(|account| Accounts::default().standing(account).name()),
+        "secrets": [],
+        "occurrences": [],
+        "suppressed": null,
+    });
+    let lead = Lead { name: Name::AccessKey(id), exposed: None };
+    Reported { lead, secrets: Vec::new(), session_token: None, told: object(told) }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
