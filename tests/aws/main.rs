@@ -8,5 +8,14 @@
 )]
 
 mod asked;
+mod bedrock;
 mod fake;
+mod faults;
 mod moto;
+mod organization;
+mod scale;
+mod scene;
+mod story;
+#[path = "../cli/support.rs"]
+#[allow(dead_code, reason = "what other tests use of it")]
+mod support;
