@@ -26,9 +26,7 @@ pub(super) fn ask(
     let here = home.caller().account;
     accounts.add(here);
     if role.is_some() {
-        let all = home
-            .organization()
-            .map_err(|gap| NoAccount(format!("{}; without --organization your own account alone is asked", gap.why)))?;
+        let all = home.organization().map_err(|gap| no_organization(&gap))?;
         all.into_iter().for_each(|account| accounts.add(account));
     }
     let mut questions = sort(names, &accounts, here);
@@ -49,6 +47,14 @@ pub(super) fn ask(
     }
     asked.reached.insert(here, home);
     Ok(asked)
+}
+
+/// Organizations names no permission when it says no, and says the same no to member accounts.
+fn no_organization(gap: &Gap) -> NoAccount {
+    let needed = gap.permission.as_ref().map_or_else(String::new, |permission| {
+        format!("; it takes {permission}, in the management account or one that administration is delegated to")
+    });
+    NoAccount(format!("{}{needed}; without --organization your own account alone is asked", gap.why))
 }
 
 /// Where to ask about each. What is spelt to be a stranger's or a canary's is asked nowhere, nor are sessions, which nobody can look up.

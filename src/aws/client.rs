@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::Caller;
 use super::calls::{Calls, Watch};
+use super::connect::unpooled;
 use super::pace::Pace;
 use super::trouble::{QUARANTINE, Trouble};
 use crate::response::Fault;
@@ -53,6 +55,8 @@ pub(super) struct Client {
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) organizations: aws_sdk_organizations::Client,
     pub(super) calls: Calls,
+    /// For changes, each on a connection of its own.
+    pub(super) unpooled: SharedHttpClient,
     pace: Arc<Pace>,
     /// What stands in the way of every further call.
     halted: Arc<OnceLock<Trouble>>,
@@ -72,6 +76,7 @@ impl Client {
             sts: sts(&config, watch),
             organizations: aws_sdk_organizations::Client::from_conf(organizations),
             calls,
+            unpooled: unpooled(),
             pace,
             halted: Arc::default(),
             quarantine: Arc::default(),

@@ -112,7 +112,7 @@ fn refused_role(trouble: &Trouble) -> String {
 }
 
 async fn load(identity: &Identity) -> SdkConfig {
-    let http = http();
+    let http = http(None);
     let load = |region: Option<Region>| {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http.clone())
@@ -138,10 +138,17 @@ async fn load(identity: &Identity) -> SdkConfig {
     config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
 }
 
-/// The SDK's own HTTP client, with rustls on ring, which builds with a C compiler alone.
-fn http() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
+/// An HTTP client that makes a connection for each request: on one that is kept a request is lost when the other end has closed it just
+/// now, and of a change nobody would know what became of it.
+pub(super) fn unpooled() -> SharedHttpClient {
+    http(Some(0))
+}
+
+/// The SDK's own HTTP client, with rustls on ring, which builds with a C compiler alone; it keeps so many idle connections.
+fn http(idle: Option<usize>) -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        connector.set_pool_max_idle_per_host(idle);
         connector.set_connector_settings(settings.cloned());
         connector.set_proxy_config(Some(ProxyConfig::from_env()));
         if let Some(components) = components {

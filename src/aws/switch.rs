@@ -66,31 +66,31 @@ async fn change(
     match &target.subject {
         Subject::AccessKey(id) => {
             let call = iam.update_access_key().user_name(user).access_key_id(id.as_str()).status(status);
-            let done = call.customize().config_override(once()).send().await;
+            let done = call.customize().config_override(once(client)).send().await;
             (done.map(drop).map_err(Trouble::from), "iam:UpdateAccessKey")
         }
         Subject::ServiceCredential { id } => {
             let call = iam.update_service_specific_credential().user_name(user);
             let call = call.service_specific_credential_id(id).status(status);
-            let done = call.customize().config_override(once()).send().await;
+            let done = call.customize().config_override(once(client)).send().await;
             (done.map(drop).map_err(Trouble::from), "iam:UpdateServiceSpecificCredential")
         }
         Subject::Sessions { policy, issued_before } if to == Position::Off => {
             let document = deny_sessions_document(*issued_before);
             let call = iam.put_user_policy().user_name(user).policy_name(policy).policy_document(document);
-            let done = call.customize().config_override(once()).send().await;
+            let done = call.customize().config_override(once(client)).send().await;
             (done.map(drop).map_err(Trouble::from), "iam:PutUserPolicy")
         }
         Subject::Sessions { policy, .. } => {
             let call = iam.delete_user_policy().user_name(user).policy_name(policy);
-            let done = call.customize().config_override(once()).send().await;
+            let done = call.customize().config_override(once(client)).send().await;
             (done.map(drop).map_err(Trouble::from), "iam:DeleteUserPolicy")
         }
     }
 }
 
-fn once() -> Builder {
-    aws_sdk_iam::Config::builder().retry_config(RetryConfig::disabled())
+fn once(client: &Client) -> Builder {
+    aws_sdk_iam::Config::builder().retry_config(RetryConfig::disabled()).http_client(client.unpooled.clone())
 }
 
 /// A name is a user's in every account: the wrong one must not be switched.

@@ -56,6 +56,8 @@ impl Leaked {
         self.0.values().cloned().collect()
     }
 
+    /// Checks what is said of each.
+    #[track_caller]
     fn expect(&self, output: &Output, expected: [(&str, &str); 7]) {
         let verdicts = verdicts(&output.stdout);
         let expected = expected.map(|(name, status)| (self.0[name].as_str(), status));
@@ -63,93 +65,123 @@ impl Leaked {
     }
 }
 
-fn kept(scene: &Scene, name: &str, output: &Output) {
-    scene.at.write(name, &output.stdout);
+/// A run of the program after the other, and what they said.
+struct Story {
+    scene: Scene,
+    leaked: Leaked,
+    outputs: Vec<Output>,
+}
+
+impl Story {
+    fn new() -> Self {
+        let scene = Scene::new();
+        let leaked = Leaked::in_repository(&scene);
+        Self { scene, leaked, outputs: Vec::new() }
+    }
+
+    /// Runs the program and keeps what it says in a file.
+    #[track_caller]
+    fn run(&mut self, args: &[&str], code: i32, file: &str) -> &Output {
+        let output = self.scene.run(args);
+        assert_eq!(output.code, Some(code), "{output:?}");
+        self.scene.at.write(file, &output.stdout);
+        self.outputs.push(output);
+        self.outputs.last().expect("it was just put there")
+    }
+
+    fn found(&mut self) {
+        let ids = self.leaked.ids();
+        let scan = self.run(&["scan", "--format", "jsonl", "repo"], 1, "findings.jsonl");
+        scan.expect(1, &ids.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(self.scene.fake.log().0.is_empty(), "a scan asks nobody");
+    }
+
+    fn judged(&mut self) {
+        let output = self.run(&["triage", "--format", "jsonl", "findings.jsonl"], 1, "triaged.jsonl");
+        let told = verdicts(&output.stdout);
+        self.leaked.expect(
+            self.outputs.last().expect("it has run"),
+            [
+                ("used", "active"),
+                ("never used", "active"),
+                ("inactive", "inactive"),
+                ("deleted", "deleted"),
+                ("foreign", "foreign"),
+                ("canary", "canary"),
+                ("temporary", "temporary"),
+            ],
+        );
+        let used = &told[&self.leaked.0["used"]];
+        assert_eq!((&used["user_name"], &used["used_since_exposed"]), (&"ann".into(), &true.into()), "{used}");
+        assert_eq!((&used["last_used"]["service"], &used["last_used"]["region"]), (&"s3".into(), &"eu-west-1".into()));
+    }
+
+    fn planned(&mut self) {
+        let ids = ["used", "never used"].map(|name| self.leaked.0[name].clone());
+        let plan = self.run(&["deactivate", "--from", "triaged.jsonl"], 1, "plan.txt");
+        let text = String::from_utf8_lossy(&plan.stdout);
+        for words in [&ids[0], &ids[1], "ann", "s3/eu-west-1", "12 minutes ago", "password"] {
+            assert!(text.contains(words), "{words} is not in {plan:?}");
+        }
+        self.scene.fake.log().expect_no_change();
+    }
+
+    fn applied(&mut self) {
+        let flags = ["--apply", "--yes", "--journal", "journal.jsonl"];
+        self.run(&[&["deactivate", "--from", "triaged.jsonl"], &flags[..]].concat(), 0, "applied.txt");
+        let log = self.scene.fake.log();
+        let change = |name: &str| ("UpdateAccessKey".to_owned(), self.leaked.0[name].clone());
+        let expected = BTreeSet::from(["used", "never used"].map(change));
+        assert_eq!((log.changes().len(), BTreeSet::from_iter(log.changes())), (2, expected));
+        assert_eq!(self.scene.journal("journal.jsonl").results(), ["confirmed", "confirmed"]);
+    }
+
+    fn judged_again(&mut self) {
+        self.run(&["triage", "--format", "jsonl", "findings.jsonl"], 0, "again.jsonl");
+        self.leaked.expect(
+            self.outputs.last().expect("it has run"),
+            [
+                ("used", "inactive"),
+                ("never used", "inactive"),
+                ("inactive", "inactive"),
+                ("deleted", "deleted"),
+                ("foreign", "foreign"),
+                ("canary", "canary"),
+                ("temporary", "temporary"),
+            ],
+        );
+    }
+
+    fn undone(&mut self) {
+        self.scene.fake.forget();
+        let plan = self.scene.run(["undo", "journal.jsonl"]);
+        self.outputs.push(plan);
+        self.scene.fake.log().expect_no_change();
+        self.run(&["undo", "journal.jsonl", "--apply", "--yes", "--journal", "undo.jsonl"], 0, "undone.txt");
+        assert_eq!(self.scene.fake.log().count("UpdateAccessKey"), 2);
+    }
 }
 
 #[test]
 fn seven_leaked_keys_from_the_scan_to_the_undo() {
-    let scene = Scene::new();
-    let leaked = Leaked::in_repository(&scene);
-    let before = scene.fake.world(|world| world.state());
-    let mut outputs = Vec::new();
-
-    let scan = scene.run(["scan", "--format", "jsonl", "repo"]);
-    scan.expect(1, &leaked.0.values().map(String::as_str).collect::<Vec<_>>());
-    assert!(scene.fake.log().0.is_empty(), "a scan asks nobody");
-    kept(&scene, "findings.jsonl", &scan);
-    outputs.push(scan);
-
-    let triage = scene.run(["triage", "--format", "jsonl", "findings.jsonl"]);
-    assert_eq!(triage.code, Some(1), "{triage:?}");
-    leaked.expect(
-        &triage,
-        [
-            ("used", "active"),
-            ("never used", "active"),
-            ("inactive", "inactive"),
-            ("deleted", "deleted"),
-            ("foreign", "foreign"),
-            ("canary", "canary"),
-            ("temporary", "temporary"),
-        ],
-    );
-    let told = verdicts(&triage.stdout);
-    let used = &told[&leaked.0["used"]];
-    assert_eq!((&used["user_name"], &used["used_since_exposed"]), (&"ann".into(), &true.into()), "{used}");
-    assert_eq!((&used["last_used"]["service"], &used["last_used"]["region"]), (&"s3".into(), &"eu-west-1".into()));
-    kept(&scene, "triaged.jsonl", &triage);
-    outputs.push(triage);
-
-    let plan = scene.run(["deactivate", "--from", "triaged.jsonl"]);
-    assert_eq!(plan.code, Some(1), "{plan:?}");
-    let text = String::from_utf8_lossy(&plan.stdout);
-    for words in [&leaked.0["used"], &leaked.0["never used"], "ann", "s3/eu-west-1", "12 minutes ago", "password"] {
-        assert!(text.contains(words), "{words} is not in {plan:?}");
+    let mut story = Story::new();
+    let before = story.scene.fake.world(|world| world.state());
+    story.found();
+    story.judged();
+    story.planned();
+    story.applied();
+    assert_ne!(story.scene.fake.world(|world| world.state()), before);
+    story.judged_again();
+    story.undone();
+    assert_eq!(story.scene.fake.world(|world| world.state()), before);
+    let ids = story.leaked.ids();
+    for output in &story.outputs {
+        Scene::expect_no_secret(&output.stdout, &ids);
+        Scene::expect_no_secret(output.stderr.as_bytes(), &ids);
     }
-    outputs.push(plan);
-    scene.fake.log().expect_no_change();
-
-    let flags = ["--apply", "--yes", "--journal", "journal.jsonl"];
-    let applied = scene.run(["deactivate", "--from", "triaged.jsonl"].into_iter().chain(flags));
-    assert_eq!(applied.code, Some(0), "{applied:?}");
-    outputs.push(applied);
-    let off = [&leaked.0["used"], &leaked.0["never used"]];
-    let switched = |ids: [&String; 2]| ids.map(|id| ("UpdateAccessKey".to_owned(), id.clone()));
-    let changes = BTreeSet::from_iter(scene.fake.log().changes());
-    assert_eq!((changes, scene.fake.log().count("UpdateAccessKey")), (BTreeSet::from(switched(off)), 2));
-    assert_eq!(scene.journal("journal.jsonl").results(), ["confirmed", "confirmed"]);
-
-    let again = scene.run(["triage", "--format", "jsonl", "findings.jsonl"]);
-    assert_eq!(again.code, Some(0), "{again:?}");
-    leaked.expect(
-        &again,
-        [
-            ("used", "inactive"),
-            ("never used", "inactive"),
-            ("inactive", "inactive"),
-            ("deleted", "deleted"),
-            ("foreign", "foreign"),
-            ("canary", "canary"),
-            ("temporary", "temporary"),
-        ],
-    );
-    outputs.push(again);
-
-    scene.fake.forget();
-    outputs.push(scene.run(["undo", "journal.jsonl"]));
-    scene.fake.log().expect_no_change();
-    let undone = scene.run(["undo", "journal.jsonl", "--apply", "--yes", "--journal", "undo.jsonl"]);
-    assert_eq!(undone.code, Some(0), "{undone:?}");
-    outputs.push(undone);
-    assert_eq!(scene.fake.world(|world| world.state()), before);
-    assert_eq!(scene.fake.log().count("UpdateAccessKey"), 2);
-
-    for output in &outputs {
-        Scene::expect_no_secret(&output.stdout, &leaked.ids());
-        Scene::expect_no_secret(output.stderr.as_bytes(), &leaked.ids());
+    for journal in ["journal.jsonl", "undo.jsonl"] {
+        Scene::expect_no_secret(&fs::read(story.scene.at.path(journal)).unwrap(), &ids);
     }
-    Scene::expect_no_secret(&fs::read(scene.at.path("journal.jsonl")).unwrap(), &leaked.ids());
 }
 
 #[test]
@@ -158,7 +190,7 @@ fn no_call_is_signed_with_what_was_found_and_nobody_is_asked_about_others() {
     let leaked = Leaked::in_repository(&scene);
     let output = scene.run(["scan", "--triage", "--format", "jsonl", "repo"]);
     assert_eq!(output.code, Some(1), "{output:?}");
-    kept(&scene, "triaged.jsonl", &output);
+    scene.at.write("triaged.jsonl", &output.stdout);
     scene.run(["triage", "triaged.jsonl"]);
     scene.run(["deactivate", "--from", "triaged.jsonl"]);
     // Also when somebody insists.

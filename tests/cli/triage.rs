@@ -15,7 +15,7 @@ const CANARIES: u64 = 171_436_882_533;
 /// An id of that account, and a secret: the same for the same seed.
 pub(crate) fn key_of(kind: &str, account: u64, seed: u64) -> (String, String) {
     let (id, secret) = example_key(seed);
-    let bits = 1 << 44 | account << 4 | seed % 16;
+    let bits = 1 << 44 | account << 4 | (seed % 16);
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let spelled: String = (0..9).rev().map(|at| char::from(alphabet[(bits >> (5 * at)) as usize % 32])).collect();
     (format!("{kind}{spelled}{}", &id[13..]), secret)

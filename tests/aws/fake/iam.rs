@@ -77,7 +77,7 @@ fn page(name: &str, items: Vec<String>, call: &Call, most: Option<usize>) -> Out
     };
     let end = items.len().min(start + asked.min(most.unwrap_or(usize::MAX)));
     let is_truncated = end < items.len();
-    let marker = is_truncated.then(|| element("Marker", format!("from/{end}"))).unwrap_or_default();
+    let marker = if is_truncated { element("Marker", format!("from/{end}")) } else { String::new() };
     let items = items.into_iter().take(end).skip(start);
     Ok(members(name, items) + &element("IsTruncated", is_truncated.to_string()) + &marker)
 }
