@@ -214,7 +214,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let id = ["AKIA", "IOSFODNN7EXAMPLE"].concat();
         let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http())
+            .http_client(http(None))
             .region(REGION)
             .endpoint_url(format!("http://127.0.0.1:{port}"))
             .retry_config(patience())

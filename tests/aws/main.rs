@@ -17,8 +17,5 @@ mod scale;
 mod scene;
 mod story;
 #[path = "../cli/support.rs"]
-<<<<<<< HEAD
-=======
 #[allow(dead_code, reason = "what other tests use of it")]
->>>>>>> fake
 mod support;
