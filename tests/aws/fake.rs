@@ -57,6 +57,8 @@ struct State {
     log: Vec<Call>,
     streams: Vec<TcpStream>,
     is_gone: bool,
+    /// How often all that was late was let go.
+    released: usize,
 }
 
 /// The user that [`Fake::caller`] is.
@@ -104,6 +106,12 @@ impl Fake {
     /// Nothing is to go wrong any more.
     pub(crate) fn heal(&self) {
         self.shared.state().script.clear();
+    }
+
+    /// Answers that are late come now.
+    pub(crate) fn release(&self) {
+        self.shared.state().released += 1;
+        self.shared.changed.notify_all();
     }
 
     /// Every request so far.
@@ -181,8 +189,9 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 fn serve(stream: &TcpStream, shared: &Shared, address: SocketAddr) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
+    let connection = stream.peer_addr()?.port();
     while let Some(request) = http::request(&mut reader)? {
-        let (answer, ending) = shared.receive(&request, address);
+        let (answer, ending) = shared.receive(&request, connection, address);
         let Some(answer) = answer else { return Ok(()) };
         let now = now() + shared.state().world.clock_ahead;
         if !http::respond(stream, &answer, now, ending)? {
@@ -194,12 +203,12 @@ fn serve(stream: &TcpStream, shared: &Shared, address: SocketAddr) -> std::io::R
 
 impl Shared {
     /// Logs a request and answers it, unless something is to go wrong.
-    fn receive(&self, request: &Request, address: SocketAddr) -> (Option<Answer>, Ending) {
-        let mut call = Call::of(request, now());
+    fn receive(&self, request: &Request, connection: u16, address: SocketAddr) -> (Option<Answer>, Ending) {
+        let mut call = Call::of(request, now(), connection);
         let mut state = self.state();
         let fault = state.script.next(&call.operation);
         call.fault = fault.as_ref().map(|fault| format!("{fault:?}"));
-        let number = state.log.len();
+        let (number, released) = (state.log.len(), state.released);
         state.log.push(call.clone());
         drop(state);
         self.changed.notify_all();
@@ -218,7 +227,7 @@ impl Shared {
             Some(Fault::Cut(when)) => (as_told(when), Ending::Cut),
             Some(Fault::Late(by, when)) => {
                 let first = (when == Done::First).then(done).flatten();
-                self.wait(by);
+                self.wait(by, released);
                 (if when == Done::Last { done() } else { first }, Ending::Kept)
             }
             Some(Fault::HalfClose) => (done(), Ending::HalfClosed),
@@ -249,9 +258,11 @@ impl Shared {
         answer
     }
 
-    fn wait(&self, by: Duration) {
+    /// Waits until the network is gone, or everything was let go since `released` times.
+    fn wait(&self, by: Duration, released: usize) {
         let state = self.state();
-        drop(self.changed.wait_timeout_while(state, by, |state| !state.is_gone));
+        let goes_on = |state: &mut State| !state.is_gone && state.released == released;
+        drop(self.changed.wait_timeout_while(state, by, goes_on));
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) signer: Option<String>,
     /// When it came, in seconds since 1970.
     pub(crate) at: i64,
+    /// The port that it came from: each connection has another.
+    pub(crate) connection: u16,
     /// What became of it, if that was something else than usual.
     pub(crate) fault: Option<String>,
     /// The status of the answer; 0 when there was none.
@@ -38,7 +40,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn of(request: &Request, at: i64) -> Self {
+    pub(crate) fn of(request: &Request, at: i64, connection: u16) -> Self {
         let target = request.headers.get("x-amz-target").and_then(|target| target.split_once('.'));
         let (operation, parameters) = match target {
             Some((_, operation)) => (operation.to_owned(), json_fields(&request.body)),
@@ -50,7 +52,7 @@ impl Call {
         let scope = Signature::of(request);
         let service = scope.as_ref().map(|scope| scope.service.clone()).unwrap_or_default();
         let signer = scope.map(|scope| scope.id);
-        Self { service, operation, parameters, signer, at, fault: None, status: 0 }
+        Self { service, operation, parameters, signer, at, connection, fault: None, status: 0 }
     }
 
     /// How its service writes.

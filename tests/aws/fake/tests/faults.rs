@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::super::{Done, Fake, Fault, id_of};
 use super::{ACCOUNT, Client, receive, refused};
 
+/// Nobody waits for that long.
+const FOR_EVER: Duration = Duration::from_secs(600);
+
 /// A fake with one key, the client, and what switches the key off.
 fn switchable() -> (Fake, String) {
     let fake = Fake::new(ACCOUNT);
@@ -80,7 +83,7 @@ fn a_late_answer_is_an_answer() {
 #[test]
 fn a_change_may_come_after_the_caller_has_gone() {
     let (fake, id) = switchable();
-    fake.fault("UpdateAccessKey", 1..=1, Fault::Late(Duration::from_millis(300), Done::Last));
+    fake.fault("UpdateAccessKey", 1..=1, Fault::Late(FOR_EVER, Done::Last));
     let client = Client::new(&fake);
     let mut stream = TcpStream::connect(fake.address).unwrap();
     let fields = [("UserName", "bob"), ("AccessKeyId", id.as_str()), ("Status", "Inactive")];
@@ -88,6 +91,7 @@ fn a_change_may_come_after_the_caller_has_gone() {
     fake.wait_for("UpdateAccessKey", 1);
     drop(stream);
     assert_eq!(status(&fake, &id), "Active");
+    fake.release();
     while status(&fake, &id) == "Active" {
         std::thread::sleep(Duration::from_millis(10));
     }
