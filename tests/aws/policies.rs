@@ -96,9 +96,16 @@ fn deactivate_is_enough_to_switch_off_and_on_again() {
 #[test]
 fn revoke_sessions_is_what_it_takes_besides() {
     let (scene, ids, _) = scene(&["deactivate", "revoke-sessions"]);
+    let before = scene.fake.world(|world| world.state());
     let flags = ["deactivate", "--revoke-sessions", "--apply", "--yes", "--journal", "journal.jsonl", &ids[0]];
     expect(&scene.run(flags), 0);
+    let policies = scene.fake.world(|world| world.account(HOME).user("user-1").inline.clone());
+    let (name, document) = policies.first_key_value().expect("sessions are denied");
+    assert!(name.starts_with("KeysweepRevokeSessions-"), "{name}");
+    assert!(document.contains("\"Deny\"") && document.contains("aws:TokenIssueTime"), "{document}");
+    assert_eq!(scene.journal("journal.jsonl").results(), ["confirmed", "confirmed"]);
     expect(&scene.run(["undo", "journal.jsonl", "--apply", "--yes", "--journal", "undo.jsonl"]), 0);
+    assert_eq!(scene.fake.world(|world| world.state()), before);
     let called: BTreeSet<String> = scene.fake.log().counts().into_keys().collect();
     assert!(allowed(&scene, &["revoke-sessions"]).is_subset(&called), "{called:?}");
 }
