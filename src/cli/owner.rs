@@ -8,9 +8,11 @@ use anyhow::{Context, Result, ensure};
 
 use super::args::OwnerArgs;
 use super::offline;
+use super::output;
 use crate::aws::{self, Account, Asked, Identity};
 use crate::finding::accounts::Accounts;
 use crate::report::sanitize;
+use crate::triage::inventory::{Gap, Knowledge};
 use crate::triage::lead::Name;
 
 /// Signs in.
@@ -32,16 +34,28 @@ pub(super) fn connect(args: &OwnerArgs) -> Result<Account> {
     Account::connect(&identity).context("signing in to AWS failed")
 }
 
-/// What the owner's side knows of these credentials; `accounts` are those that the user named.
+/// What the owner's side knows of these credentials; `accounts` are those that the user named. Where nobody can be asked, what they tell
+/// themselves, and why there is no more.
 ///
 /// # Errors
-/// When nobody could be asked at all, or a file can't be read.
+/// When the organization can't be listed, or a file can't be read.
 pub(super) fn ask(args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Result<Asked> {
     if args.is_offline() {
         let knowledge = offline::load(args, accounts)?;
         return Ok(Asked { knowledge, reached: BTreeMap::new() });
     }
-    ask_as(connect(args)?, args, accounts, names)
+    if names.iter().all(Name::tells_all) {
+        return Ok(Asked { knowledge: Knowledge { accounts, ..Knowledge::default() }, reached: BTreeMap::new() });
+    }
+    match connect(args) {
+        Ok(home) => ask_as(home, args, accounts, names),
+        Err(error) => {
+            let why = Gap { why: format!("{error:#}"), permission: None };
+            output::note(&why.why);
+            let knowledge = Knowledge::of_nobody(accounts, names, &why);
+            Ok(Asked { knowledge, reached: BTreeMap::new() })
+        }
+    }
 }
 
 /// What the account that is signed in to knows of these credentials, and the organization's others if they are to be asked.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::credential_report::{CredentialReport, Place, Row};
+use super::lead::Name;
 use crate::finding::accounts::Accounts;
 use crate::key::{AccessKeyId, AccountId};
 
@@ -178,6 +179,21 @@ pub enum Answer<'a, T> {
     HasNot,
     /// It could not be learnt; `None`: nobody asked.
     Unknown(Option<&'a Gap>),
+}
+
+impl Knowledge {
+    /// What is known of these credentials where nobody could be asked: what they spell themselves, and why there is no more.
+    pub fn of_nobody(accounts: Accounts, names: &[Name], why: &Gap) -> Self {
+        let mut knowledge = Self { accounts, ..Self::default() };
+        for name in names {
+            match (name, name.account()) {
+                (_, Some(account)) => drop(knowledge.unasked.insert(account, why.clone())),
+                (Name::AccessKey(id), None) => drop(knowledge.ownerless.insert(*id, why.clone())),
+                (Name::ServiceCredential { .. } | Name::Nameless, None) => {}
+            }
+        }
+        knowledge
+    }
 }
 
 impl Inventory {

@@ -44,6 +44,11 @@ impl Lead {
 }
 
 impl Name {
+    /// Nobody need be asked about it: it is a trap, or IAM has no name for it.
+    pub fn tells_all(&self) -> bool {
+        matches!(self, Self::Nameless) || self.account().is_some_and(|account| account.is_canary())
+    }
+
     /// The account that it spells, without asking anybody.
     pub fn account(&self) -> Option<AccountId> {
         match self {

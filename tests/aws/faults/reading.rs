@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::fake::{CALLER, Done, Fault, Permissions, Refusal, id_of, now};
-use crate::scene::{CREATED, HOME, Scene, statuses};
+use crate::scene::{CREATED, HOME, Scene, statuses, verdicts};
 
 /// Checks that one key is judged `active` with exit code 1, though something goes wrong.
 #[track_caller]
@@ -231,4 +231,25 @@ fn whoever_is_quarantined_is_told_to_be_somebody_else() {
         assert_eq!(scene.status(&ids[0]), "Active");
         std::fs::remove_file(scene.at.path("journal.jsonl")).unwrap();
     }
+}
+
+#[test]
+fn who_has_no_credentials_is_told_what_ids_tell_themselves() {
+    let scene = Scene::new();
+    let [ours, foreign, canary] = [HOME, "777788889999", "171436882533"].map(|account| id_of("AKIA", account, 1));
+    let session = id_of(&["AS", "IA"].concat(), HOME, 2);
+    let run = |args: &[&str]| {
+        let args = ["triage", "--format", "jsonl"].iter().chain(args);
+        scene.at.invocation(args).env("AWS_EC2_METADATA_DISABLED", "true").run()
+    };
+    let output = run(&[&canary]);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "nobody need be asked about it: {output:?}");
+    let output = run(&["--account", HOME, &ours, &foreign, &canary, &session]);
+    assert_eq!(output.code, Some(2), "{output:?}");
+    let verdicts = verdicts(&output.stdout);
+    let expected = [(&ours, "unknown"), (&foreign, "foreign"), (&canary, "canary"), (&session, "temporary")];
+    let expected = expected.map(|(id, status)| (id.as_str(), status));
+    assert_eq!(statuses(&verdicts), BTreeMap::from(expected));
+    assert!(output.stderr.contains("signing in to AWS failed") && output.stderr.contains("--profile"), "{output:?}");
+    assert!(scene.fake.log().0.is_empty());
 }
