@@ -44,6 +44,7 @@ fn deactivate(args: &DeactivateArgs, protect: &Protect) -> Result<Exit> {
         output::note("there is nothing active in it");
     }
     if wanted.is_empty() {
+        apply::nothing(&args.approval, "deactivate")?;
         return Ok(if is_all { Exit::Clean } else { Exit::Incomplete });
     }
     let names: Vec<Name> = wanted.iter().map(name).collect();
@@ -115,11 +116,24 @@ fn listed(file: &Path) -> Result<(Vec<Wanted>, bool)> {
             "{name} calls {count} active that it names by no id: switch off what they belong to by hand"
         ));
     }
-    Ok((listed.wanted, listed.nameless == 0))
+    let open = listed.open();
+    if open > 0 {
+        output::note(&format!(
+            "{name} has {} that may work all the same: let `keysweep triage` judge what it could not, and root switch off what is root's",
+            plural(open, "finding")
+        ));
+    }
+    Ok((listed.wanted, listed.nameless == 0 && open == 0))
 }
 
 /// What was typed.
 fn named(ids: &[String], user: Option<&str>) -> Result<Vec<Wanted>> {
+    if let Some(user) = user.filter(|_| !ids.iter().any(|id| is_service_credential(id))) {
+        bail!(
+            "--user {user} is for ids of service-specific credentials (ACCA…), and none is given: whose an access key is is asked of AWS, \
+             so leave it out"
+        );
+    }
     ids.iter()
         .map(|id| match (is_service_credential(id), user) {
             (true, Some(user)) => {
@@ -216,6 +230,7 @@ mod tests {
         let service = ["ACCA", "12345678901234EXAMPLE"].concat();
         let both = named(&[key.clone(), service.clone()], Some("bot")).unwrap();
         assert!(matches!(&both[..], [Wanted::AccessKey(_), Wanted::ServiceCredential { user, .. }] if user == "bot"));
+        assert!(named(&[key.clone()], Some("bot")).unwrap_err().to_string().contains("--user bot"));
         assert!(named(&[service], None).unwrap_err().to_string().contains("--user"));
         let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
         let error = named(&[key, secret.to_owned()], None).unwrap_err().to_string();

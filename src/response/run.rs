@@ -1,8 +1,10 @@
 //! Goes through the steps of an approved plan, each with an intent in the journal before and a receipt after. A change is tried once
 //! and then read until it shows; it is never repeated because it is not known what became of it.
 
+use std::collections::BTreeMap;
+
 use super::journal::{Journal, JournalError, Outcome, Receipt, Record, State};
-use super::{Change, Effect, Fault, Switch};
+use super::{Change, Effect, Fault, Position, Subject, Switch};
 use crate::key::AccountId;
 
 /// How often a change is read until it shows.
@@ -39,18 +41,23 @@ pub struct Outcomes {
 pub fn run(journal: &mut Journal, record: &Record, world: &World<'_>) -> Outcomes {
     let mut outcomes = Outcomes::default();
     let mut lost = 0;
+    let mut on_until = BTreeMap::new();
     for seq in record.left() {
         if (world.is_interrupted)() {
             outcomes.stopped = Some("it was interrupted".to_owned());
             break;
         }
         let (change, state) = (&record.header.changes[seq], &record.states[seq]);
-        match step(journal, seq, change, state, world) {
+        let owner = (change.target.account, change.target.user.as_str());
+        match step(journal, seq, change, state, on_until.get(&owner).copied(), world) {
             Err(stopped) => {
                 outcomes.stopped = Some(stopped);
                 break;
             }
             Ok((receipt, is_lost)) => {
+                if receipt.result == Outcome::Confirmed && matches!(change.target.subject, Subject::AccessKey(_)) {
+                    on_until.insert(owner, (world.clock)());
+                }
                 (world.told)(seq, &receipt);
                 outcomes.receipts.push((seq, receipt));
                 lost = if is_lost { lost + 1 } else { 0 };
@@ -78,12 +85,14 @@ fn step(
     seq: usize,
     change: &Change,
     state: &State,
+    on_until: Option<i64>,
     world: &World<'_>,
 ) -> Result<(Receipt, bool), String> {
     let (receipt, is_lost) = match (world.switch)(change.target.account) {
         None => (not_reached(change, state), false),
         Some(switch) => match before(change, state, switch) {
             Err(end) => end,
+            Ok(()) if is_too_early(change, on_until) => (too_early(), false),
             Ok(()) => {
                 journal.intent(seq, change, (world.clock)()).map_err(|error| not_begun(change, &error))?;
                 after(change, switch.set(&change.target, change.to), switch, world)
@@ -149,6 +158,22 @@ fn after(change: &Change, set: Result<(), Fault>, switch: &dyn Switch, world: &W
     };
     let taken = doubt.unwrap_or_else(|| "AWS took the change".to_owned());
     (Receipt { result: Outcome::Unknown, observed, why: Some(format!("{taken}; {reading}")) }, is_lost)
+}
+
+/// Sessions are to be denied that were issued before a moment at which a key of the user was still on: the later ones would go on.
+fn is_too_early(change: &Change, on_until: Option<i64>) -> bool {
+    match (&change.target.subject, change.to) {
+        (Subject::Sessions { issued_before, .. }, Position::Off) => {
+            on_until.is_some_and(|until| until > *issued_before)
+        }
+        _ => false,
+    }
+}
+
+fn too_early() -> Receipt {
+    let why = "a key of the user was on for longer than the plan foresaw, and may have minted sessions that it would not deny; plan it \
+               anew: keysweep deactivate --revoke-sessions with the ids of the user's keys";
+    Receipt { result: Outcome::Failed, observed: Some(Position::On), why: Some(why.to_owned()) }
 }
 
 /// A missing permission may be one on this user alone.

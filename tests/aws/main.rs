@@ -13,6 +13,7 @@ mod fake;
 mod faults;
 mod moto;
 mod organization;
+mod own;
 mod scale;
 mod scene;
 mod story;
