@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::date_time::{DateTime, Format};
@@ -81,7 +81,11 @@ impl Intercept for Watch {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(date) = context.response().and_then(|response| response.headers().get("date")) {
+        // A proxy's answer does not tell AWS's time.
+        if let Some(headers) = context.response().map(HttpResponse::headers)
+            && headers.contains_key("x-amzn-requestid")
+            && let Some(date) = headers.get("date")
+        {
             self.calls.dated(date, super::now());
         }
         if let Some(response) = context.response()

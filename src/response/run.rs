@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::journal::{Journal, JournalError, Outcome, Receipt, Record, State};
-use super::{Change, Effect, Fault, Position, Subject, Switch};
+use super::{Change, Effect, Fault, Position, Subject, Switch, sessions};
 use crate::key::AccountId;
 
 /// How often a change is read until it shows.
@@ -55,8 +55,11 @@ pub fn run(journal: &mut Journal, record: &Record, world: &World<'_>) -> Outcome
                 break;
             }
             Ok((receipt, is_lost)) => {
-                if receipt.result == Outcome::Confirmed && matches!(change.target.subject, Subject::AccessKey(_)) {
-                    on_until.insert(owner, (world.clock)());
+                if record.header.undoes.is_none()
+                    && let Some(until) = on_until_then(change, &receipt, world)
+                {
+                    let known = on_until.entry(owner).or_insert(until);
+                    *known = until.max(*known);
                 }
                 (world.told)(seq, &receipt);
                 outcomes.receipts.push((seq, receipt));
@@ -160,6 +163,16 @@ fn after(change: &Change, set: Result<(), Fault>, switch: &dyn Switch, world: &W
     (Receipt { result: Outcome::Unknown, observed, why: Some(format!("{taken}; {reading}")) }, is_lost)
 }
 
+/// Until when a key that was to be switched off was on; nothing of what was off before this run.
+fn on_until_then(change: &Change, receipt: &Receipt, world: &World<'_>) -> Option<i64> {
+    match (&change.target.subject, receipt.result, receipt.observed) {
+        (Subject::AccessKey(_), Outcome::Confirmed, _) => Some((world.clock)().saturating_add(sessions::SETTLING)),
+        (Subject::AccessKey(_), Outcome::Failed | Outcome::Unknown, Some(Position::Gone | Position::Expired)) => None,
+        (Subject::AccessKey(_), Outcome::Failed | Outcome::Unknown, _) => Some(i64::MAX),
+        _ => None,
+    }
+}
+
 /// Sessions are to be denied that were issued before a moment at which a key of the user was still on: the later ones would go on.
 fn is_too_early(change: &Change, on_until: Option<i64>) -> bool {
     match (&change.target.subject, change.to) {
@@ -171,8 +184,8 @@ fn is_too_early(change: &Change, on_until: Option<i64>) -> bool {
 }
 
 fn too_early() -> Receipt {
-    let why = "a key of the user was on for longer than the plan foresaw, and may have minted sessions that it would not deny; plan it \
-               anew: keysweep deactivate --revoke-sessions with the ids of the user's keys";
+    let why = "a key of the user is on, or was for longer than the plan foresaw, and may have minted sessions that would not be denied; \
+               plan it anew: keysweep deactivate --revoke-sessions with the ids of the user's keys";
     Receipt { result: Outcome::Failed, observed: Some(Position::On), why: Some(why.to_owned()) }
 }
 

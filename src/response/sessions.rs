@@ -7,8 +7,11 @@ use serde_json::Value;
 
 use super::Subject;
 
+/// How long it takes IAM to let everybody know that a key is inactive, in seconds: so long sessions may be minted from it.
+pub const SETTLING: i64 = 30;
+
 /// How long after the approval of so many steps sessions are still denied, in seconds. Until a key's turn has come, sessions may be minted
-/// from it, and for a while after, since IAM takes that to let everybody know that it is inactive.
+/// from it.
 pub fn margin(steps: usize) -> i64 {
     i64::try_from(steps).map_or(i64::from(u32::MAX), |steps| 120 + 2 * steps)
 }
