@@ -121,6 +121,15 @@ mod tests {
     }
 
     #[test]
+    fn the_last_dated_answer_tells_how_far_the_clock_is_off() {
+        let calls = Calls::default();
+        assert_eq!(calls.ahead(), 0);
+        calls.dated("Mon, 30 Nov 2026 16:18:01 GMT", 1_796_055_381);
+        calls.dated("yesterday", 0);
+        assert_eq!(calls.clone().ahead(), 100);
+    }
+
+    #[test]
     fn throttling_is_told_from_other_answers() {
         let body = b"<Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error>";
         assert!(is_too_fast(400, body) && is_too_fast(429, b"") && is_too_fast(503, b"<Code>SlowDown</Code>"));

@@ -9,6 +9,7 @@ use super::args::DeactivateArgs;
 use super::exit::Exit;
 use super::{accounts, lists, output, owner};
 use crate::aws::{Account, Asked};
+use crate::finding::accounts::Standing;
 use crate::key::AccessKeyId;
 use crate::report::plural;
 use crate::response::journal::{self, Journal};
@@ -185,10 +186,15 @@ fn candidate(wanted: Wanted, name: Name, asked: &Asked, home: crate::key::Accoun
             let unasked = asked.knowledge.unasked.get(&account);
             let (verdict, holder) = match asked.reached.get(&account) {
                 Some(reached) => service_credential(id, user, reached, now),
-                None => (
-                    Verdict { gaps: unasked.into_iter().cloned().collect(), ..Verdict::new(Status::Unknown) },
-                    UserRecord::default(),
-                ),
+                None => {
+                    let status = match asked.knowledge.accounts.standing(account) {
+                        Standing::Canary => Status::Canary,
+                        Standing::Foreign => Status::Foreign,
+                        Standing::Ours | Standing::Unknown => Status::Unknown,
+                    };
+                    let gaps = unasked.into_iter().cloned().collect();
+                    (Verdict { gaps, ..Verdict::new(status) }, UserRecord::default())
+                }
             };
             Candidate { wanted: wanted.clone(), verdict: Verdict { account: Some(account), ..verdict }, holder }
         }
@@ -230,7 +236,7 @@ mod tests {
         let service = ["ACCA", "12345678901234EXAMPLE"].concat();
         let both = named(&[key.clone(), service.clone()], Some("bot")).unwrap();
         assert!(matches!(&both[..], [Wanted::AccessKey(_), Wanted::ServiceCredential { user, .. }] if user == "bot"));
-        assert!(named(&[key.clone()], Some("bot")).unwrap_err().to_string().contains("--user bot"));
+        assert!(named(std::slice::from_ref(&key), Some("bot")).unwrap_err().to_string().contains("--user bot"));
         assert!(named(&[service], None).unwrap_err().to_string().contains("--user"));
         let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
         let error = named(&[key, secret.to_owned()], None).unwrap_err().to_string();

@@ -97,12 +97,18 @@ fn what_a_report_calls_active_is_looked_up_and_what_it_hides_is_told() {
         finding(&ids[0], r#"{"status":"active","user_name":"somebody \u001b[2Jelse"}"#),
         finding(&id_of("AKIA", HOME, 7), r#"{"status":"active","user_name":"off"}"#),
         finding(&id_of("AKIA", "777788889999", 1), &format!(r#"{{"status":"active","account_id":"{HOME}"}}"#)),
-        r#"{"schema":"keysweep/v1","type":"summary","findings":3}"#.to_owned(),
+        // A service credential of a stranger's account.
+        finding(
+            "",
+            r#"{"status":"active","account_id":"777788889999","user_name":"eve","service_credential_id":"ACCA1"}"#,
+        )
+        .replace(r#""access_key_id":"""#, r#""access_key_id":null"#),
+        r#"{"schema":"keysweep/v1","type":"summary","findings":4}"#.to_owned(),
     ];
     scene.at.write("r.jsonl", all.join("\n"));
     let output = scene.run(["deactivate", "--from", "r.jsonl"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.code, Some(2), "{output:?}");
     assert!(text.contains("of user user-1 in") && text.contains("inactive already"), "{output:?}");
-    assert!(text.contains("(foreign)") && !text.contains("else") && !text.contains('\u{1b}'), "{output:?}");
+    assert!(text.matches("(foreign)").count() == 2 && !text.contains("else") && !text.contains('\u{1b}'), "{output:?}");
 }
