@@ -10,7 +10,7 @@ use crate::key::AccountId;
 /// How often a change is read until it shows.
 const READS: u32 = 6;
 
-/// After so many steps in a row that came to nothing although no permission was missing, AWS can't be reached or does not know the caller any
+/// After so many steps in a row that came to nothing for a reason that others have too, AWS can't be reached or does not know the caller any
 /// more, and the rest would only fail as slowly.
 const PATIENCE: usize = 3;
 
@@ -125,7 +125,7 @@ fn before(change: &Change, state: &State, switch: &dyn Switch) -> Result<(), (Re
         }
         Err(fault) => {
             let result = if state.may_be_done() { Outcome::Unknown } else { Outcome::Failed };
-            end(result, None, Some(fault.why.clone()), is_lasting(&fault))
+            end(result, None, Some(fault.why.clone()), fault.is_everybodys)
         }
     }
 }
@@ -135,7 +135,7 @@ fn after(change: &Change, set: Result<(), Fault>, switch: &dyn Switch, world: &W
     let doubt = match set {
         Ok(()) => None,
         Err(fault) if fault.effect == Effect::None => {
-            let is_lost = is_lasting(&fault);
+            let is_lost = fault.is_everybodys;
             return (Receipt { result: Outcome::Failed, observed: None, why: Some(fault.why) }, is_lost);
         }
         Err(fault) => Some(fault.why),
@@ -156,7 +156,7 @@ fn after(change: &Change, set: Result<(), Fault>, switch: &dyn Switch, world: &W
         Some(Ok(seen)) => {
             (Some(seen), false, format!("re-read: still {} after {READS} reads", change.target.subject.stands(seen)))
         }
-        Some(Err(fault)) => (None, is_lasting(&fault), format!("and it could not be re-read: {}", fault.why)),
+        Some(Err(fault)) => (None, fault.is_everybodys, format!("and it could not be re-read: {}", fault.why)),
         None => (None, false, String::new()),
     };
     let taken = doubt.unwrap_or_else(|| "AWS took the change".to_owned());
@@ -187,11 +187,6 @@ fn too_early() -> Receipt {
     let why = "a key of the user is on, or was for longer than the plan foresaw, and may have minted sessions that would not be denied; \
                plan it anew: keysweep deactivate --revoke-sessions with the ids of the user's keys";
     Receipt { result: Outcome::Failed, observed: Some(Position::On), why: Some(why.to_owned()) }
-}
-
-/// A missing permission may be one on this user alone.
-fn is_lasting(fault: &Fault) -> bool {
-    fault.permission.is_none()
 }
 
 fn not_reached(change: &Change, state: &State) -> Receipt {

@@ -37,7 +37,7 @@ struct Fuses {
 }
 
 fn fault(effect: Effect) -> Fault {
-    Fault { why: "the line is dead".to_owned(), effect, permission: None }
+    Fault { why: "the line is dead".to_owned(), effect, permission: None, is_everybodys: true }
 }
 
 impl Fuses {
