@@ -3,7 +3,7 @@
 //!
 //! To the rest of the house it is synchronous: each method waits for its answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,6 +25,7 @@ mod inventory;
 mod keys;
 mod pace;
 mod report;
+mod signers;
 mod switch;
 mod trouble;
 mod user;
@@ -52,8 +53,8 @@ pub struct Caller {
     pub account: AccountId,
     /// The ARN of the user or of the role's session.
     pub arn: String,
-    /// The access key that calls are signed with.
-    pub access_key_id: Option<AccessKeyId>,
+    /// The access keys that calls are signed with: the one at hand, and those that roles on the way to it were assumed with.
+    pub access_key_ids: BTreeSet<AccessKeyId>,
 }
 
 /// An account that can be asked, as somebody.
@@ -174,6 +175,11 @@ impl Account {
         self.client.calls.so_far()
     }
 
+    /// What time it is to AWS, in seconds since 1970: the clock of this machine may be wrong.
+    pub fn time(&self) -> i64 {
+        now().saturating_add(self.client.calls.ahead())
+    }
+
     /// Waits for the answer to one question.
     fn wait<F: Future>(&self, question: impl FnOnce(Client) -> F) -> F::Output {
         self.runtime.block_on(question(self.client.afresh()))
@@ -201,7 +207,11 @@ mod tests {
     use super::*;
 
     fn caller(arn: &str) -> Caller {
-        Caller { account: AccountId::parse("111122223333").unwrap(), arn: arn.to_owned(), access_key_id: None }
+        Caller {
+            account: AccountId::parse("111122223333").unwrap(),
+            arn: arn.to_owned(),
+            access_key_ids: BTreeSet::new(),
+        }
     }
 
     #[test]

@@ -99,6 +99,8 @@ pub struct Fault {
     pub effect: Effect,
     /// The permission that is missing, when it is that.
     pub permission: Option<String>,
+    /// It has nothing to do with what was asked for: whatever is asked next would hardly fare better.
+    pub is_everybodys: bool,
 }
 
 /// What a failed call has done.

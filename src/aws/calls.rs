@@ -2,6 +2,7 @@
 //! client that has it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -9,25 +10,43 @@ use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::{DateTime, Format};
 
 use super::pace::Pace;
 
-/// Attempts by operation, shared by everybody who has a clone.
+/// What was heard on the line, shared by everybody who has a clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Calls(Arc<Mutex<BTreeMap<String, u64>>>);
+pub(super) struct Calls {
+    /// Attempts by operation.
+    counts: Arc<Mutex<BTreeMap<String, u64>>>,
+    /// By how many seconds AWS's clock is ahead of this machine's, as its last answer told.
+    ahead: Arc<AtomicI64>,
+}
 
 impl Calls {
     /// So far, by names such as `iam:ListAccessKeys`.
     pub(super) fn so_far(&self) -> BTreeMap<String, u64> {
-        self.0.lock().map(|calls| calls.clone()).unwrap_or_default()
+        self.counts.lock().map(|calls| calls.clone()).unwrap_or_default()
     }
 
     fn add(&self, service: &str, operation: &str) {
-        if let Ok(mut calls) = self.0.lock() {
+        if let Ok(mut calls) = self.counts.lock() {
             *calls.entry(format!("{}:{operation}", service.to_lowercase())).or_default() += 1;
+        }
+    }
+
+    /// By how many seconds AWS's clock is ahead of this machine's.
+    pub(super) fn ahead(&self) -> i64 {
+        self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// An answer came now that is dated so (RFC 9110, 5.6.7).
+    fn dated(&self, date: &str, now: i64) {
+        if let Ok(date) = DateTime::from_str(date, Format::HttpDate) {
+            self.ahead.store(date.secs().saturating_sub(now), Ordering::Relaxed);
         }
     }
 }
@@ -62,6 +81,13 @@ impl Intercept for Watch {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        // A proxy's answer does not tell AWS's time.
+        if let Some(headers) = context.response().map(HttpResponse::headers)
+            && headers.contains_key("x-amzn-requestid")
+            && let Some(date) = headers.get("date")
+        {
+            self.calls.dated(date, super::now());
+        }
         if let Some(response) = context.response()
             && is_too_fast(response.status().as_u16(), response.body().bytes().unwrap_or_default())
         {
@@ -92,6 +118,15 @@ mod tests {
         shared.add("STS", "AssumeRole");
         let expected = [("iam:ListAccessKeys".to_owned(), 2), ("sts:AssumeRole".to_owned(), 1)];
         assert_eq!(calls.so_far(), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn the_last_dated_answer_tells_how_far_the_clock_is_off() {
+        let calls = Calls::default();
+        assert_eq!(calls.ahead(), 0);
+        calls.dated("Mon, 30 Nov 2026 16:18:01 GMT", 1_796_055_381);
+        calls.dated("yesterday", 0);
+        assert_eq!(calls.clone().ahead(), 100);
     }
 
     #[test]

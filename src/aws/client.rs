@@ -20,7 +20,7 @@ use super::Caller;
 use super::calls::{Calls, Watch};
 use super::connect::unpooled;
 use super::pace::Pace;
-use super::trouble::{QUARANTINE, Trouble};
+use super::trouble::{Kind, QUARANTINE, Trouble};
 use crate::response::Fault;
 use crate::triage::inventory::Gap;
 
@@ -119,7 +119,8 @@ impl Client {
     /// The same for what could not be read or switched.
     pub(super) async fn fault(&self, trouble: &Trouble, doing: &str, operation: &str) -> Fault {
         let Gap { why, permission } = self.gap(trouble, doing, operation).await;
-        Fault { why, effect: trouble.effect, permission }
+        let is_everybodys = trouble.is_everybodys() || trouble.kind == Kind::Failed;
+        Fault { why, effect: trouble.effect, permission, is_everybodys }
     }
 
     /// What is to be added to a no when the caller itself is in quarantine.

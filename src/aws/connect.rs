@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use super::calls::{Calls, Watch};
 use super::client::{Client, patience, sts, timeouts};
 use super::pace::Pace;
+use super::signers::Signers;
 use super::trouble::{Trouble, causes};
 use super::{Caller, Identity, NoAccount};
 use crate::key::{AccessKeyId, AccountId};
@@ -37,14 +38,15 @@ pub(super) struct Role<'a> {
 /// Finds credentials, assumes the role if there is one, and asks AWS who that is.
 pub(super) async fn connect(identity: &Identity) -> Result<Client, NoAccount> {
     let calls = Calls::default();
-    let mut config = load(identity).await;
-    let mut key = key_of(&config, identity).await?;
+    let signers = Signers::default();
+    let mut config = load(identity, &signers).await;
+    signers.extend(key_of(&config, identity).await?);
     if let Some(arn) = &identity.role_arn {
         let role = Role { arn, external_id: identity.external_id.as_deref(), mfa: identity.mfa.as_ref() };
         let session = assume(&sts(&config, watch(&calls)), &role)
             .await
             .map_err(|trouble| NoAccount(format!("assuming the role {arn} failed: {}", refused_role(&trouble))))?;
-        key = AccessKeyId::shaped(session.credentials.access_key_id().as_bytes());
+        signers.extend(AccessKeyId::shaped(session.credentials.access_key_id().as_bytes()));
         config = signed_by(&config, session.credentials);
     }
     let identity = sts(&config, watch(&calls)).get_caller_identity().send().await.map_err(|error| {
@@ -55,7 +57,9 @@ pub(super) async fn connect(identity: &Identity) -> Result<Client, NoAccount> {
     })?;
     let account = identity.account().and_then(|account| AccountId::parse(account).ok());
     match (account, identity.arn) {
-        (Some(account), Some(arn)) => Ok(Client::new(config, calls, Caller { account, arn, access_key_id: key })),
+        (Some(account), Some(arn)) => {
+            Ok(Client::new(config, calls, Caller { account, arn, access_key_ids: signers.all() }))
+        }
         _ => Err(NoAccount("AWS does not say which account the caller belongs to; is the endpoint AWS's?".to_owned())),
     }
 }
@@ -68,7 +72,8 @@ pub(super) async fn neighbour(client: &Client, account: AccountId, role: &str) -
     match assume(&client.sts, &role).await {
         Ok(session) => {
             let access_key_id = AccessKeyId::shaped(session.credentials.access_key_id().as_bytes());
-            let caller = Caller { account, arn: session.arn, access_key_id };
+            let access_key_ids = client.caller.access_key_ids.iter().copied().chain(access_key_id).collect();
+            let caller = Caller { account, arn: session.arn, access_key_ids };
             Ok(Client::new(signed_by(&client.config, session.credentials), client.calls.clone(), caller))
         }
         Err(trouble) => Err(client.gap(&trouble, &doing, "sts:AssumeRole").await),
@@ -111,8 +116,8 @@ fn refused_role(trouble: &Trouble) -> String {
     format!("{}{}", trouble.why(), trouble.permission("").map_or("", |_| advice))
 }
 
-async fn load(identity: &Identity) -> SdkConfig {
-    let http = http(None);
+async fn load(identity: &Identity, signers: &Signers) -> SdkConfig {
+    let http = signers.watch(http(None));
     let load = |region: Option<Region>| {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http.clone())
@@ -222,7 +227,7 @@ mod tests {
             .credentials_provider(Credentials::new(&id, "none", None, None, "test"));
         let config = runtime.block_on(config.load());
         let account = AccountId::parse("111122223333").unwrap();
-        let caller = Caller { account, arn: "arn:aws:iam::111122223333:user/a".to_owned(), access_key_id: None };
+        let caller = Caller { account, arn: "arn:aws:iam::111122223333:user/a".to_owned(), access_key_ids: [].into() };
         let client = Client::new(config, Calls::default(), caller);
         let subject = Subject::AccessKey(AccessKeyId::parse(id.as_bytes()).unwrap());
         let owner = Account { client, runtime: Arc::new(runtime) };

@@ -103,7 +103,7 @@ fn in_its_account(client: &Client, target: &Target) -> Result<(), Fault> {
 }
 
 fn refused(why: String) -> Fault {
-    Fault { why, effect: Effect::None, permission: None }
+    Fault { why, effect: Effect::None, permission: None, is_everybodys: false }
 }
 
 fn position(status: Option<KeyStatus>) -> Position {

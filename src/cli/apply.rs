@@ -1,6 +1,6 @@
 //! What `deactivate` and `undo` share: a plan is shown, approved, written into a journal and done; and who does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -31,15 +31,19 @@ impl Asker {
     pub(super) fn reach(args: &OwnerArgs, changes: &[Change]) -> Result<Self> {
         let home = owner::connect(args)?;
         let caller = home.caller().clone();
+        let mut others: BTreeSet<AccountId> = changes.iter().map(|change| change.target.account).collect();
+        others.remove(&caller.account);
         let mut reached = BTreeMap::new();
-        for account in changes.iter().map(|change| change.target.account) {
-            if account == caller.account || reached.contains_key(&account) {
-                continue;
-            }
-            if let Some(role) = &args.role_name {
-                match home.assume(account, role) {
-                    Ok(there) => drop(reached.insert(account, there)),
-                    Err(gap) => output::note(&format!("account {account} could not be reached: {}", gap.why)),
+        if let Some(role) = args.role_name.as_deref().filter(|_| !others.is_empty()) {
+            // A journal may name any account, and a role of that name may be anybody's.
+            let organization = home.organization().map_err(|gap| anyhow!("asking AWS failed: {}", gap.why))?;
+            for account in others {
+                match organization.contains(&account) {
+                    true => match home.assume(account, role) {
+                        Ok(there) => drop(reached.insert(account, there)),
+                        Err(gap) => output::note(&format!("account {account} could not be reached: {}", gap.why)),
+                    },
+                    false => output::note(&format!("account {account} is none of the organization and is not asked")),
                 }
             }
         }
@@ -51,10 +55,15 @@ impl Asker {
         self.reached.get(&account).map(|account| account as &dyn Switch)
     }
 
+    /// What time it is to AWS, in seconds since 1970.
+    fn time(&self) -> i64 {
+        self.reached.get(&self.caller.account).map_or_else(now, Account::time)
+    }
+
     pub(super) fn actor(&self) -> Actor {
         Actor {
             arn: self.caller.arn.clone(),
-            access_key_id: self.caller.access_key_id,
+            access_key_ids: self.caller.access_key_ids.clone(),
             accounts: self.reached.keys().copied().collect(),
         }
     }
@@ -82,13 +91,14 @@ impl Job<'_> {
             });
         }
         self.approved(&plan)?;
-        let plan = plan.as_of(now());
+        let now = self.asker.time();
+        let plan = plan.as_of(now);
         let header = Header {
             code: plan.code(),
             caller: self.asker.caller.arn.clone(),
             account: self.asker.caller.account.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            started: now(),
+            started: now,
             undoes: self.undoes.clone(),
             changes: plan.changes(),
         };
@@ -103,11 +113,9 @@ impl Job<'_> {
     pub(super) fn resume(&self, path: &Path, journal: Option<&mut Journal>, record: &Record) -> Result<Exit> {
         let plan = Plan { steps: told::left(record), ..Plan::default() };
         let actor = self.asker.actor();
-        if let Some(step) = plan.steps.iter().find(|step| actor.signs_with(&step.change.target.subject)) {
-            bail!(
-                "keysweep itself signs its calls with {}; use other credentials, with --profile or --role-arn",
-                step.change.target
-            );
+        let cut_off = plan.steps.iter().find_map(|step| Some((step, actor.is_cut_off_by(&step.change)?)));
+        if let Some((step, why)) = cut_off {
+            bail!("{} can't be switched: {why}", step.change.target);
         }
         match journal {
             Some(journal) if !plan.steps.is_empty() => {
@@ -127,7 +135,7 @@ impl Job<'_> {
         if self.approval.format.is_text() {
             self.show(plan, None)?;
         } else if !self.approval.yes {
-            told::write_text(plan, true, &mut io::stderr().lock()).context("showing the plan failed")?;
+            written(told::write_text(plan, true, &mut io::stderr().lock()), "showing the plan failed")?;
         }
         if self.approval.yes {
             return Ok(());
@@ -154,7 +162,7 @@ impl Job<'_> {
             switch: &|account| self.asker.switch(account),
             pause: &|read| std::thread::sleep(Duration::from_millis(250 << read.min(6))),
             is_interrupted: &|| INTERRUPTED.load(Ordering::SeqCst),
-            clock: &now,
+            clock: &|| self.asker.time(),
             // Whether somebody still reads along makes no difference to what is to be done.
             told: &|seq, receipt| {
                 if is_text {
@@ -197,6 +205,14 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 #[expect(clippy::exit, reason = "who interrupts a second time does not want to wait")]
 fn end() {
     std::process::exit(130);
+}
+
+/// There is nothing to do, and nobody was asked.
+pub(super) fn nothing(approval: &ApprovalArgs, command: &str) -> Result<()> {
+    if approval.format.is_text() {
+        return Ok(());
+    }
+    written(told::write_json(&Plan::default(), command, None, &mut io::stdout().lock()), "writing the plan failed")
 }
 
 /// Whoever stops reading our output has not seen that everything is switched off: that is an error here, and not, as elsewhere, a good end.
@@ -249,10 +265,15 @@ pub(super) fn state_directory() -> Result<PathBuf> {
 /// Makes the journal where it is to be, or under a name of its own in the usual place.
 fn create(place: Option<&Path>, command: &str, header: &Header) -> Result<Journal> {
     if let Some(path) = place {
-        return Journal::create(path, header).context("nothing was changed");
+        return Journal::create(path, header).map_err(|error| match &error {
+            JournalError::Io { error: cause, .. } if cause.kind() == io::ErrorKind::AlreadyExists => anyhow!(
+                "nothing was changed: {error}; a journal is never written over: name another file, or take that one up by --resume"
+            ),
+            _ => anyhow!("nothing was changed: {error}"),
+        });
     }
     let directory = state_directory()?;
-    fs::create_dir_all(&directory).with_context(|| {
+    private_directory(&directory).with_context(|| {
         format!(
             "nothing was changed: making the directory {} for the journal failed; name a file with --journal",
             directory.display()
@@ -269,6 +290,16 @@ fn create(place: Option<&Path>, command: &str, header: &Header) -> Result<Journa
         }
     }
     bail!("nothing was changed: {} has a hundred journals of this second and plan", directory.display())
+}
+
+/// Makes a directory that is its owner's alone, and what is above it.
+/// <https://specifications.freedesktop.org/basedir-spec/latest/>
+fn private_directory(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// Somebody sits there: at standard input, or, where that is a pipe, at the terminal that errors go to.

@@ -9,6 +9,7 @@ use super::args::DeactivateArgs;
 use super::exit::Exit;
 use super::{accounts, lists, output, owner};
 use crate::aws::{Account, Asked};
+use crate::finding::accounts::Standing;
 use crate::key::AccessKeyId;
 use crate::report::plural;
 use crate::response::journal::{self, Journal};
@@ -44,6 +45,7 @@ fn deactivate(args: &DeactivateArgs, protect: &Protect) -> Result<Exit> {
         output::note("there is nothing active in it");
     }
     if wanted.is_empty() {
+        apply::nothing(&args.approval, "deactivate")?;
         return Ok(if is_all { Exit::Clean } else { Exit::Incomplete });
     }
     let names: Vec<Name> = wanted.iter().map(name).collect();
@@ -115,11 +117,24 @@ fn listed(file: &Path) -> Result<(Vec<Wanted>, bool)> {
             "{name} calls {count} active that it names by no id: switch off what they belong to by hand"
         ));
     }
-    Ok((listed.wanted, listed.nameless == 0))
+    let open = listed.open();
+    if open > 0 {
+        output::note(&format!(
+            "{name} has {} that may work all the same: let `keysweep triage` judge what it could not, and root switch off what is root's",
+            plural(open, "finding")
+        ));
+    }
+    Ok((listed.wanted, listed.nameless == 0 && open == 0))
 }
 
 /// What was typed.
 fn named(ids: &[String], user: Option<&str>) -> Result<Vec<Wanted>> {
+    if let Some(user) = user.filter(|_| !ids.iter().any(|id| is_service_credential(id))) {
+        bail!(
+            "--user {user} is for ids of service-specific credentials (ACCA…), and none is given: whose an access key is is asked of AWS, \
+             so leave it out"
+        );
+    }
     ids.iter()
         .map(|id| match (is_service_credential(id), user) {
             (true, Some(user)) => {
@@ -171,10 +186,15 @@ fn candidate(wanted: Wanted, name: Name, asked: &Asked, home: crate::key::Accoun
             let unasked = asked.knowledge.unasked.get(&account);
             let (verdict, holder) = match asked.reached.get(&account) {
                 Some(reached) => service_credential(id, user, reached, now),
-                None => (
-                    Verdict { gaps: unasked.into_iter().cloned().collect(), ..Verdict::new(Status::Unknown) },
-                    UserRecord::default(),
-                ),
+                None => {
+                    let status = match asked.knowledge.accounts.standing(account) {
+                        Standing::Canary => Status::Canary,
+                        Standing::Foreign => Status::Foreign,
+                        Standing::Ours | Standing::Unknown => Status::Unknown,
+                    };
+                    let gaps = unasked.into_iter().cloned().collect();
+                    (Verdict { gaps, ..Verdict::new(status) }, UserRecord::default())
+                }
             };
             Candidate { wanted: wanted.clone(), verdict: Verdict { account: Some(account), ..verdict }, holder }
         }
@@ -216,6 +236,7 @@ mod tests {
         let service = ["ACCA", "12345678901234EXAMPLE"].concat();
         let both = named(&[key.clone(), service.clone()], Some("bot")).unwrap();
         assert!(matches!(&both[..], [Wanted::AccessKey(_), Wanted::ServiceCredential { user, .. }] if user == "bot"));
+        assert!(named(std::slice::from_ref(&key), Some("bot")).unwrap_err().to_string().contains("--user bot"));
         assert!(named(&[service], None).unwrap_err().to_string().contains("--user"));
         let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
         let error = named(&[key, secret.to_owned()], None).unwrap_err().to_string();

@@ -109,6 +109,12 @@ pub enum JournalError {
         /// What is wrong with it.
         why: BadLine,
     },
+    /// Anybody could have put into it what is not to be done.
+    #[error(
+        "everybody can write the journal {path}, and have keysweep switch whatever they like; look at what it says, and then take that away: \
+         chmod o-w {path}", path = .0.display()
+    )]
+    Open(PathBuf),
     /// It is far larger than one.
     #[error("{} is no journal of keysweep: it has more than {} MiB", .0.display(), LARGEST >> 20)]
     TooLarge(PathBuf),
@@ -154,8 +160,9 @@ impl Journal {
         let file = options.open(path).map_err(failed("making"))?;
         let file = lock(file, path)?;
         let mut journal = Self { sink: Box::new(file), path: path.to_owned() };
-        journal.write(&line::header(header))?;
-        sync_directory(path).map_err(failed("making"))?;
+        let begun = journal.write(&line::header(header)).and_then(|()| sync_directory(path).map_err(failed("making")));
+        // What has no plan in it would only be in the way when its name is wanted again.
+        begun.inspect_err(|_| drop(fs::remove_file(path)))?;
         Ok(journal)
     }
 
@@ -223,6 +230,15 @@ pub fn consult(path: &Path) -> Result<(Record, Held), JournalError> {
 }
 
 fn read(file: &File, path: &Path) -> Result<(Record, u64), JournalError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let file =
+            file.metadata().map_err(|error| JournalError::Io { doing: "reading", path: path.to_owned(), error })?;
+        if file.permissions().mode() & 0o002 != 0 {
+            return Err(JournalError::Open(path.to_owned()));
+        }
+    }
     let mut bytes = Vec::new();
     let len = file.take(LARGEST + 1).read_to_end(&mut bytes);
     let len = len.map_err(|error| JournalError::Io { doing: "reading", path: path.to_owned(), error })? as u64;

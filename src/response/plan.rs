@@ -15,8 +15,6 @@ use crate::triage::verdict::{Status, Verdict};
 mod refuse;
 mod words;
 
-pub(super) use self::refuse::signing_key;
-
 /// What would be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -84,8 +82,8 @@ pub enum Reason {
 pub struct Actor {
     /// The ARN of the user or of the role's session.
     pub arn: String,
-    /// The access key that calls are signed with.
-    pub access_key_id: Option<AccessKeyId>,
+    /// The access keys that calls are signed with, those that a role was assumed with among them.
+    pub access_key_ids: BTreeSet<AccessKeyId>,
     /// The accounts in which something can be done.
     pub accounts: BTreeSet<AccountId>,
 }
@@ -156,6 +154,7 @@ impl Plan {
     /// sessions are minted from it. A key that is inactive already may have left sessions too.
     fn revoke(&mut self, keys: Vec<Target>, terms: Terms<'_>) {
         let mut users = BTreeSet::new();
+        let steps = self.steps.len();
         for Target { account, user, .. } in keys {
             if !users.insert((account, user.clone())) {
                 continue;
@@ -164,13 +163,17 @@ impl Plan {
                 Some(refusal) => self.refusals.push(refusal),
                 None => self.steps.push(Step {
                     change: Change {
-                        target: Target { account, user, subject: sessions::subject(terms.now + sessions::MARGIN) },
+                        target: Target {
+                            account,
+                            user,
+                            subject: sessions::subject(terms.now + sessions::margin(steps)),
+                        },
                         from: Position::On,
                         to: Position::Off,
                     },
                     last_use: String::new(),
                     holdings: Vec::new(),
-                    warnings: words::of_sessions(),
+                    warnings: words::of_sessions(sessions::margin(steps)),
                 }),
             }
         }
@@ -179,9 +182,10 @@ impl Plan {
     /// The same, with sessions denied that were issued up to now: between a plan and its approval more may have been minted.
     #[must_use]
     pub fn as_of(mut self, now: i64) -> Self {
+        let issued_before = now + sessions::margin(self.steps.len());
         for step in &mut self.steps {
             if let (Subject::Sessions { .. }, Position::Off) = (&step.change.target.subject, step.change.to) {
-                step.change.target.subject = sessions::subject(now + sessions::MARGIN);
+                step.change.target.subject = sessions::subject(issued_before);
             }
         }
         self
@@ -223,7 +227,19 @@ pub(super) fn code(changes: &[Change]) -> String {
 impl Actor {
     /// Calls are signed with it.
     pub fn signs_with(&self, subject: &Subject) -> bool {
-        matches!(subject, Subject::AccessKey(id) if self.access_key_id == Some(*id))
+        matches!(subject, Subject::AccessKey(id) if self.access_key_ids.contains(id))
+    }
+
+    /// Why whoever acts would be cut off by a change, if so.
+    pub fn is_cut_off_by(&self, change: &Change) -> Option<&'static str> {
+        let Target { account, user, subject } = &change.target;
+        match (subject, change.to) {
+            (subject, _) if self.signs_with(subject) => Some(refuse::SIGNING_KEY),
+            (Subject::Sessions { .. }, Position::Off) if refuse::is_user(&self.arn, *account, user) => {
+                Some(refuse::OWN_SESSIONS)
+            }
+            _ => None,
+        }
     }
 }
 

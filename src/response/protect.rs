@@ -68,7 +68,11 @@ impl Protect {
 impl Pattern {
     fn is_path_match(&self, name: &str, path: &str) -> bool {
         let is_match = |text: &str| self.matcher.is_match(text);
-        is_match(path) || is_match(path.trim_end_matches('/')) || is_match(&format!("{path}{name}"))
+        // Whoever protects `/breakglass/` means what is below it too. At the root is everybody, who is not meant by `/`.
+        let mut above = path.match_indices('/').map(|(at, _)| (&path[..at], &path[..=at])).skip(1);
+        is_match(path)
+            || above.any(|(bare, whole)| is_match(bare) || is_match(whole))
+            || is_match(&format!("{path}{name}"))
     }
 }
 
@@ -106,6 +110,11 @@ mod tests {
             ("/breakglass/*", "ada", "/", false),
             ("/breakglass", "ada", "/breakglass/", true),
             ("/breakglass/", "ada", "/breakglass/", true),
+            ("/breakglass", "ada", "/breakglass/eu/", true),
+            ("/breakglass/", "ada", "/breakglass/eu/west/", true),
+            ("/break", "ada", "/breakglass/", false),
+            ("/eu/", "ada", "/breakglass/eu/", false),
+            ("/", "ada", "/breakglass/", false),
             ("/breakglass/ada", "ada", "/breakglass/", true),
             ("/breakglass/ada", "bob", "/breakglass/", false),
             ("/", "ada", "/", true),

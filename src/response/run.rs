@@ -1,14 +1,16 @@
 //! Goes through the steps of an approved plan, each with an intent in the journal before and a receipt after. A change is tried once
 //! and then read until it shows; it is never repeated because it is not known what became of it.
 
+use std::collections::BTreeMap;
+
 use super::journal::{Journal, JournalError, Outcome, Receipt, Record, State};
-use super::{Change, Effect, Fault, Switch};
+use super::{Change, Effect, Fault, Position, Subject, Switch, sessions};
 use crate::key::AccountId;
 
 /// How often a change is read until it shows.
 const READS: u32 = 6;
 
-/// After so many steps in a row that came to nothing although no permission was missing, AWS can't be reached or does not know the caller any
+/// After so many steps in a row that came to nothing for a reason that others have too, AWS can't be reached or does not know the caller any
 /// more, and the rest would only fail as slowly.
 const PATIENCE: usize = 3;
 
@@ -39,18 +41,26 @@ pub struct Outcomes {
 pub fn run(journal: &mut Journal, record: &Record, world: &World<'_>) -> Outcomes {
     let mut outcomes = Outcomes::default();
     let mut lost = 0;
+    let mut on_until = BTreeMap::new();
     for seq in record.left() {
         if (world.is_interrupted)() {
             outcomes.stopped = Some("it was interrupted".to_owned());
             break;
         }
         let (change, state) = (&record.header.changes[seq], &record.states[seq]);
-        match step(journal, seq, change, state, world) {
+        let owner = (change.target.account, change.target.user.as_str());
+        match step(journal, seq, change, state, on_until.get(&owner).copied(), world) {
             Err(stopped) => {
                 outcomes.stopped = Some(stopped);
                 break;
             }
             Ok((receipt, is_lost)) => {
+                if record.header.undoes.is_none()
+                    && let Some(until) = on_until_then(change, &receipt, world)
+                {
+                    let known = on_until.entry(owner).or_insert(until);
+                    *known = until.max(*known);
+                }
                 (world.told)(seq, &receipt);
                 outcomes.receipts.push((seq, receipt));
                 lost = if is_lost { lost + 1 } else { 0 };
@@ -78,12 +88,14 @@ fn step(
     seq: usize,
     change: &Change,
     state: &State,
+    on_until: Option<i64>,
     world: &World<'_>,
 ) -> Result<(Receipt, bool), String> {
     let (receipt, is_lost) = match (world.switch)(change.target.account) {
         None => (not_reached(change, state), false),
         Some(switch) => match before(change, state, switch) {
             Err(end) => end,
+            Ok(()) if is_too_early(change, on_until) => (too_early(), false),
             Ok(()) => {
                 journal.intent(seq, change, (world.clock)()).map_err(|error| not_begun(change, &error))?;
                 after(change, switch.set(&change.target, change.to), switch, world)
@@ -113,7 +125,7 @@ fn before(change: &Change, state: &State, switch: &dyn Switch) -> Result<(), (Re
         }
         Err(fault) => {
             let result = if state.may_be_done() { Outcome::Unknown } else { Outcome::Failed };
-            end(result, None, Some(fault.why.clone()), is_lasting(&fault))
+            end(result, None, Some(fault.why.clone()), fault.is_everybodys)
         }
     }
 }
@@ -123,7 +135,7 @@ fn after(change: &Change, set: Result<(), Fault>, switch: &dyn Switch, world: &W
     let doubt = match set {
         Ok(()) => None,
         Err(fault) if fault.effect == Effect::None => {
-            let is_lost = is_lasting(&fault);
+            let is_lost = fault.is_everybodys;
             return (Receipt { result: Outcome::Failed, observed: None, why: Some(fault.why) }, is_lost);
         }
         Err(fault) => Some(fault.why),
@@ -144,16 +156,37 @@ fn after(change: &Change, set: Result<(), Fault>, switch: &dyn Switch, world: &W
         Some(Ok(seen)) => {
             (Some(seen), false, format!("re-read: still {} after {READS} reads", change.target.subject.stands(seen)))
         }
-        Some(Err(fault)) => (None, is_lasting(&fault), format!("and it could not be re-read: {}", fault.why)),
+        Some(Err(fault)) => (None, fault.is_everybodys, format!("and it could not be re-read: {}", fault.why)),
         None => (None, false, String::new()),
     };
     let taken = doubt.unwrap_or_else(|| "AWS took the change".to_owned());
     (Receipt { result: Outcome::Unknown, observed, why: Some(format!("{taken}; {reading}")) }, is_lost)
 }
 
-/// A missing permission may be one on this user alone.
-fn is_lasting(fault: &Fault) -> bool {
-    fault.permission.is_none()
+/// Until when a key that was to be switched off was on; nothing of what was off before this run.
+fn on_until_then(change: &Change, receipt: &Receipt, world: &World<'_>) -> Option<i64> {
+    match (&change.target.subject, receipt.result, receipt.observed) {
+        (Subject::AccessKey(_), Outcome::Confirmed, _) => Some((world.clock)().saturating_add(sessions::SETTLING)),
+        (Subject::AccessKey(_), Outcome::Failed | Outcome::Unknown, Some(Position::Gone | Position::Expired)) => None,
+        (Subject::AccessKey(_), Outcome::Failed | Outcome::Unknown, _) => Some(i64::MAX),
+        _ => None,
+    }
+}
+
+/// Sessions are to be denied that were issued before a moment at which a key of the user was still on: the later ones would go on.
+fn is_too_early(change: &Change, on_until: Option<i64>) -> bool {
+    match (&change.target.subject, change.to) {
+        (Subject::Sessions { issued_before, .. }, Position::Off) => {
+            on_until.is_some_and(|until| until > *issued_before)
+        }
+        _ => false,
+    }
+}
+
+fn too_early() -> Receipt {
+    let why = "a key of the user is on, or was for longer than the plan foresaw, and may have minted sessions that would not be denied; \
+               plan it anew: keysweep deactivate --revoke-sessions with the ids of the user's keys";
+    Receipt { result: Outcome::Failed, observed: Some(Position::On), why: Some(why.to_owned()) }
 }
 
 fn not_reached(change: &Change, state: &State) -> Receipt {

@@ -7,9 +7,14 @@ use serde_json::Value;
 
 use super::Subject;
 
-/// How long after the switch sessions are still denied, in seconds: IAM takes a while to let everybody know that a key is inactive, and
-/// until then sessions may be minted from it.
-pub const MARGIN: i64 = 120;
+/// How long it takes IAM to let everybody know that a key is inactive, in seconds: so long sessions may be minted from it.
+pub const SETTLING: i64 = 30;
+
+/// How long after the approval of so many steps sessions are still denied, in seconds. Until a key's turn has come, sessions may be minted
+/// from it.
+pub fn margin(steps: usize) -> i64 {
+    i64::try_from(steps).map_or(i64::from(u32::MAX), |steps| 120 + 2 * steps)
+}
 
 /// The policy, as JSON. `issued_before` is in seconds since 1970; the same moment gives the same text.
 pub fn deny_sessions_document(issued_before: i64) -> String {

@@ -10,7 +10,7 @@ use crate::key::AccountId;
 pub fn plan<'a>(record: &Record, switch: &dyn Fn(AccountId) -> Option<&'a dyn Switch>, actor: &plan::Actor) -> Plan {
     let mut undo = Plan::default();
     let done = record.header.changes.iter().zip(&record.states).filter(|(_, state)| state.may_be_done());
-    // The last first: a user's keys work before the sessions do.
+    // The last first, as what is stacked is unstacked.
     for (change, state) in done.rev() {
         let back = Change { target: change.target.clone(), from: change.to, to: change.from };
         take_back(&mut undo, &back, state, switch(back.target.account), actor);
@@ -21,8 +21,8 @@ pub fn plan<'a>(record: &Record, switch: &dyn Fn(AccountId) -> Option<&'a dyn Sw
 fn take_back(undo: &mut Plan, back: &Change, state: &State, switch: Option<&dyn Switch>, actor: &plan::Actor) {
     let Change { target, from, to } = back;
     let mut refuse = |reason, why| undo.refusals.push(Refusal { called: target.to_string(), reason, why });
-    if actor.signs_with(&target.subject) {
-        return refuse(Reason::OwnKey, plan::signing_key());
+    if let Some(why) = actor.is_cut_off_by(back) {
+        return refuse(Reason::OwnKey, why.to_owned());
     }
     let Some(switch) = switch else {
         let why = format!(

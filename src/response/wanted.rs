@@ -8,6 +8,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::key::{AccessKeyId, AccountId};
+use crate::triage::verdict::Status;
+
+/// What has no verdict, among those that have another one.
+const NOT_JUDGED: &str = "not judged";
 
 /// A credential that somebody wants switched off.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,9 +144,17 @@ pub fn listed(text: &str) -> Result<Listed, NotTriaged> {
 }
 
 impl Listed {
+    /// How many of the others may well work, and are still there when everything that was taken is off.
+    pub fn open(&self) -> u64 {
+        [Status::Unknown.name(), Status::Root.name(), NOT_JUDGED]
+            .iter()
+            .filter_map(|&status| self.others.get(status))
+            .sum()
+    }
+
     fn add(&mut self, found: Found) -> Result<(), NotTriaged> {
         let Some(verdict) = found.verdict else {
-            *self.others.entry("not judged".to_owned()).or_default() += 1;
+            *self.others.entry(NOT_JUDGED.to_owned()).or_default() += 1;
             return Ok(());
         };
         if verdict.status != "active" {
@@ -222,6 +234,7 @@ mod tests {
             ]
         );
         let others: Vec<_> = found.others.iter().map(|(status, count)| (status.as_str(), *count)).collect();
+        assert_eq!(found.open(), 1);
         assert_eq!((others, found.nameless), (vec![("inactive", 1), ("not judged", 1)], 1));
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use keysweep::aws::{self, Account, Identity};
 use keysweep::finding::accounts::Accounts;
-use keysweep::key::{AccessKeyId, AccountId, Secret};
+use keysweep::key::{AccessKeyId, AccountId, KeyKind, Secret};
 use keysweep::response::{Effect, Position, Subject, Switch, Target};
 use keysweep::triage::inventory::{Answer, Inventory, KeyStatus, LastUsed, Verified};
 use keysweep::triage::lead::Name;
@@ -55,7 +55,8 @@ fn a_few_keys_are_looked_up_one_by_one() {
     assert_eq!(account.caller().account, AccountId::parse("609629065308").unwrap());
     assert!(account.caller().arn.contains("assumed-role/Admin"), "{:?}", account.caller());
 
-    let session = Name::AccessKey(account.caller().access_key_id.unwrap());
+    let session =
+        Name::AccessKey(*account.caller().access_key_ids.iter().find(|id| id.kind() == KeyKind::Temporary).unwrap());
     let mut asked = names([&on, &gone]);
     asked.push(session);
     let inventory = account.inventory(&asked);
@@ -271,7 +272,7 @@ fn who_can_not_sign_in_is_told_why() {
     let account = Account::connect(&right).unwrap();
     assert!(!format!("{account:?}").contains(&secret), "a secret of a config file is shown");
     assert_eq!(account.caller().user_name(), Some("alice"));
-    assert_eq!(account.caller().access_key_id, Some(id(&key)));
+    assert_eq!(account.caller().access_key_ids, [id(&key)].into());
     // What was found is tried on its own, and no other secret in its place.
     let works = account.verify(id(&key), &[Secret::new(secret.clone())], None);
     assert!(matches!(&works, Verified::Works { arn, .. } if arn.ends_with("user/alice")), "{works:?}");

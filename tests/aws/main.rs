@@ -13,6 +13,7 @@ mod fake;
 mod faults;
 mod moto;
 mod organization;
+mod own;
 mod policies;
 mod scale;
 mod scene;

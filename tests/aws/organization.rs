@@ -105,3 +105,26 @@ fn keys_of_other_accounts_are_switched_off_there_and_on_again() {
     assert_eq!(undone.code, Some(0), "{undone:?}");
     assert_eq!(scene.fake.world(|world| world.state()), before);
 }
+
+#[test]
+fn an_account_that_a_journal_names_is_not_asked_unless_it_is_one_s_own() {
+    let scene = organization();
+    let id = id_of("AKIA", SECOND, 1);
+    let role = ["--organization", "--role-name", "Audit"];
+    let applied =
+        scene.run(["deactivate", "--apply", "--yes", "--journal", "journal.jsonl", &id].into_iter().chain(role));
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    let journal = std::fs::read_to_string(scene.at.path("journal.jsonl")).unwrap();
+    let theirs = id_of("AKIA", FOREIGN, 1);
+    scene.at.write("other.jsonl", journal.replace(&id, &theirs).replace(SECOND, FOREIGN));
+    scene.fake.world(|world| {
+        let account = world.account(FOREIGN);
+        account.role("Audit", &[HOME]);
+        account.key("ann", 1, CREATED).status("Inactive");
+    });
+    scene.fake.forget();
+    let undone = scene.run(["undo", "other.jsonl", "--apply", "--yes"].into_iter().chain(role));
+    assert_eq!((undone.code, scene.status(&theirs).as_str()), (Some(2), "Inactive"), "{undone:?}");
+    undone.expect_stderr(&[FOREIGN, "none of the organization"]);
+    assert_eq!(scene.fake.log().of("AssumeRole").count(), 0, "{undone:?}");
+}

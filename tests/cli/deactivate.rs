@@ -49,6 +49,7 @@ fn something_must_be_named_and_once() {
     refused(&at, &["deactivate", "--resume", "--protect", "x"], &["cannot be used with"]);
     refused(&at, &["deactivate", &id, "--yes"], &["--apply"]);
     refused(&at, &["deactivate", &id, "--journal", "x"], &["--apply"]);
+    refused(&at, &["deactivate", &id, "--user", "bot"], &["--user bot", "leave it out"]);
     refused(&at, &["undo"], &["JOURNAL"]);
 }
 
@@ -118,6 +119,22 @@ fn a_report_with_nothing_active_leaves_nothing_to_do() {
     let output = alone(&at, &["deactivate", "--from", "r.jsonl"]).run();
     assert_eq!(output.code, Some(0), "{output:?}");
     output.expect_stderr(&["1 inactive", "nothing active"]);
+}
+
+#[test]
+fn a_report_that_nobody_could_judge_is_no_good_end() {
+    let at = Keysweep::new();
+    at.plant("in/a.env", 1);
+    let report = String::from_utf8(at.scan(["in"]).stdout).unwrap();
+    for (status, code) in [("inactive", 0), ("deleted", 0), ("temporary", 0), ("unknown", 2), ("root", 2)] {
+        let verdict = format!(r#""verdict":{{"status":"{status}"}}"#);
+        at.write("r.jsonl", report.replace(r#""verdict":null"#, &verdict));
+        let output = alone(&at, &["deactivate", "--from", "r.jsonl", "--format", "json"]).run();
+        assert_eq!(output.code, Some(code), "{status}: {output:?}");
+        assert_eq!(output.stderr.contains("may work all the same"), code == 2, "{status}: {output:?}");
+        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&plan["schema"], &plan["steps"]), (&"keysweep-plan/v1".into(), &serde_json::json!([])));
+    }
 }
 
 #[test]

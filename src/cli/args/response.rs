@@ -28,7 +28,7 @@ pub(in crate::cli) struct DeactivateArgs {
     #[arg(long, conflicts_with = "resume")]
     pub(in crate::cli) revoke_sessions: bool,
 
-    /// Users that are left alone: by name, such as 'ci-*', or by path, such as '/breakglass/*'; repeat it
+    /// Users that are left alone: by name, such as 'ci-*', or by path, such as '/breakglass/*', and what is below; repeat it
     #[arg(long, value_name = "GLOB", action = ArgAction::Append, conflicts_with = "resume")]
     pub(in crate::cli) protect: Vec<String>,
 

@@ -182,7 +182,10 @@ fn read_header(wire: WireHeader) -> Result<Header, String> {
         return Err(format!("its schema is {:?} and not {SCHEMA:?}", wire.schema));
     }
     let started: jiff::Timestamp = wire.started.parse().map_err(|_| "its beginning is no moment")?;
-    let changes = wire.steps.into_iter().map(read_change).collect::<Result<_, _>>()?;
+    let changes = wire.steps.into_iter().map(read_change).collect::<Result<Vec<_>, _>>()?;
+    if wire.undoes.is_none() && changes.iter().any(|change| change.to == Position::On) {
+        return Err("a step switches something on, which only a journal does that takes another one back".to_owned());
+    }
     Ok(Header {
         code: wire.code,
         caller: wire.caller,

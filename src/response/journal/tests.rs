@@ -153,6 +153,31 @@ fn what_no_run_wrote_is_refused_by_its_line_and_not_shown() {
 }
 
 #[test]
+fn only_what_takes_another_back_switches_on() {
+    let on = |header: Header| {
+        let changes = header.changes.iter().cloned().map(|c| Change { from: c.to, to: c.from, ..c }).collect();
+        line::header(&Header { changes, ..header })
+    };
+    let error = parse(on(header()).as_bytes()).unwrap_err().to_string();
+    assert!(error.starts_with("line 1: a step switches something on"), "{error}");
+    parse(on(Header { undoes: Some("j".into()), ..header() }).as_bytes()).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_anybody_could_have_written_is_not_done() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_directory, path) = place();
+    written(&path);
+    for (mode, is_refused) in [(0o644, false), (0o664, false), (0o666, true), (0o602, true)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        for error in [Journal::open(&path).err(), consult(&path).err()] {
+            assert_eq!(error.is_some_and(|error| error.to_string().contains("chmod o-w")), is_refused, "{mode:o}");
+        }
+    }
+}
+
+#[test]
 fn an_attempt_in_doubt_stays_so_whatever_comes_of_a_later_one() {
     let change = &header().changes[0];
     let receipt = |result| line::receipt(0, &Receipt { result, observed: None, why: None }, 1);

@@ -17,7 +17,7 @@ pub(super) fn target(candidate: &Candidate, terms: Terms<'_>) -> Result<Target, 
     }
     let target = switchable(wanted, verdict, terms.actor).map_err(refused)?;
     if terms.actor.signs_with(&target.subject) {
-        return Err(refused((Reason::OwnKey, signing_key())));
+        return Err(refused((Reason::OwnKey, SIGNING_KEY.to_owned())));
     }
     match terms.protect.of(&target.user, holder.path.as_deref()) {
         Protection::None => Ok(target),
@@ -25,17 +25,20 @@ pub(super) fn target(candidate: &Candidate, terms: Terms<'_>) -> Result<Target, 
     }
 }
 
-/// What is to be said of the key that calls are signed with.
-pub(in crate::response) fn signing_key() -> String {
-    "keysweep itself signs its calls with this key; use other credentials, with --profile or --role-arn".to_owned()
-}
+/// What is to be said of a key that calls are signed with.
+pub(super) const SIGNING_KEY: &str = "keysweep itself signs its calls with this key, or assumes its role with it; use credentials that do \
+                                      not come from it, with --profile";
+
+/// What is to be said of the sessions of whoever acts.
+pub(super) const OWN_SESSIONS: &str =
+    "keysweep itself acts as this user, whose sessions would be denied; use another principal for --revoke-sessions";
 
 /// Whether denying the sessions of a user would cut off whoever acts.
 pub(in crate::response) fn sessions(account: AccountId, user: &str, terms: Terms<'_>) -> Option<Refusal> {
     is_user(&terms.actor.arn, account, user).then(|| Refusal {
         called: format!("sessions of user {user} in {account}"),
         reason: Reason::OwnKey,
-        why: "keysweep itself acts as this user, whose sessions would be denied; use another principal for --revoke-sessions".to_owned(),
+        why: OWN_SESSIONS.to_owned(),
     })
 }
 

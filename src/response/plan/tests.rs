@@ -30,7 +30,11 @@ fn candidate(status: Status) -> Candidate {
 }
 
 fn actor() -> Actor {
-    Actor { arn: format!("arn:aws:iam::{}:user/ops/Eve", account()), access_key_id: None, accounts: [account()].into() }
+    Actor {
+        arn: format!("arn:aws:iam::{}:user/ops/Eve", account()),
+        access_key_ids: [].into(),
+        accounts: [account()].into(),
+    }
 }
 
 struct Asked {
@@ -110,10 +114,10 @@ fn what_can_t_be_reached_or_has_no_user_is_unknown() {
 #[test]
 fn the_key_that_signs_stays() {
     let mut own = asked();
-    own.actor.access_key_id = Some(key());
+    own.actor.access_key_ids = [key()].into();
     let (reason, why) = refusal(candidate(Status::Active), &own);
     assert!(reason == "own key" && why.contains("--profile"), "{why}");
-    own.actor.access_key_id = Some(id("V7S32T2OSBFJQOIY"));
+    own.actor.access_key_ids = [id("V7S32T2OSBFJQOIY")].into();
     assert_eq!(planned(&[candidate(Status::Active)], &own).steps.len(), 1);
 }
 
@@ -190,10 +194,10 @@ fn sessions_are_denied_once_a_user_behind_the_keys() {
     let revoking = Asked { revoke_sessions: true, ..asked() };
     let plan = planned(&[candidate(Status::Active), second], &revoking);
     let last = &plan.steps[2].change.target;
-    assert_eq!((plan.steps.len(), &last.subject), (3, &sessions::subject(NOW + sessions::MARGIN)));
+    assert_eq!((plan.steps.len(), &last.subject), (3, &sessions::subject(NOW + sessions::margin(2))));
     assert!(plan.steps[2].warnings.iter().any(|warning| warning.contains("roles")), "{plan:?}");
     let later = plan.clone().as_of(NOW + 600);
-    assert_eq!(later.steps[2].change.target.subject, sessions::subject(NOW + 600 + sessions::MARGIN));
+    assert_eq!(later.steps[2].change.target.subject, sessions::subject(NOW + 600 + sessions::margin(3)));
     assert_eq!(later.code(), plan.code());
     // Those of a key that is off already go on, too.
     assert_eq!(planned(&[candidate(Status::Inactive)], &revoking).steps.len(), 1);

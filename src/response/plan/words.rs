@@ -92,12 +92,12 @@ pub(super) fn warnings(candidate: &Candidate) -> Vec<String> {
 }
 
 /// What is to be minded of denied sessions.
-pub(super) fn of_sessions() -> Vec<String> {
+pub(super) fn of_sessions(margin: i64) -> Vec<String> {
     vec![
         format!(
-            "everything is denied to sessions of the user that were issued before this is done, and for {} minutes after; whoever has a \
+            "everything is denied to sessions of the user that were issued before this is done, and for about {} minutes after; whoever has a \
              working key or the password can make new ones then",
-            sessions::MARGIN / 60
+            (margin + 59) / 60
         ),
         "sessions of roles that the key assumed are not the user's and go on: revoke those at the role".to_owned(),
     ]

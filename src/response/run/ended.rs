@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use super::tests::{actor, all, header, target};
 use super::*;
 use crate::response::journal::{self, consult};
-use crate::response::{Position, Target, undo};
+use crate::response::{Target, undo};
 
 const COUNT: u8 = 3;
 
@@ -95,6 +95,12 @@ fn victim_of(files: &Files, command: &mut Command) -> Output {
         .unwrap()
 }
 
+/// On a disk that has room for files of so many blocks.
+fn victim_on(blocks: u64, files: &Files) -> Output {
+    let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+    victim_of(files, Command::new("sh").args(["-c", &limit, "sh"]).arg(std::env::current_exe().unwrap()))
+}
+
 /// Takes the journal up and then back: everything ends where it should.
 fn resumed_and_undone(files: &Files) {
     let path = files.directory.join("j.jsonl");
@@ -104,7 +110,7 @@ fn resumed_and_undone(files: &Files) {
     assert_eq!(files.states(), ["off"; COUNT as usize]);
     let (record, _held) = consult(&path).unwrap();
     let plan = undo::plan(&record, &|_| Some(files as &dyn Switch), &actor());
-    let back = journal::Header { changes: plan.changes(), ..record.header };
+    let back = journal::Header { changes: plan.changes(), undoes: Some("j".into()), ..record.header };
     assert!(begun(&files.directory.join("undo.jsonl"), &back, files).is_good());
     assert_eq!(files.states(), ["on"; COUNT as usize]);
 }
@@ -129,12 +135,14 @@ fn on_a_full_disk_nothing_is_done_that_is_not_written_down() {
         Journal::create(&path, &header(COUNT)).unwrap();
         fs::metadata(&path).unwrap().len()
     };
+    let (_temp, files) = directory();
+    victim_on(0, &files);
+    assert!(!files.directory.join("j.jsonl").exists(), "a journal without a plan is in the way of the next");
+    assert_eq!(files.states(), ["on"; COUNT as usize]);
     // Files have room for whole blocks of 512 bytes, as POSIX has it.
     for blocks in plan.div_ceil(512)..plan.div_ceil(512) + 3 {
         let (_temp, files) = directory();
-        let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
-        let output =
-            victim_of(&files, Command::new("sh").args(["-c", &limit, "sh"]).arg(std::env::current_exe().unwrap()));
+        let output = victim_on(blocks, &files);
         let (record, held) = consult(&files.directory.join("j.jsonl")).unwrap();
         for (state, key) in record.states.iter().zip(files.states()) {
             assert!(state.may_be_done() || key == "on", "{blocks} blocks: {output:?}");

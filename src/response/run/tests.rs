@@ -11,7 +11,7 @@ use super::*;
 use crate::key::AccessKeyId;
 use crate::response::journal::{self, Header, Sink};
 use crate::response::plan::Actor;
-use crate::response::{Position, Subject, Target, sessions, undo};
+use crate::response::{Target, undo};
 
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +37,7 @@ struct Fuses {
 }
 
 fn fault(effect: Effect) -> Fault {
-    Fault { why: "the line is dead".to_owned(), effect, permission: None }
+    Fault { why: "the line is dead".to_owned(), effect, permission: None, is_everybodys: true }
 }
 
 impl Fuses {
@@ -170,7 +170,7 @@ fn begin(paper: &Paper, header: &Header, fuses: &Fuses) -> Option<Outcomes> {
 }
 
 pub(super) fn actor() -> Actor {
-    Actor { arn: "arn:aws:iam::111122223333:user/ada".into(), access_key_id: None, accounts: [].into() }
+    Actor { arn: "arn:aws:iam::111122223333:user/ada".into(), access_key_ids: [].into(), accounts: [].into() }
 }
 
 /// Takes a journal back, with a journal of its own.
@@ -178,7 +178,7 @@ fn take_back(record: &Record, fuses: &Fuses) -> Paper {
     let switch = |_| Some(fuses as &dyn Switch);
     let plan = undo::plan(record, &switch, &actor());
     let paper = Paper::with_room(usize::MAX, 0);
-    let header = Header { changes: plan.changes(), ..record.header.clone() };
+    let header = Header { changes: plan.changes(), undoes: Some("j".into()), ..record.header.clone() };
     assert!(begin(&paper, &header, fuses).unwrap().is_good());
     paper
 }
@@ -316,6 +316,43 @@ fn undo_leaves_alone_what_was_off_before_and_what_has_changed_since() {
 }
 
 #[test]
+fn sessions_that_a_key_could_mint_meanwhile_are_not_said_to_be_denied() {
+    let (late, in_time) = (1_796_055_484 - sessions::SETTLING, 1_796_055_483 - sessions::SETTLING);
+    for (clock, key_now, troubles, result) in [
+        (in_time, Position::On, vec![], Outcome::Confirmed),
+        (late, Position::On, vec![], Outcome::Failed),
+        (in_time, Position::On, vec![Trouble::Refused, Trouble::None], Outcome::Failed),
+        (late, Position::Off, vec![], Outcome::Confirmed),
+        (late, Position::Gone, vec![], Outcome::Confirmed),
+    ] {
+        let [key, sessions] = [target(1), Target { user: "user1".into(), ..target(2) }];
+        let fuses = Fuses::new(&[(key.clone(), key_now), (sessions.clone(), Position::On)]);
+        *fuses.troubles.borrow_mut() = troubles;
+        let change = |target| Change { target, from: Position::On, to: Position::Off };
+        let header = Header { changes: vec![change(key), change(sessions.clone())], ..header(0) };
+        let paper = Paper::with_room(usize::MAX, 0);
+        Journal::on(Box::new(paper.clone())).begin(&header).unwrap();
+        let switch = |_| Some(&fuses as &dyn Switch);
+        let world =
+            World { switch: &switch, pause: &|_| (), is_interrupted: &|| false, clock: &|| clock, told: &|_, _| () };
+        let outcomes = run(&mut Journal::on(Box::new(paper.clone())), &paper.record(), &world);
+        assert_eq!(results(&outcomes)[1], result, "{outcomes:?}");
+        assert_eq!(fuses.positions()[&sessions] == Position::Off, result == Outcome::Confirmed);
+    }
+}
+
+#[test]
+fn an_undo_of_an_undo_does_not_cut_off_whoever_acts() {
+    let sessions = Target { user: "Ada".into(), ..target(2) };
+    let change = Change { target: sessions.clone(), from: Position::Off, to: Position::On };
+    let header = Header { undoes: Some("j".into()), changes: vec![change], ..header(0) };
+    let (fuses, paper) = (Fuses::new(&[(sessions, Position::Off)]), Paper::with_room(usize::MAX, 0));
+    assert!(begin(&paper, &header, &fuses).unwrap().is_good());
+    let plan = undo::plan(&paper.record(), &|_| Some(&fuses as &dyn Switch), &actor());
+    assert_eq!((plan.steps.len(), plan.refusals[0].reason.name()), (0, "own key"));
+}
+
+#[test]
 fn an_undo_is_undone() {
     let (fuses, paper) = (Fuses::new(&all(3, Position::On)), Paper::with_room(usize::MAX, 0));
     begin(&paper, &header(3), &fuses).unwrap();
@@ -331,7 +368,7 @@ fn the_key_that_signs_is_not_switched_off_by_an_undo() {
     let (fuses, paper) = (Fuses::new(&all(2, Position::On)), Paper::with_room(usize::MAX, 0));
     begin(&paper, &header(2), &fuses).unwrap();
     let Subject::AccessKey(id) = target(1).subject else { panic!() };
-    let own = Actor { access_key_id: Some(id), ..actor() };
+    let own = Actor { access_key_ids: [id].into(), ..actor() };
     let plan = undo::plan(&paper.record(), &|_| Some(&fuses as &dyn Switch), &own);
     assert_eq!((plan.steps.len(), plan.refusals[0].reason.name()), (1, "own key"));
 }

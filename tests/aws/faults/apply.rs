@@ -161,6 +161,15 @@ fn one_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
+fn what_is_refused_of_some_is_tried_of_the_rest() {
+    let (scene, ids) = Scene::with_keys(5);
+    scene.fake.fault("UpdateAccessKey", 1..=3, Fault::throttle());
+    let output = scene.deactivation(&ids).run();
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert_eq!(scene.journal("journal.jsonl").results(), ["failed", "failed", "failed", "confirmed", "confirmed"]);
+}
+
+#[test]
 fn what_somebody_else_did_meanwhile_is_respected() {
     let (scene, ids) = Scene::with_keys(2);
     let plan = scene.run(["deactivate", &ids[0], &ids[1]]);
