@@ -239,12 +239,19 @@ impl Row {
 
     /// There is a key in one of the slots.
     pub fn has_keys(&self) -> bool {
-        self.slots.iter().any(|slot| slot.is_active || slot.rotated.is_some())
+        self.slots.iter().any(Slot::has_key)
     }
 
     /// There is an active key in one of the slots.
     pub fn has_active_key(&self) -> bool {
         self.slots.iter().any(|slot| slot.is_active)
+    }
+}
+
+impl Slot {
+    /// There is a key in it.
+    pub fn has_key(&self) -> bool {
+        self.is_active || self.rotated.is_some()
     }
 }
 

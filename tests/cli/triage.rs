@@ -265,7 +265,7 @@ fn what_could_not_be_learnt_is_told_and_is_2() {
     output.expect_unread(&[story.id("deleted")]);
     assert_eq!(story.verdict(&output, "deleted")["status"], "unknown");
     let reason = story.verdict(&output, "deleted")["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("not every user"), "{reason}");
+    assert!(reason.contains("not every key"), "{reason}");
     assert_eq!(story.scan(&["--allow-incomplete"]).code, Some(1));
     let ids = story.offline(&["triage", "--format", "jsonl", story.id("deleted")]).run();
     assert_eq!(ids.code, Some(2));

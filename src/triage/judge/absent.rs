@@ -67,7 +67,7 @@ impl Case<'_> {
     fn root_row(&self, report: &CredentialReport) -> Option<String> {
         let root = report.root.as_ref().filter(|root| root.has_keys())?;
         let made = held::made(report, self.now);
-        let keys = (1..).zip(&root.slots).filter(|(_, slot)| slot.is_active || slot.rotated.is_some());
+        let keys = (1..).zip(&root.slots).filter(|(_, slot)| slot.has_key());
         let keys: Vec<String> = keys
             .map(|(number, slot)| {
                 let state = if slot.is_active { "active" } else { "not active" };

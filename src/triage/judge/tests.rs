@@ -228,6 +228,18 @@ fn what_no_user_has_is_deleted_or_the_root_user_s() {
 }
 
 #[test]
+fn what_iam_does_not_list_is_not_called_deleted() {
+    for kind in ["ABIA", "ACCA"] {
+        let other = id(kind, "Y34FZKBOKMUTVV7A");
+        let mut inventory = Inventory { root_keys: Some(0), ..live() };
+        inventory.absent.insert(other);
+        let verdict = in_account(other, inventory);
+        assert!(verdict.is_unlearnt(), "{}", told(&verdict));
+        tells(&verdict, &["of another kind", "account 609629065308"]);
+    }
+}
+
+#[test]
 fn whether_the_root_user_holds_keys_is_asked_for_by_name() {
     let missing = vec![no_permission("iam:ListAttachedUserPolicies"), no_permission("iam:GetAccountSummary")];
     let mut inventory = Inventory { missing, ..live() };
@@ -260,7 +272,9 @@ fn a_key_of_the_canaries_is_a_trap_whatever_else_is_known() {
     }
     let told_by_sts =
         Knowledge { owners: BTreeMap::from([(old(), canary.account().unwrap())]), ..Knowledge::default() };
-    assert_eq!(judged(old(), None, &told_by_sts).status, Status::Canary);
+    let verdict = judged(old(), None, &told_by_sts);
+    assert_eq!(verdict.status, Status::Canary);
+    assert!(!told(&verdict).contains("Nobody was asked"), "{}", told(&verdict));
 }
 
 #[test]
@@ -269,12 +283,13 @@ fn a_key_of_others_is_foreign_as_soon_as_ones_own_accounts_are_known() {
     let known = knowledge(live());
     let verdict = judged(foreign, None, &known);
     assert_eq!((verdict.status, verdict.account.unwrap().to_string()), (Status::Foreign, "029608264753".to_owned()));
-    tells(&verdict, &["none of yours (its id says so)"]);
+    tells(&verdict, &["none of yours (its id says so)", "Nobody was asked", "--account or --organization"]);
     assert_eq!(judged(id("ASIA", "QNZGKIQY56JQ7WML"), None, &known).status, Status::Foreign);
     let by_sts = Knowledge { owners: BTreeMap::from([(old(), foreign.account().unwrap())]), ..known };
     let verdict = judged(old(), None, &by_sts);
     assert_eq!(verdict.status, Status::Foreign);
     tells(&verdict, &["none of yours (STS says so)"]);
+    assert!(!told(&verdict).contains("Nobody was asked"), "{}", told(&verdict));
     let nobody = judged(foreign, None, &Knowledge::default());
     assert_eq!(nobody.status, Status::Unknown);
     assert!(nobody.is_unlearnt());
@@ -382,6 +397,7 @@ fn what_a_call_signed_with_it_came_to_outweighs_all_else() {
         let verdict = judged(id, Some(NOW - 3 * DAY), &all);
         assert_eq!(verdict.status, expected, "{verified:?}");
         if let Verified::Works { .. } = verified {
+            assert!(!told(&verdict).contains(NOT_KNOWN), "{}", told(&verdict));
             assert!(verdict.is_live() && verdict.evidence[0].contains("It works"), "{}", told(&verdict));
             assert!(verdict.user.is_some() || expected == Status::Root);
         }
