@@ -63,6 +63,15 @@ pub struct Account {
     runtime: Arc<Runtime>,
 }
 
+/// An account of an organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The account.
+    pub account: AccountId,
+    /// Roles can be assumed in it: it is neither suspended nor closed.
+    pub is_open: bool,
+}
+
 /// Why no account could be reached at all.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -75,6 +84,8 @@ pub struct Asked {
     pub knowledge: Knowledge,
     /// The accounts that were asked, as who may ask them.
     pub reached: BTreeMap<AccountId, Account>,
+    /// The caller's own among them; `None` where nobody was asked.
+    pub home: Option<AccountId>,
 }
 
 /// Asks about leaked credentials, each in the account that it belongs to and nobody about those of others: `home` is the caller's own
@@ -123,7 +134,7 @@ impl Account {
     ///
     /// # Errors
     /// When that could not be learnt.
-    pub fn organization(&self) -> Result<Vec<AccountId>, Gap> {
+    pub fn organization(&self) -> Result<Vec<Member>, Gap> {
         self.wait(|client| async move { client.organization_accounts().await })
     }
 

@@ -39,7 +39,7 @@ pub(super) fn connect(args: &OwnerArgs) -> Result<Account> {
 pub(super) fn ask(args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Result<Asked> {
     if args.is_offline() {
         let knowledge = offline::load(args, accounts)?;
-        return Ok(Asked { knowledge, reached: BTreeMap::new() });
+        return Ok(Asked { knowledge, reached: BTreeMap::new(), home: None });
     }
     ask_as(connect(args)?, args, accounts, names)
 }

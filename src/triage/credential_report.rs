@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
 use super::inventory::{KeyRecord, KeyStatus, LastUsed};
-use super::moment::{self, MINUTE};
+use super::moment::{self, MINUTE, ago};
 use crate::key::AccountId;
 
 /// What the row of the root user is called.
@@ -177,6 +177,19 @@ impl CredentialReport {
     /// date in it.
     pub fn holds_until(&self) -> Option<i64> {
         if self.is_exact { Some(self.generated) } else { self.newest }
+    }
+
+    /// `made on 2026-11-30 16:05 UTC (2 hours ago)`, or what a file's date tells of that.
+    pub fn made(&self, now: i64) -> String {
+        if self.is_exact {
+            return format!("made on {}", ago(self.generated, now));
+        }
+        match self.newest {
+            Some(newest) if newest < self.generated => {
+                format!("made between {} and {}", ago(newest, now), ago(self.generated, now))
+            }
+            _ => format!("made on or after {}", ago(self.generated, now)),
+        }
     }
 
     /// How many keys of users are active by it.

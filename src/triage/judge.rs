@@ -119,7 +119,8 @@ impl<'a> Case<'a> {
     }
 
     fn foreign(&self, account: AccountId, is_told: bool) -> Verdict {
-        let (source, asked) = if is_told { ("STS says so", "") } else { ("its id says so", "Nobody was asked about it. ") };
+        let (source, asked) =
+            if is_told { ("STS says so", "") } else { ("its id says so", "Nobody was asked about it. ") };
         let evidence = format!(
             "It belongs to account {account}, which is none of yours ({source}). {asked}If it is one of yours after all, give --account or \
              --organization. Otherwise only its owner can switch it off, and AWS takes reports of it."
@@ -203,7 +204,7 @@ impl<'a> Case<'a> {
         let report = inventory.report.as_ref()?;
         let root =
             if report.root.as_ref().is_some_and(|root| root.has_active_key()) { " and the root user" } else { "" };
-        let made = held::made(report, self.now);
+        let made = report.made(self.now);
         Some(match report.active_keys() {
             0 if root.is_empty() => {
                 format!(

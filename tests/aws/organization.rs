@@ -105,3 +105,32 @@ fn keys_of_other_accounts_are_switched_off_there_and_on_again() {
     assert_eq!(undone.code, Some(0), "{undone:?}");
     assert_eq!(scene.fake.world(|world| world.state()), before);
 }
+
+#[test]
+fn closed_accounts_are_no_hole_in_an_inventory() {
+    let scene = organization();
+    let args = ["inventory", "--ids", "--organization", "--role-name", "Audit"];
+    scene.fake.world(|world| {
+        world.account(SECOND).roles.clear();
+        world.suspended = vec![SECOND.to_owned()];
+    });
+    let output = scene.run(args);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    output.expect_stderr(&[SECOND, "suspended or closed"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!([FIRST, THIRD].iter().all(|account| text.contains(&id_of("AKIA", account, 1))), "{text}");
+    scene.fake.world(|world| world.suspended.clear());
+    let holed = scene.run(args);
+    assert_eq!((holed.code, holed.stdout.len()), (Some(2), 0), "{holed:?}");
+}
+
+#[test]
+fn an_inventory_says_what_it_could_not_learn() {
+    let scene = organization();
+    scene.fake.world(|world| {
+        world.account(HOME).user(CALLER).permissions = Permissions::but(&["iam:GenerateCredentialReport"]);
+    });
+    let output = scene.run(["inventory"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    output.expect_stderr(&["iam:GenerateCredentialReport"]);
+}

@@ -239,6 +239,36 @@ fn what_is_live_counts_even_when_it_is_suppressed() {
 }
 
 #[test]
+fn a_report_that_has_a_live_one_as_suppressed_is_put_right() {
+    let story = Story::new();
+    for name in ["used", "deleted"] {
+        let added = story.place.invocation(["baseline", "add", story.id(name), "--reason", "x", "--target", "r"]).run();
+        assert_eq!(added.code, Some(0), "{added:?}");
+    }
+    let report = story.place.scan(["r"]);
+    assert_eq!((report.summary()["findings"].as_u64(), report.summary()["suppressed"].as_u64()), (Some(5), Some(2)));
+    let judged = story.offline(&["triage", "-", "--format", "jsonl"]).stdin(report.stdout).run();
+    let scanned = story.scan(&[]);
+    for field in ["findings", "suppressed", "suppressed_by", "complete"] {
+        assert_eq!(judged.summary()[field], scanned.summary()[field], "{field}");
+    }
+    let suppressed =
+        |output: &Output| output.findings().iter().map(|one| one["suppressed"].clone()).collect::<Vec<_>>();
+    assert_eq!(suppressed(&judged), suppressed(&scanned));
+}
+
+#[test]
+fn that_a_report_is_not_of_everything_is_told() {
+    let story = Story::new();
+    let report = String::from_utf8(story.place.scan(["r"]).stdout).unwrap();
+    let partial = report.replace("\"complete\":true", "\"complete\":false");
+    assert_ne!(partial, report);
+    let output = story.offline(&["triage", "-", "--format", "jsonl"]).stdin(partial).run();
+    assert_eq!((output.code, &output.summary()["complete"]), (Some(1), &false.into()), "{output:?}");
+    output.expect_stderr(&["did not read everything"]);
+}
+
+#[test]
 fn only_live_ones_fail_a_scan_that_asks_for_that() {
     let story = Story::new();
     assert_eq!(story.scan(&["--fail-on", "live"]).code, Some(1));
@@ -288,6 +318,9 @@ fn a_scan_is_not_lost_when_nobody_can_be_asked() {
     assert_eq!((scan.code, scan.ids().len()), (Some(2), 7), "{scan:?}");
     scan.expect_unread(&["whether what was found is live"]);
     assert!(scan.findings().iter().all(|finding| finding["verdict"].is_null()));
+    // What could not be read may be passed over; a question that nobody was asked has no answer.
+    let flags = ["r", "--triage", "--fail-on", "live", "--allow-incomplete"];
+    assert_eq!(story.place.scanning(flags).env("AWS_EC2_METADATA_DISABLED", "true").run().code, Some(2));
 }
 
 #[test]

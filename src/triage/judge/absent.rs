@@ -1,6 +1,6 @@
 //! Keys that no user of the account has: deleted, or the root user's.
 
-use super::{Case, gap, held, unknown, usage};
+use super::{Case, gap, unknown, usage};
 use crate::triage::credential_report::CredentialReport;
 use crate::triage::inventory::{Gap, Inventory};
 use crate::triage::moment::{DAY, ago};
@@ -66,7 +66,7 @@ impl Case<'_> {
     /// What the report says of the root user's keys.
     fn root_row(&self, report: &CredentialReport) -> Option<String> {
         let root = report.root.as_ref().filter(|root| root.has_keys())?;
-        let made = held::made(report, self.now);
+        let made = report.made(self.now);
         let keys = (1..).zip(&root.slots).filter(|(_, slot)| slot.has_key());
         let keys: Vec<String> = keys
             .map(|(number, slot)| {
