@@ -174,7 +174,7 @@ impl Account {
         self.wait(|client| async move { client.user(name).await })
     }
 
-    /// Signs `GetCallerIdentity` with each found pair in turn until one works, with five seconds between two of one id. The only call that
+    /// Signs `GetCallerIdentity` with each found pair in turn until one works, with more than five seconds between two of one id. The only call that
     /// is ever signed with what was found; the owner sees it in CloudTrail. Never for a canary's id.
     pub fn verify(&self, id: AccessKeyId, secrets: &[Secret], session_token: Option<&Secret>) -> Verified {
         self.wait(|client| async move { verify::verify(&client, id, secrets, session_token).await })

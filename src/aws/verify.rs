@@ -14,8 +14,8 @@ use super::trouble::{Kind, Trouble};
 use crate::key::{AccessKeyId, AccountId, KeyKind, Secret};
 use crate::triage::inventory::{Gap, Verified};
 
-/// STS turns down a second secret of the same id that follows too soon, right or wrong.
-const BETWEEN: Duration = Duration::from_secs(5);
+/// STS turns down a second secret of the same id that follows within about five seconds, right or wrong.
+const BETWEEN: Duration = Duration::from_secs(6);
 
 /// Signs `GetCallerIdentity` with each secret in turn.
 pub(super) async fn verify(

@@ -11,6 +11,7 @@ use super::offline;
 use crate::aws::{self, Account, Asked, Identity};
 use crate::finding::accounts::Accounts;
 use crate::report::sanitize;
+use crate::triage::inventory::Knowledge;
 use crate::triage::lead::Name;
 
 /// Signs in.
@@ -39,6 +40,10 @@ pub(super) fn connect(args: &OwnerArgs) -> Result<Account> {
 pub(super) fn ask(args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Result<Asked> {
     if args.is_offline() {
         let knowledge = offline::load(args, accounts)?;
+        return Ok(Asked { knowledge, reached: BTreeMap::new(), home: None });
+    }
+    if !names.iter().any(Name::is_askable) {
+        let knowledge = Knowledge { accounts, ..Knowledge::default() };
         return Ok(Asked { knowledge, reached: BTreeMap::new(), home: None });
     }
     ask_as(connect(args)?, args, accounts, names)

@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
 use super::inventory::{KeyRecord, KeyStatus, LastUsed};
-use super::moment::{self, MINUTE, ago};
+use super::moment::{self, HOUR, MINUTE, ago};
 use crate::key::AccountId;
 
 /// What the row of the root user is called.
 const ROOT: &str = "<root_account>";
 /// A status that was told so long before or after the report was made may be another one by now.
 const SAME_TIME: u64 = 5 * MINUTE as u64;
+/// For how long AWS hands out the same report.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetCredentialReport.html>
+const KEPT: i64 = 4 * HOUR;
 /// What stands for no date: never used, no such thing, not told by an emulator.
 const NO_DATE: [&str; 4] = ["N/A", "no_information", "not_supported", ""];
 
@@ -190,6 +193,13 @@ impl CredentialReport {
             }
             _ => format!("made on or after {}", ago(self.generated, now)),
         }
+    }
+
+    /// The earliest moment at which it can have been made, in seconds since 1970: AWS hands one out for four hours before it makes another,
+    /// and a file is as old as its handing out.
+    pub fn made_at_earliest(&self) -> i64 {
+        let by_date = if self.is_exact { self.generated } else { self.generated - KEPT };
+        self.newest.map_or(by_date, |newest| newest.max(by_date))
     }
 
     /// How many keys of users are active by it.

@@ -52,6 +52,11 @@ impl Name {
             Self::Nameless => None,
         }
     }
+
+    /// Somebody can tell more of it than it does itself: whose it is, or whether it works.
+    pub fn is_askable(&self) -> bool {
+        *self != Self::Nameless && !self.account().is_some_and(|account| account.is_canary())
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +108,15 @@ mod tests {
         for (dates, exposed) in [(&[300, 200, 250][..], Some(200)), (&[0, -5, 300], Some(300)), (&[], None)] {
             assert_eq!(Lead::of(&finding(Some(id), vec![], dates)), Lead { name: name.clone(), exposed });
         }
+    }
+
+    #[test]
+    fn nobody_is_asked_about_traps_and_what_has_no_name() {
+        let key = |text: &str| Name::AccessKey(AccessKeyId::parse(text.as_bytes()).unwrap());
+        let (canary, own) = (["AKIA", "SP2TPHJSQH3FJRUX"].concat(), ["ASIA", "Y34FZKBOKMUTVV7A"].concat());
+        let trap = Name::ServiceCredential { alias: None, account: AccountId::parse("171436882533").ok() };
+        assert_eq!([key(&canary), trap, Name::Nameless].map(|name| name.is_askable()), [false; 3]);
+        assert!(key(&own).is_askable() && key("AKIAIOSFODNN7EXAMPLE").is_askable());
     }
 
     #[test]

@@ -312,6 +312,20 @@ fn a_report_alone_says_honestly_what_it_can_not_tell() {
 }
 
 #[test]
+fn nobody_signs_in_where_there_is_nothing_to_ask() {
+    let story = Story::new();
+    let run = |args: &[&str], stdin: &[u8]| {
+        story.place.invocation(args).stdin(stdin.to_vec()).env("AWS_EC2_METADATA_DISABLED", "true").run()
+    };
+    let canary = run(&["triage", "--format", "jsonl", story.id("canary")], b"");
+    assert_eq!((canary.code, &story.verdict(&canary, "canary")["status"]), (Some(0), &"canary".into()), "{canary:?}");
+    story.place.write("empty/a", "nothing");
+    let clean = story.place.scan(["empty"]).stdout;
+    assert_eq!(run(&["triage", "-"], &clean).code, Some(0));
+    assert_eq!(run(&["triage", story.id("canary"), story.id("used")], b"").code, Some(2));
+}
+
+#[test]
 fn a_scan_is_not_lost_when_nobody_can_be_asked() {
     let story = Story::new();
     let scan = story.place.scanning(["r", "--triage"]).env("AWS_EC2_METADATA_DISABLED", "true").run();

@@ -41,10 +41,11 @@ impl Case<'_> {
     /// takes files of today. Who the users are is as old as the report.
     fn too_old(&self, inventory: &Inventory) -> Option<Gap> {
         let seen = self.exposed.unwrap_or(self.now - DAY);
-        let as_of = inventory.report.as_ref().map_or(inventory.as_of, |report| report.generated.min(inventory.as_of));
+        let as_of =
+            inventory.report.as_ref().map_or(inventory.as_of, |report| report.made_at_earliest().min(inventory.as_of));
         (!inventory.is_live && as_of < seen).then(|| {
             gap(format!(
-                "the files, of {}, have no such key; it may have been created after that",
+                "the files, which may be of {}, have no such key; it may have been created after that",
                 ago(as_of, self.now)
             ))
         })
@@ -57,9 +58,20 @@ impl Case<'_> {
         } else {
             format!(" By the dump, of {}.", ago(inventory.as_of, self.now))
         };
-        let evidence = format!(
-            "It has been deleted: no user of account {account} has it, and the root user holds no key that works.{when}"
-        );
+        let root = match (inventory.root_keys, &inventory.report) {
+            (None, Some(report)) => {
+                format!("by the credential report, {}, the root user holds no key that works", report.made(self.now))
+            }
+            _ => "the root user holds no key".to_owned(),
+        };
+        let row = inventory.report.as_ref().and_then(|report| report.root.as_ref());
+        let what = match row {
+            Some(row) if inventory.root_keys.is_none() && row.has_keys() => {
+                "It has been deleted, or is a key of the root user's that is not active"
+            }
+            _ => "It has been deleted",
+        };
+        let evidence = format!("{what}: no user of account {account} has it, and {root}.{when}");
         Verdict { evidence: vec![evidence], ..Verdict::new(Status::Deleted) }
     }
 

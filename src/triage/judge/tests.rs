@@ -222,6 +222,12 @@ fn what_no_user_has_is_deleted_or_the_root_user_s() {
         inventory.absent.insert(ours());
         let verdict = in_account(ours(), inventory);
         assert_eq!(verdict.status, expected, "{root_keys:?} {root_row:?}");
+        if expected == Status::Deleted {
+            let is_dated = told(&verdict).contains("by the credential report, made on");
+            assert_eq!(is_dated, root_keys.is_none(), "{}", told(&verdict));
+            let may_be_root = told(&verdict).contains("or is a key of the root user's that is not active");
+            assert_eq!(may_be_root, root_keys.is_none() && root_row == Some(inactive_root), "{}", told(&verdict));
+        }
         let tells_row = root_row.is_some_and(|row| row != NO_KEY);
         assert_eq!(told(&verdict).contains("The root user's row"), tells_row, "{}", told(&verdict));
     }
@@ -367,8 +373,14 @@ fn a_dump_proves_nothing_of_what_came_after_it() {
     assert_eq!(status(None, file(HOUR)), Status::Deleted);
     assert_eq!(status(None, file(2 * DAY)), Status::Unknown);
     // Who the users are is as old as the report.
-    let report = Some(report(UNUSED, NO_KEY, NOW - 5 * DAY));
-    assert_eq!(status(Some(NOW - 2 * DAY), Inventory { report, ..file(DAY) }), Status::Unknown);
+    let old = Some(report(UNUSED, NO_KEY, NOW - 5 * DAY));
+    assert_eq!(status(Some(NOW - 2 * DAY), Inventory { report: old, ..file(DAY) }), Status::Unknown);
+    // And that can be four hours older than its file.
+    for (age, expected) in [(2 * HOUR, Status::Unknown), (5 * HOUR, Status::Deleted)] {
+        let mut report = report(UNUSED, NO_KEY, NOW);
+        report.is_exact = false;
+        assert_eq!(status(Some(NOW - age), Inventory { report: Some(report), ..file(0) }), expected, "{age}");
+    }
     let incomplete = judged(ours(), None, &knowledge(Inventory { is_complete: false, ..file(HOUR) }));
     tells(&incomplete, &["without a credential report"]);
 }
