@@ -79,7 +79,10 @@ impl<'a> Case<'a> {
     /// Without what a call signed with the found secret has told.
     fn unverified(&self, id: AccessKeyId, account: Option<AccountId>) -> Verdict {
         match account.map(|account| (account, self.standing(account))) {
-            Some((account, Standing::Foreign)) => self.foreign(account, id.account().is_none()),
+            Some((account, Standing::Foreign)) => {
+                let is_tried = self.knowledge.verified.contains_key(&id);
+                self.foreign(account, id.account().is_none(), is_tried)
+            }
             _ if id.kind() == KeyKind::Temporary => self.session(account),
             None => self.ownerless(id),
             Some((account, standing)) => match self.knowledge.inventories.get(&account) {
@@ -118,9 +121,9 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn foreign(&self, account: AccountId, is_told: bool) -> Verdict {
-        let (source, asked) =
-            if is_told { ("STS says so", "") } else { ("its id says so", "Nobody was asked about it. ") };
+    fn foreign(&self, account: AccountId, is_told: bool, is_tried: bool) -> Verdict {
+        let source = if is_told { "STS says so" } else { "its id says so" };
+        let asked = if is_told || is_tried { "" } else { "Nobody was asked about it. " };
         let evidence = format!(
             "It belongs to account {account}, which is none of yours ({source}). {asked}If it is one of yours after all, give --account or \
              --organization. Otherwise only its owner can switch it off, and AWS takes reports of it."

@@ -410,6 +410,7 @@ fn what_a_call_signed_with_it_came_to_outweighs_all_else() {
         assert_eq!(verdict.status, expected, "{verified:?}");
         if let Verified::Works { .. } = verified {
             assert!(!told(&verdict).contains(NOT_KNOWN), "{}", told(&verdict));
+            assert!(!told(&verdict).contains("Nobody was asked"), "{}", told(&verdict));
             assert!(verdict.is_live() && verdict.evidence[0].contains("It works"), "{}", told(&verdict));
             assert!(verdict.user.is_some() || expected == Status::Root);
         }
