@@ -64,6 +64,15 @@ pub struct Account {
     runtime: Arc<Runtime>,
 }
 
+/// An account of an organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The account.
+    pub account: AccountId,
+    /// Roles can be assumed in it: it is neither suspended nor closed.
+    pub is_open: bool,
+}
+
 /// Why no account could be reached at all.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -76,6 +85,8 @@ pub struct Asked {
     pub knowledge: Knowledge,
     /// The accounts that were asked, as who may ask them.
     pub reached: BTreeMap<AccountId, Account>,
+    /// The caller's own among them; `None` where nobody was asked.
+    pub home: Option<AccountId>,
 }
 
 /// Asks about leaked credentials, each in the account that it belongs to and nobody about those of others: `home` is the caller's own
@@ -124,7 +135,7 @@ impl Account {
     ///
     /// # Errors
     /// When that could not be learnt.
-    pub fn organization(&self) -> Result<Vec<AccountId>, Gap> {
+    pub fn organization(&self) -> Result<Vec<Member>, Gap> {
         self.wait(|client| async move { client.organization_accounts().await })
     }
 
@@ -164,7 +175,7 @@ impl Account {
         self.wait(|client| async move { client.user(name).await })
     }
 
-    /// Signs `GetCallerIdentity` with each found pair in turn until one works, with five seconds between two of one id. The only call that
+    /// Signs `GetCallerIdentity` with each found pair in turn until one works, with more than five seconds between two of one id. The only call that
     /// is ever signed with what was found; the owner sees it in CloudTrail. Never for a canary's id.
     pub fn verify(&self, id: AccessKeyId, secrets: &[Secret], session_token: Option<&Secret>) -> Verified {
         self.wait(|client| async move { verify::verify(&client, id, secrets, session_token).await })

@@ -137,6 +137,11 @@ impl AccessKeyId {
         if self.0.starts_with(b"ASIA") { KeyKind::Temporary } else { KeyKind::LongTerm }
     }
 
+    /// An access key of a user, `AKIA`, as IAM lists them: it knows nothing of ids of other kinds.
+    pub fn is_users(&self) -> bool {
+        self.0.starts_with(b"AKIA")
+    }
+
     /// The account the key belongs to. Ids issued before about 2019 do not tell it.
     pub fn account(&self) -> Option<AccountId> {
         account_bits(&self.0).filter(|&number| number < ACCOUNTS).map(AccountId)

@@ -27,10 +27,11 @@ pub(super) fn ask(
     accounts.add(here);
     if role.is_some() {
         let all = home.organization().map_err(|gap| no_organization(&gap))?;
-        all.into_iter().for_each(|account| accounts.add(account));
+        all.into_iter().for_each(|member| accounts.add(member.account));
     }
     let mut questions = sort(names, &accounts, here);
-    let mut asked = Asked { knowledge: Knowledge { accounts, ..Knowledge::default() }, reached: BTreeMap::new() };
+    let knowledge = Knowledge { accounts, ..Knowledge::default() };
+    let mut asked = Asked { knowledge, reached: BTreeMap::new(), home: Some(here) };
     let own = questions.by_account.remove(&here).unwrap_or_default();
     asked.knowledge.inventories.insert(here, home.inventory(&own));
     find_owners(&home, &mut asked.knowledge, &mut questions);

@@ -251,7 +251,9 @@ async fn index(client: &Client, inventory: &mut Inventory) -> Option<Gap> {
         Err(trouble) => return Some(client.gap(&trouble, "listing all users", LIST_USERS).await),
     };
     let mut hole = None;
-    for (user, keys) in each(users, |user| client.clone().listed(user)).await {
+    // In the same order every time: of several troubles the first is told.
+    let listed: BTreeMap<_, _> = each(users, |user| client.clone().listed(user)).await.into_iter().collect();
+    for (user, keys) in listed {
         match keys {
             Ok(keys) => inventory.keys.extend(keys.into_iter().map(|key| (key.id, key))),
             // Deleted since the users were listed.
@@ -266,7 +268,8 @@ async fn index(client: &Client, inventory: &mut Inventory) -> Option<Gap> {
 
 async fn add_last_used(client: &Client, inventory: &mut Inventory, ids: &[AccessKeyId]) {
     let mut missing = None;
-    for (id, answer) in each(ids.iter().copied(), |id| client.clone().asked(id)).await {
+    let answers: BTreeMap<_, _> = each(ids.iter().copied(), |id| client.clone().asked(id)).await.into_iter().collect();
+    for (id, answer) in answers {
         match (answer, inventory.keys.get_mut(&id)) {
             (Ok((_, used)), Some(key)) => key.last_used = Some(used),
             (Err(trouble), _) if missing.is_none() => {

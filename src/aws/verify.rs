@@ -14,8 +14,8 @@ use super::trouble::{Kind, Trouble};
 use crate::key::{AccessKeyId, AccountId, KeyKind, Secret};
 use crate::triage::inventory::{Gap, Verified};
 
-/// STS turns down a second secret of the same id that follows too soon, right or wrong.
-const BETWEEN: Duration = Duration::from_secs(5);
+/// STS turns down a second secret of the same id that follows within about five seconds, right or wrong.
+const BETWEEN: Duration = Duration::from_secs(6);
 
 /// Signs `GetCallerIdentity` with each secret in turn.
 pub(super) async fn verify(
@@ -24,6 +24,9 @@ pub(super) async fn verify(
     secrets: &[Secret],
     session_token: Option<&Secret>,
 ) -> Verified {
+    if let Some(why) = lacks(id, secrets, session_token) {
+        return Verified::Untried(Gap { why, permission: None });
+    }
     // An id that does not spell its account can be a canary's too. Asking whose it is alarms nobody.
     let account = match id.account() {
         Some(account) => account,
@@ -32,7 +35,8 @@ pub(super) async fn verify(
             Err(gap) => return Verified::Untried(gap),
         },
     };
-    if let Some(why) = objection(id, account, secrets, session_token) {
+    if account.is_canary() {
+        let why = format!("{id} is a canary's: a call signed with it would raise an alarm");
         return Verified::Untried(Gap { why, permission: None });
     }
     for (number, secret) in secrets.iter().enumerate() {
@@ -54,18 +58,12 @@ pub(super) async fn verify(
     Verified::Refused
 }
 
-/// Why it is not tried at all.
-fn objection(
-    id: AccessKeyId,
-    account: AccountId,
-    secrets: &[Secret],
-    session_token: Option<&Secret>,
-) -> Option<String> {
-    if account.is_canary() {
-        return Some(format!("{id} is a canary's: a call signed with it would raise an alarm"));
-    }
+/// What it takes to sign a call, and was not found.
+fn lacks(id: AccessKeyId, secrets: &[Secret], session_token: Option<&Secret>) -> Option<String> {
     if secrets.is_empty() {
-        return Some(format!("no secret was found with {id}"));
+        return Some(format!(
+            "no call was signed with {id}, no secret of which is at hand; a report has secrets if it was made with --show-secrets"
+        ));
     }
     let session = id.kind() == KeyKind::Temporary;
     (session && session_token.is_none())
@@ -105,15 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn canaries_and_what_is_not_whole_are_not_tried() {
+    fn what_is_not_whole_is_not_tried() {
         let secret = [Secret::new(*b"not a secret of anybody's at all, really")];
-        let [canary, own] = ["171436882533", "609629065308"].map(|number| AccountId::parse(number).unwrap());
-        let old = id("AKIA", "IOSFODNN7EXAMPLE");
-        assert!(objection(old, canary, &secret, None).unwrap().contains("alarm"));
         let (key, session) = (id("AKIA", "Y34FZKBOKMUTVV7A"), id("ASIA", "Y34FZKBOKMUTVV7A"));
-        assert_eq!(objection(key, own, &secret, None), None);
-        assert!(objection(key, own, &[], None).unwrap().contains("no secret"));
-        assert!(objection(session, own, &secret, None).unwrap().contains("session token"));
-        assert_eq!(objection(session, own, &secret, Some(&secret[0])), None);
+        assert_eq!(lacks(key, &secret, None), None);
+        assert!(lacks(key, &[], None).unwrap().contains("no secret"));
+        assert!(lacks(session, &secret, None).unwrap().contains("session token"));
+        assert_eq!(lacks(session, &secret, Some(&secret[0])), None);
     }
 }

@@ -38,7 +38,7 @@ impl Asker {
             // A journal may name any account, and a role of that name may be anybody's.
             let organization = home.organization().map_err(|gap| anyhow!("asking AWS failed: {}", gap.why))?;
             for account in others {
-                match organization.contains(&account) {
+                match organization.iter().any(|member| member.account == account) {
                     true => match home.assume(account, role) {
                         Ok(there) => drop(reached.insert(account, there)),
                         Err(gap) => output::note(&format!("account {account} could not be reached: {}", gap.why)),

@@ -7,9 +7,10 @@ use anyhow::{Context, Result, anyhow};
 use super::args::InventoryArgs;
 use super::exit::Exit;
 use super::offline;
+use super::output;
 use super::owner;
 use super::triage::tell_calls_of;
-use crate::aws::Account;
+use crate::aws::{Account, Member};
 use crate::report;
 use crate::triage::inventory::{Gap, Inventory};
 
@@ -24,6 +25,9 @@ pub(super) fn run(args: &InventoryArgs) -> Result<Exit> {
         }
         asked?
     };
+    for gap in inventories.iter().flat_map(|inventory| &inventory.missing) {
+        output::note(&format!("not known: {}", gap.told()));
+    }
     let now = jiff::Timestamp::now().as_second();
     report::inventory::write(args.shape(), &inventories, now, &mut io::stdout().lock())
         .context("writing the inventory failed")?;
@@ -35,7 +39,13 @@ fn online(args: &InventoryArgs, home: &Account) -> Result<Vec<Inventory>> {
     let mut all = vec![home.every_key().map_err(told)?];
     if let Some(role) = args.owner.role_name.as_deref().filter(|_| args.owner.organization) {
         let others = home.organization().map_err(told)?;
-        for account in others.into_iter().filter(|account| *account != home.caller().account) {
+        for Member { account, is_open } in others.into_iter().filter(|one| one.account != home.caller().account) {
+            if !is_open {
+                output::note(&format!(
+                    "account {account} is suspended or closed: nobody can look into it, and its keys are not listed"
+                ));
+                continue;
+            }
             let there = home.assume(account, role).map_err(told)?;
             all.push(there.every_key().map_err(told)?);
         }

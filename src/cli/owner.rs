@@ -42,10 +42,11 @@ pub(super) fn connect(args: &OwnerArgs) -> Result<Account> {
 pub(super) fn ask(args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Result<Asked> {
     if args.is_offline() {
         let knowledge = offline::load(args, accounts)?;
-        return Ok(Asked { knowledge, reached: BTreeMap::new() });
+        return Ok(Asked { knowledge, reached: BTreeMap::new(), home: None });
     }
-    if names.iter().all(Name::tells_all) {
-        return Ok(Asked { knowledge: Knowledge { accounts, ..Knowledge::default() }, reached: BTreeMap::new() });
+    if !names.iter().any(Name::is_askable) {
+        let knowledge = Knowledge { accounts, ..Knowledge::default() };
+        return Ok(Asked { knowledge, reached: BTreeMap::new(), home: None });
     }
     match connect(args) {
         Ok(home) => ask_as(home, args, accounts, names),
@@ -53,7 +54,7 @@ pub(super) fn ask(args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Resul
             let why = Gap { why: format!("{error:#}"), permission: None };
             output::note(&why.why);
             let knowledge = Knowledge::of_nobody(accounts, names, &why);
-            Ok(Asked { knowledge, reached: BTreeMap::new() })
+            Ok(Asked { knowledge, reached: BTreeMap::new(), home: None })
         }
     }
 }

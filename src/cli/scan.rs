@@ -42,7 +42,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let Swept { mut outcome, scanner } = sweep(args)?;
     let notes = known.apply(&mut outcome.findings);
     outcome.notes.extend(notes);
-    let Owned { accounts, verdicts } = owned(args, accounts, &mut outcome);
+    let Owned { accounts, verdicts, is_unasked } = owned(args, accounts, &mut outcome);
     let complete = outcome.tally.skipped.is_empty();
     let seconds = started.elapsed().as_secs_f64();
     let rules = scanner.rules();
@@ -69,9 +69,9 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
         FailOn::Live => report.live().count(),
         FailOn::Any | FailOn::New => report.listed().count(),
     };
-    // A scan of nothing is not what --allow-incomplete allows.
+    // A scan of nothing is not what --allow-incomplete allows, nor a triage by nobody.
     let is_any = args.may_be_empty() || outcome.tally.bytes + outcome.tally.known > 0;
-    let allowed = args.allow_incomplete && is_any;
+    let allowed = args.allow_incomplete && is_any && !is_unasked;
     tell(args, &outcome, seconds, allowed);
     Ok(Exit::of(failing, complete || allowed, args.exit_code))
 }
@@ -80,6 +80,8 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
 struct Owned {
     accounts: Accounts,
     verdicts: Option<BTreeMap<Fingerprint, Verdict>>,
+    /// It was to be asked, and nobody could be.
+    is_unasked: bool,
 }
 
 /// Asks the owner's side if the user wants that. What could not be learnt stands beside what was not read: the scan is not lost by it.
@@ -87,7 +89,7 @@ struct Owned {
 fn owned(args: &ScanArgs, accounts: Accounts, outcome: &mut Outcome) -> Owned {
     let side = &args.owner_side;
     if !side.triage || outcome.findings.is_empty() {
-        return Owned { accounts, verdicts: None };
+        return Owned { accounts, verdicts: None, is_unasked: false };
     }
     let verify = side.verify.verify_with_secret;
     let judged = triage::of_findings(&side.owner, accounts.clone(), &outcome.findings, verify, args.verbose);
@@ -95,11 +97,11 @@ fn owned(args: &ScanArgs, accounts: Accounts, outcome: &mut Outcome) -> Owned {
     match judged {
         Ok(triage::OfFindings { accounts, verdicts, unlearnt }) => {
             skipped.extend(unlearnt);
-            Owned { accounts, verdicts: Some(verdicts) }
+            Owned { accounts, verdicts: Some(verdicts), is_unasked: false }
         }
         Err(error) => {
             skipped.push(Skipped::new("whether what was found is live", format!("{error:#}")));
-            Owned { accounts, verdicts: None }
+            Owned { accounts, verdicts: None, is_unasked: true }
         }
     }
 }
@@ -107,7 +109,7 @@ fn owned(args: &ScanArgs, accounts: Accounts, outcome: &mut Outcome) -> Owned {
 /// Nobody can be asked.
 #[cfg(not(feature = "iam"))]
 fn owned(_: &ScanArgs, accounts: Accounts, _: &mut Outcome) -> Owned {
-    Owned { accounts, verdicts: None }
+    Owned { accounts, verdicts: None, is_unasked: false }
 }
 
 /// Flags of triage without it, and files that are not what they should be, are known before the scan.

@@ -19,7 +19,7 @@ use crate::aws::Asked;
 use crate::engine::SecretKind;
 use crate::finding::accounts::Accounts;
 use crate::finding::{Finding, Fingerprint};
-use crate::key::{AccessKeyId, KeyKind, Secret};
+use crate::key::{AccessKeyId, Secret};
 use crate::report::triage::{Judged, Triaged};
 use crate::report::{self, plural};
 use crate::source::Skipped;
@@ -36,6 +36,10 @@ pub(super) fn run(args: &TriageArgs) -> Result<Exit> {
     let Opinion { knowledge: _, verdicts } =
         opinion(&args.owner, accounts, &suspects, args.verify.verify_with_secret, args.verbose)?;
     let unlearnt = unlearnt(suspects.iter().map(|suspect| &suspect.lead).zip(&verdicts));
+    if !report.is_complete() {
+        output::note("the scan that made this report did not read everything: there may be more keys than these");
+    }
+    report.count(verdicts.iter().map(Verdict::is_live));
     add_unlearnt(&mut report.summary, &unlearnt);
     let credentials =
         report.findings.iter().zip(&verdicts).map(|(found, verdict)| Judged { told: &found.told, verdict }).collect();
@@ -104,12 +108,9 @@ impl Suspect {
         Self { lead: lead.clone(), secrets: secrets.clone(), session_token: session_token.clone() }
     }
 
-    /// The id of what can sign a call. A session's key can't without its token.
-    fn signer(&self) -> Option<AccessKeyId> {
+    fn id(&self) -> Option<AccessKeyId> {
         match self.lead.name {
-            Name::AccessKey(id) if id.kind() == KeyKind::LongTerm || self.session_token.is_some() => {
-                (!self.secrets.is_empty()).then_some(id)
-            }
+            Name::AccessKey(id) => Some(id),
             _ => None,
         }
     }
@@ -143,16 +144,39 @@ fn opinion(
 
 /// Signs a call with each secret that was found, but for those of canaries.
 fn verify_with_secrets(asked: &mut Asked, suspects: &[Suspect], now: i64) {
-    let Some(account) = asked.reached.values().next() else {
+    let Some(account) = asked.home.and_then(|home| asked.reached.get(&home)) else {
         return;
     };
+    for (id, found) in by_id(suspects) {
+        if found.iter().any(|one| judge(&one.lead, &asked.knowledge, now).status == Status::Canary) {
+            continue;
+        }
+        let secrets = distinct(found.iter().flat_map(|one| &one.secrets));
+        let session_token = found.iter().find_map(|one| one.session_token.as_ref());
+        asked.knowledge.verified.insert(id, account.verify(id, &secrets, session_token));
+    }
+}
+
+/// What was found of each id: a report may have one several times, and STS minds how soon a second secret of it follows.
+fn by_id(suspects: &[Suspect]) -> BTreeMap<AccessKeyId, Vec<&Suspect>> {
+    let mut all: BTreeMap<AccessKeyId, Vec<&Suspect>> = BTreeMap::new();
     for suspect in suspects {
-        let is_canary = judge(&suspect.lead, &asked.knowledge, now).status == Status::Canary;
-        if let Some(id) = suspect.signer().filter(|_| !is_canary) {
-            let verified = account.verify(id, &suspect.secrets, suspect.session_token.as_ref());
-            asked.knowledge.verified.insert(id, verified);
+        if let Some(id) = suspect.id() {
+            all.entry(id).or_default().push(suspect);
         }
     }
+    all
+}
+
+/// Each once, in order.
+fn distinct<'s>(secrets: impl Iterator<Item = &'s Secret>) -> Vec<Secret> {
+    let mut all: Vec<Secret> = Vec::new();
+    for secret in secrets {
+        if !all.contains(secret) {
+            all.push(secret.clone());
+        }
+    }
+    all
 }
 
 /// How often AWS was called. Accounts that were reached from one another count together.

@@ -10,7 +10,7 @@ use super::sanitize::visible;
 use super::units::plural;
 use super::utc;
 use super::verdict::{Used, last_used};
-use crate::triage::inventory::{Inventory, KeyRecord, LastUsed};
+use crate::triage::inventory::{Inventory, KeyRecord, LastUsed, Noted};
 use crate::triage::moment::span;
 
 const SCHEMA: &str = "keysweep/inventory-v1";
@@ -32,7 +32,7 @@ pub enum Shape {
 struct Row<'a> {
     account: String,
     key: &'a KeyRecord,
-    last_used: Option<&'a LastUsed>,
+    last_used: Option<Noted<'a>>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +50,8 @@ struct Wire<'a> {
     created: Option<String>,
     /// Null when it is not known; all of it null when there was none.
     last_used: Option<Used<'a>>,
+    /// Until when that is all: the date of the credential report.
+    last_used_as_of: Option<String>,
 }
 
 /// Writes the keys of all accounts at `now`, in seconds since 1970, by account, user and id.
@@ -62,11 +64,15 @@ pub fn write<'a>(
     now: i64,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut rows: Vec<Row<'_>> = inventories.into_iter().flat_map(rows).collect();
+    let inventories: Vec<&Inventory> = inventories.into_iter().collect();
+    let mut rows: Vec<Row<'_>> = inventories.iter().copied().flat_map(rows).collect();
     rows.sort_by(|a, b| (&a.account, &a.key.user, a.key.id).cmp(&(&b.account, &b.key.user, b.key.id)));
     let mut out = BufWriter::new(out);
     match shape {
-        Shape::Text => text(&rows, now, &mut out)?,
+        Shape::Text => {
+            text(&rows, now, &mut out)?;
+            inventories.iter().try_for_each(|inventory| source(inventory, now, &mut out))?;
+        }
         Shape::Json => {
             let keys = rows.iter().map(Row::wire).collect();
             write_line(&Document { schema: SCHEMA, keys }, &mut out)?;
@@ -81,7 +87,7 @@ fn rows(inventory: &Inventory) -> impl Iterator<Item = Row<'_>> {
     inventory.keys.values().map(|key| Row {
         account: inventory.account.to_string(),
         key,
-        last_used: inventory.last_use(key).map(|noted| noted.last),
+        last_used: inventory.last_use(key),
     })
 }
 
@@ -93,14 +99,15 @@ impl Row<'_> {
             user_name: &self.key.user,
             status: self.key.status.name(),
             created: self.key.created.and_then(utc),
-            last_used: self.last_used.map(Used::new),
+            last_used: self.last_used.map(|noted| Used::new(noted.last)),
+            last_used_as_of: self.last_used.and_then(|noted| noted.until).and_then(utc),
         }
     }
 
     /// The cells of the table for people.
     fn cells(&self, now: i64) -> [String; 6] {
         let age = self.key.created.map_or_else(|| "?".to_owned(), |at| span(now - at));
-        let used = match self.last_used {
+        let used = match self.last_used.map(|noted| noted.last) {
             None => "not known".to_owned(),
             Some(LastUsed::Never) => "never".to_owned(),
             Some(LastUsed::At { at, service, .. }) => {
@@ -134,6 +141,16 @@ fn text(rows: &[Row<'_>], now: i64, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}.", plural(rows.len() as u64, "access key"))
 }
 
+/// How old what is told of last uses is.
+fn source(inventory: &Inventory, now: i64, out: &mut dyn Write) -> io::Result<()> {
+    match &inventory.report {
+        Some(report) => {
+            writeln!(out, "Last uses in {} are by the credential report, {}.", inventory.account, report.made(now))
+        }
+        None => Ok(()),
+    }
+}
+
 fn table(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
     let mut table = ::csv::Writer::from_writer(out);
     let header = ["account_id", "access_key_id", "user_name", "status", "created", "last_used"];
@@ -146,7 +163,7 @@ fn table(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
             wire.user_name.to_owned(),
             wire.status.to_owned(),
             wire.created.unwrap_or_default(),
-            last_used(row.last_used),
+            last_used(row.last_used.map(|noted| noted.last)),
         ];
         table.write_record(cells.map(|text| cell(&text))).map_err(io_error)?;
     }

@@ -87,7 +87,8 @@ impl Judged<'_> {
             1 => String::new(),
             all => format!(" and {}", plural(all as u64 - 1, "more place")),
         };
-        Some(format!("{}:{}{more}", visible(named), first["line"]))
+        let line = first["line"].as_u64().map_or(String::new(), |line| format!(":{line}"));
+        Some(format!("{}{line}{more}", visible(named)))
     }
 
     /// As the report has it, and the verdict.
@@ -222,6 +223,10 @@ mod tests {
                         2 credentials: 1 active, 1 deleted.\n";
         assert_eq!(text, expected);
         assert_eq!(written(Shape::Text, &[]), "No credentials to judge.\n");
+        let mut odd = told(ID);
+        odd["occurrences"] = json!([{"path": "a", "line": "\u{202e}"}]);
+        let text = written(Shape::Text, &[(odd, verdict(Status::Active))]);
+        assert!(text.contains("It stands in a.\n"), "{text}");
     }
 
     #[test]

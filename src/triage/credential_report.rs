@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
 use super::inventory::{KeyRecord, KeyStatus, LastUsed};
-use super::moment::{self, MINUTE};
+use super::moment::{self, HOUR, MINUTE, ago};
 use crate::key::AccountId;
 
 /// What the row of the root user is called.
 const ROOT: &str = "<root_account>";
 /// A status that was told so long before or after the report was made may be another one by now.
 const SAME_TIME: u64 = 5 * MINUTE as u64;
+/// For how long AWS hands out the same report.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetCredentialReport.html>
+const KEPT: i64 = 4 * HOUR;
 /// What stands for no date: never used, no such thing, not told by an emulator.
 const NO_DATE: [&str; 4] = ["N/A", "no_information", "not_supported", ""];
 
@@ -179,6 +182,26 @@ impl CredentialReport {
         if self.is_exact { Some(self.generated) } else { self.newest }
     }
 
+    /// `made on 2026-11-30 16:05 UTC (2 hours ago)`, or what a file's date tells of that.
+    pub fn made(&self, now: i64) -> String {
+        if self.is_exact {
+            return format!("made on {}", ago(self.generated, now));
+        }
+        match self.newest {
+            Some(newest) if newest < self.generated => {
+                format!("made between {} and {}", ago(newest, now), ago(self.generated, now))
+            }
+            _ => format!("made on or after {}", ago(self.generated, now)),
+        }
+    }
+
+    /// The earliest moment at which it can have been made, in seconds since 1970: AWS hands one out for four hours before it makes another,
+    /// and a file is as old as its handing out.
+    pub fn made_at_earliest(&self) -> i64 {
+        let by_date = if self.is_exact { self.generated } else { self.generated - KEPT };
+        self.newest.map_or(by_date, |newest| newest.max(by_date))
+    }
+
     /// How many keys of users are active by it.
     pub fn active_keys(&self) -> usize {
         self.users.values().flat_map(|row| &row.slots).filter(|slot| slot.is_active).count()
@@ -239,12 +262,19 @@ impl Row {
 
     /// There is a key in one of the slots.
     pub fn has_keys(&self) -> bool {
-        self.slots.iter().any(|slot| slot.is_active || slot.rotated.is_some())
+        self.slots.iter().any(Slot::has_key)
     }
 
     /// There is an active key in one of the slots.
     pub fn has_active_key(&self) -> bool {
         self.slots.iter().any(|slot| slot.is_active)
+    }
+}
+
+impl Slot {
+    /// There is a key in it.
+    pub fn has_key(&self) -> bool {
+        self.is_active || self.rotated.is_some()
     }
 }
 

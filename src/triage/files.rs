@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access_keys::Document;
-use super::credential_report::CredentialReport;
+use super::credential_report::{CredentialReport, Slot};
 use super::inventory::{Inventory, KeyRecord, ServiceCredential};
 use crate::key::AccountId;
 
@@ -24,8 +24,8 @@ pub struct Dump {
 )]
 pub struct WhoseKeys(String);
 
-/// What the accounts of the files say. An account is complete, so that a key that is not in it does not exist, when every user who holds
-/// keys by its report is in its dumps.
+/// What the accounts of the files say. An account is complete, so that a key that is not in it does not exist, when every key of its
+/// report is in its dumps.
 ///
 /// # Errors
 /// When the account of a key can't be told.
@@ -55,7 +55,7 @@ pub fn inventories(
         }
     }
     for (account, inventory) in &mut accounts {
-        inventory.is_complete = !cut_short.contains(account) && dated.contains(account) && has_all_users(inventory);
+        inventory.is_complete = !cut_short.contains(account) && dated.contains(account) && has_all_keys(inventory);
     }
     Ok(accounts)
 }
@@ -138,11 +138,21 @@ fn reporting(key: &KeyRecord, accounts: &BTreeMap<AccountId, Inventory>) -> Opti
     having.next().is_none().then_some(first)
 }
 
-/// Without a report, nobody knows who all are.
-fn has_all_users(inventory: &Inventory) -> bool {
-    let told: BTreeSet<&str> = inventory.keys.values().map(|key| key.user.as_str()).collect();
+/// Every key of the report is there: of some user, or of some of the keys of one, there may be none in a dump. Without a report, nobody
+/// knows which all are.
+fn has_all_keys(inventory: &Inventory) -> bool {
+    let mut dates: BTreeMap<&str, BTreeSet<Option<i64>>> = BTreeMap::new();
+    for key in inventory.keys.values() {
+        dates.entry(&key.user).or_default().insert(key.created);
+    }
+    let has = |user: &String, slot: &Slot| {
+        let dates = dates.get(user.as_str());
+        // An entry without a date can be of any.
+        dates.is_some_and(|dates| dates.contains(&slot.rotated) || dates.contains(&None))
+    };
     inventory.report.as_ref().is_some_and(|report| {
-        report.users.iter().filter(|(_, row)| row.has_keys()).all(|(user, _)| told.contains(user.as_str()))
+        let all = report.users.iter().flat_map(|(user, row)| row.slots.iter().map(move |slot| (user, slot)));
+        all.filter(|(_, slot)| slot.has_key()).all(|(user, slot)| has(user, slot))
     })
 }
 
@@ -161,6 +171,11 @@ mod tests {
     const TWO: &str = "QNZGKIQY56JQ7WML";
     const OLD: &str = "IOSFODNN7EXAMPLE";
 
+    const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,mfa_active,\
+        access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,access_key_1_last_used_region,\
+        access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date,\
+        access_key_2_last_used_region,access_key_2_last_used_service";
+
     fn id(rest: &str) -> AccessKeyId {
         AccessKeyId::parse(["AKIA", rest].concat().as_bytes()).unwrap()
     }
@@ -170,10 +185,6 @@ mod tests {
     }
 
     fn report(account: &str, users: &[&str], generated: i64) -> CredentialReport {
-        let header = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,mfa_active,\
-            access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,access_key_1_last_used_region,\
-            access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date,\
-            access_key_2_last_used_region,access_key_2_last_used_service";
         let row = |user: &&str| {
             let key = if user.starts_with("no") { "false,N/A" } else { "true,2024-03-01T10:00:00Z" };
             format!(
@@ -181,7 +192,7 @@ mod tests {
             )
         };
         let rows: String = users.iter().map(row).collect();
-        credential_report::parse((header.to_owned() + &rows).as_bytes(), generated, false).unwrap()
+        credential_report::parse((HEADER.to_owned() + &rows).as_bytes(), generated, false).unwrap()
     }
 
     /// A document for each user and key.
@@ -213,6 +224,22 @@ mod tests {
         assert!(!alone[&account(OURS)].is_complete, "who knows who else there is");
         let alone = inventories(vec![report(OURS, &["nobody"], NOW)], vec![]).unwrap();
         assert!(!alone[&account(OURS)].is_complete && alone[&account(OURS)].report.is_some());
+    }
+
+    #[test]
+    fn a_user_whose_keys_are_not_all_in_it_makes_a_dump_incomplete() {
+        let two = |first: &str, second: &str| {
+            let text = format!(
+                "{HEADER}\nann,arn:aws:iam::{OURS}:user/ann,2020-01-01T00:00:00Z,false,N/A,N/A,false,{first},N/A,N/A,N/A,{second},N/A,N/A,N/A"
+            );
+            credential_report::parse(text.as_bytes(), NOW, false).unwrap()
+        };
+        // A dump may have been filtered by status, or be older than one of them.
+        let (dumped, other) = ("true,2024-03-01T10:00:00Z", "false,2024-01-01T10:00:00Z");
+        for (first, second, expected) in [(dumped, other, false), (other, dumped, false), (dumped, "false,N/A", true)] {
+            let all = inventories(vec![two(first, second)], vec![dump(&[("ann", ONE)], NOW)]).unwrap();
+            assert_eq!(all[&account(OURS)].is_complete, expected, "{first} {second}");
+        }
     }
 
     #[test]

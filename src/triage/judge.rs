@@ -51,9 +51,12 @@ fn nameless() -> Verdict {
     Verdict { evidence: vec![evidence.to_owned()], ..Verdict::new(Status::Unknown) }
 }
 
+/// How the sentence begins that gives the reason.
+const NOT_KNOWN: &str = "Whether it works is not known";
+
 /// What could not be learnt, and so what the status is.
 fn unknown(gap: Gap) -> Verdict {
-    let evidence = vec![format!("Whether it works is not known: {}.", gap.told())];
+    let evidence = vec![format!("{NOT_KNOWN}: {}.", gap.told())];
     Verdict { gaps: vec![gap], evidence, ..Verdict::new(Status::Unknown) }
 }
 
@@ -65,7 +68,7 @@ impl<'a> Case<'a> {
     fn access_key(&self, id: AccessKeyId) -> Verdict {
         let account = self.account(id);
         if let Some(account) = account.filter(AccountId::is_canary) {
-            return canary(account);
+            return canary(account, id.account().is_none());
         }
         let mut verdict = self.unverified(id, account);
         verdict.account = account;
@@ -76,7 +79,10 @@ impl<'a> Case<'a> {
     /// Without what a call signed with the found secret has told.
     fn unverified(&self, id: AccessKeyId, account: Option<AccountId>) -> Verdict {
         match account.map(|account| (account, self.standing(account))) {
-            Some((account, Standing::Foreign)) => self.foreign(account, id.account().is_none()),
+            Some((account, Standing::Foreign)) => {
+                let is_tried = self.knowledge.verified.contains_key(&id);
+                self.foreign(account, id.account().is_none(), is_tried)
+            }
             _ if id.kind() == KeyKind::Temporary => self.session(account),
             None => self.ownerless(id),
             Some((account, standing)) => match self.knowledge.inventories.get(&account) {
@@ -105,16 +111,22 @@ impl<'a> Case<'a> {
     fn looked_up(&self, id: AccessKeyId, inventory: &'a Inventory) -> Verdict {
         match inventory.key(id) {
             Answer::Has(key) => self.held(key, inventory),
+            Answer::HasNot if !id.is_users() => unknown(gap(format!(
+                "IAM lists the access keys of users, AKIA…, and this is an id of another kind: of a service-specific credential, ACCA…, or a \
+                 token of a service, ABIA…; see the security credentials of the users of account {}",
+                inventory.account
+            ))),
             Answer::HasNot => self.absent(inventory),
             Answer::Unknown(why) => self.unanswered(why, inventory),
         }
     }
 
-    fn foreign(&self, account: AccountId, is_told: bool) -> Verdict {
+    fn foreign(&self, account: AccountId, is_told: bool, is_tried: bool) -> Verdict {
         let source = if is_told { "STS says so" } else { "its id says so" };
+        let asked = if is_told || is_tried { "" } else { "Nobody was asked about it. " };
         let evidence = format!(
-            "It belongs to account {account}, which is none of yours ({source}). Nobody was asked about it and you can't switch it off; \
-             its owner can, and AWS takes reports of it."
+            "It belongs to account {account}, which is none of yours ({source}). {asked}If it is one of yours after all, give --account or \
+             --organization. Otherwise only its owner can switch it off, and AWS takes reports of it."
         );
         Verdict { evidence: vec![evidence], account: Some(account), ..Verdict::new(Status::Foreign) }
     }
@@ -177,7 +189,7 @@ impl<'a> Case<'a> {
                 inventory.account
             ))),
             (None, Some(_)) => unknown(gap(format!(
-                "the dump has no such key, and not every user of account {} who has keys by the credential report is in it",
+                "the dump has no such key, and not every key that users of account {} have by the credential report is in it",
                 inventory.account
             ))),
             (None, None) if !inventory.is_live => unknown(gap(format!(
@@ -195,7 +207,7 @@ impl<'a> Case<'a> {
         let report = inventory.report.as_ref()?;
         let root =
             if report.root.as_ref().is_some_and(|root| root.has_active_key()) { " and the root user" } else { "" };
-        let made = held::made(report, self.now);
+        let made = report.made(self.now);
         Some(match report.active_keys() {
             0 if root.is_empty() => {
                 format!(
@@ -222,6 +234,8 @@ impl<'a> Case<'a> {
                 verdict.user = verdict.user.take().or_else(|| user_of(arn));
                 verdict.is_over = false;
                 let is_session = id.kind() == KeyKind::Temporary;
+                // Now it is known, though not by the account.
+                verdict.evidence.retain(|sentence| !sentence.starts_with(NOT_KNOWN));
                 let contradicts = matches!(verdict.status, Status::Inactive | Status::Expired | Status::Deleted);
                 verdict.status = match verdict.status {
                     _ if arn.ends_with(":root") => Status::Root,
@@ -242,9 +256,11 @@ impl<'a> Case<'a> {
     }
 }
 
-fn canary(account: AccountId) -> Verdict {
+/// `is_told`: by STS, and not by its id.
+fn canary(account: AccountId, is_told: bool) -> Verdict {
+    let asked = if is_told { "STS alone told that, which alarms nobody." } else { "Nobody was asked about it." };
     let evidence = format!(
-        "It is a trap: account {account} belongs to a maker of canary tokens, and every call signed with it raises an alarm. Nobody was asked about it."
+        "It is a trap: account {account} belongs to a maker of canary tokens, and every call signed with it raises an alarm. {asked}"
     );
     Verdict { evidence: vec![evidence], account: Some(account), ..Verdict::new(Status::Canary) }
 }

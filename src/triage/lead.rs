@@ -44,11 +44,6 @@ impl Lead {
 }
 
 impl Name {
-    /// Nobody need be asked about it: it is a trap, or IAM has no name for it.
-    pub fn tells_all(&self) -> bool {
-        matches!(self, Self::Nameless) || self.account().is_some_and(|account| account.is_canary())
-    }
-
     /// The account that it spells, without asking anybody.
     pub fn account(&self) -> Option<AccountId> {
         match self {
@@ -56,6 +51,11 @@ impl Name {
             Self::ServiceCredential { account, .. } => *account,
             Self::Nameless => None,
         }
+    }
+
+    /// Somebody can tell more of it than it does itself: whose it is, or whether it works.
+    pub fn is_askable(&self) -> bool {
+        *self != Self::Nameless && !self.account().is_some_and(|account| account.is_canary())
     }
 }
 
@@ -108,6 +108,15 @@ mod tests {
         for (dates, exposed) in [(&[300, 200, 250][..], Some(200)), (&[0, -5, 300], Some(300)), (&[], None)] {
             assert_eq!(Lead::of(&finding(Some(id), vec![], dates)), Lead { name: name.clone(), exposed });
         }
+    }
+
+    #[test]
+    fn nobody_is_asked_about_traps_and_what_has_no_name() {
+        let key = |text: &str| Name::AccessKey(AccessKeyId::parse(text.as_bytes()).unwrap());
+        let (canary, own) = (["AKIA", "SP2TPHJSQH3FJRUX"].concat(), ["ASIA", "Y34FZKBOKMUTVV7A"].concat());
+        let trap = Name::ServiceCredential { alias: None, account: AccountId::parse("171436882533").ok() };
+        assert_eq!([key(&canary), trap, Name::Nameless].map(|name| name.is_askable()), [false; 3]);
+        assert!(key(&own).is_askable() && key("AKIAIOSFODNN7EXAMPLE").is_askable());
     }
 
     #[test]

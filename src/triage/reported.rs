@@ -43,6 +43,20 @@ pub enum NoReport {
     /// Another program wrote it, or another version.
     #[error("its schema is not \"keysweep/v1\": it is no report of keysweep, or one of another version")]
     Schema,
+    /// It ends in the middle of something.
+    #[error("it ends on line {0} in the middle of something: it was cut short")]
+    Ends(usize),
+    /// There is something in it that is passed over by nobody.
+    #[error(
+        "part {0} of it is neither a finding nor a summary nor a document with both: another version of keysweep may have made it"
+    )]
+    Part(usize),
+    /// A finding is something else.
+    #[error("finding {0} is no object")]
+    Finding(usize),
+    /// It is more than one.
+    #[error("it has several summaries: these are several reports; triage them one by one")]
+    Several,
     /// A finding is none.
     #[error("finding {0}: its `access_key_id` is no access key id")]
     Id(usize),
@@ -59,29 +73,73 @@ pub fn parse(text: &str) -> Result<Report, NoReport> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut found = Vec::new();
     let mut summary = None;
-    for part in serde_json::Deserializer::from_str(text).into_iter::<Map<String, Value>>() {
-        let mut part = part.map_err(|error| NoReport::Syntax(error.line(), error.column()))?;
+    let parts = serde_json::Deserializer::from_str(text).into_iter::<Map<String, Value>>();
+    for (number, part) in (1..).zip(parts) {
+        let mut part = part.map_err(|error| NoReport::read(&error))?;
         if part.remove("schema") != Some("keysweep/v1".into()) {
             return Err(NoReport::Schema);
         }
-        match part.remove("type") {
-            Some(kind) if kind == "finding" => found.push(part),
-            Some(kind) if kind == "summary" => summary = Some(part),
-            _ => {
-                if let Some(Value::Object(told)) = part.remove("summary") {
-                    summary = Some(told);
-                }
-                if let Some(Value::Array(all)) = part.remove("findings") {
-                    found.extend(all.into_iter().filter_map(|one| match one {
-                        Value::Object(told) => Some(told),
-                        _ => None,
-                    }));
-                }
+        let told = match part.remove("type") {
+            Some(kind) if kind == "finding" => {
+                found.push(Value::Object(part));
+                continue;
             }
+            Some(kind) if kind == "summary" => part,
+            Some(_) => return Err(NoReport::Part(number)),
+            None => match (part.remove("findings"), part.remove("summary")) {
+                (Some(Value::Array(all)), Some(Value::Object(told))) => {
+                    found.extend(all);
+                    told
+                }
+                (Some(Value::Array(_)), None) => return Err(NoReport::CutShort),
+                _ => return Err(NoReport::Part(number)),
+            },
+        };
+        if summary.replace(told).is_some() {
+            return Err(NoReport::Several);
         }
     }
-    let findings = (1..).zip(found).map(|(number, told)| Reported::new(told).ok_or(NoReport::Id(number)));
+    let findings = (1..).zip(found).map(|(number, told)| match told {
+        Value::Object(told) => Reported::new(told).ok_or(NoReport::Id(number)),
+        _ => Err(NoReport::Finding(number)),
+    });
     Ok(Report { findings: findings.collect::<Result<_, _>>()?, summary: summary.ok_or(NoReport::CutShort)? })
+}
+
+impl NoReport {
+    /// What serde says of it may show the values.
+    fn read(error: &serde_json::Error) -> Self {
+        if error.is_eof() { Self::Ends(error.line()) } else { Self::Syntax(error.line(), error.column()) }
+    }
+}
+
+impl Report {
+    /// Everything was read that the scan was to read.
+    pub fn is_complete(&self) -> bool {
+        self.summary.get("complete") != Some(&Value::Bool(false))
+    }
+
+    /// Lets findings count that a report has as suppressed, which a scan that knows them to be live never does.
+    pub fn count(&mut self, live: impl Iterator<Item = bool>) {
+        for (finding, _) in self.findings.iter_mut().zip(live).filter(|(_, is_live)| *is_live) {
+            let Some(why @ Value::Object(_)) = finding.told.get_mut("suppressed").map(Value::take) else {
+                continue;
+            };
+            add(self.summary.get_mut("findings"), 1);
+            add(self.summary.get_mut("suppressed"), -1);
+            let by = why["by"].as_str().unwrap_or_default();
+            add(self.summary.get_mut("suppressed_by").and_then(|all| all.get_mut(by)), -1);
+        }
+    }
+}
+
+/// To a number, if it is one.
+fn add(number: Option<&mut Value>, more: i64) {
+    if let Some(number) = number
+        && let Some(sum) = number.as_i64().and_then(|before| before.checked_add(more))
+    {
+        *number = sum.max(0).into();
+    }
 }
 
 impl Reported {
@@ -183,6 +241,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_live_is_counted_whatever_suppressed_it() {
+        let text = r#"{"schema":"keysweep/v1","findings":[{"suppressed":{"by":"comment"}},{"suppressed":{"by":"comment"}},{"suppressed":null}],
+            "summary":{"findings":1,"suppressed":2,"suppressed_by":{"comment":2},"complete":false}}"#;
+        let mut report = parse(text).unwrap();
+        report.count([true, false, true].into_iter());
+        let told: Vec<_> = report.findings.iter().map(|one| one.told["suppressed"].is_null()).collect();
+        assert_eq!(told, [true, false, true]);
+        let expected = serde_json::json!({"findings":2,"suppressed":1,"suppressed_by":{"comment":1},"complete":false});
+        assert_eq!(Value::Object(report.summary.clone()), expected);
+        assert!(!report.is_complete());
+    }
+
+    #[test]
     fn what_is_no_report_is_refused_and_not_shown() {
         let secret = "hunter2";
         for (text, wrong) in [
@@ -190,6 +261,15 @@ mod tests {
             (format!("[\"{secret}\"]"), "line 1, column"),
             ("{\n".to_owned(), "line 2"),
             (String::new(), "cut short"),
+            (r#"{"schema":"keysweep/v1","findings":[]}"#.to_owned(), "cut short"),
+            (r#"{"schema":"keysweep/v1","type":"finding","access_key_id":"AK"#.to_owned(), "cut short"),
+            (r#"{"schema":"keysweep/v1","summary":{}}"#.to_owned(), "part 1"),
+            (r#"{"schema":"keysweep/v1","type":"summary"}{"schema":"keysweep/v1","type":"x"}"#.to_owned(), "part 2"),
+            (
+                r#"{"schema":"keysweep/v1","type":"summary"}{"schema":"keysweep/v1","type":"summary"}"#.to_owned(),
+                "one by one",
+            ),
+            (format!(r#"{{"schema":"keysweep/v1","findings":[{{}},"{secret}"],"summary":{{}}}}"#), "finding 2"),
             (r#"{"schema":"keysweep/v1","type":"finding"}"#.to_owned(), "cut short"),
             (
                 format!(

@@ -21,3 +21,4 @@ mod story;
 #[path = "../cli/support.rs"]
 #[allow(dead_code, reason = "what other tests use of it")]
 mod support;
+mod verify;

@@ -128,3 +128,32 @@ fn an_account_that_a_journal_names_is_not_asked_unless_it_is_one_s_own() {
     undone.expect_stderr(&[FOREIGN, "none of the organization"]);
     assert_eq!(scene.fake.log().of("AssumeRole").count(), 0, "{undone:?}");
 }
+
+#[test]
+fn closed_accounts_are_no_hole_in_an_inventory() {
+    let scene = organization();
+    let args = ["inventory", "--ids", "--organization", "--role-name", "Audit"];
+    scene.fake.world(|world| {
+        world.account(SECOND).roles.clear();
+        world.suspended = vec![SECOND.to_owned()];
+    });
+    let output = scene.run(args);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    output.expect_stderr(&[SECOND, "suspended or closed"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!([FIRST, THIRD].iter().all(|account| text.contains(&id_of("AKIA", account, 1))), "{text}");
+    scene.fake.world(|world| world.suspended.clear());
+    let holed = scene.run(args);
+    assert_eq!((holed.code, holed.stdout.len()), (Some(2), 0), "{holed:?}");
+}
+
+#[test]
+fn an_inventory_says_what_it_could_not_learn() {
+    let scene = organization();
+    scene.fake.world(|world| {
+        world.account(HOME).user(CALLER).permissions = Permissions::but(&["iam:GenerateCredentialReport"]);
+    });
+    let output = scene.run(["inventory"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    output.expect_stderr(&["iam:GenerateCredentialReport"]);
+}

@@ -16,7 +16,11 @@ fn people_get_a_table_of_all_keys() {
     let output = inventory(&story, &[]);
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!((output.code, lines.len()), (Some(0), 5), "{output:?}");
+    assert_eq!((output.code, lines.len()), (Some(0), 6), "{output:?}");
+    assert!(
+        lines[5].starts_with(&format!("Last uses in {OURS} are by the credential report, made between 2024")),
+        "{text}"
+    );
     assert!(lines[0].starts_with("ACCOUNT") && lines[4] == "3 access keys.", "{text}");
     let row: Vec<&str> = lines[1].split_whitespace().collect();
     assert_eq!(row[..4], [&OURS.to_string(), story.id("used"), "ann", "Active"]);
@@ -33,6 +37,7 @@ fn programs_get_json_and_csv() {
     assert_eq!(told, [(Some("ann"), Some("Active")), (Some("bob"), Some("Active")), (Some("carl"), Some("Inactive"))]);
     assert_eq!(keys[0]["last_used"]["date"], "2024-06-01T10:00:00+00:00");
     assert_eq!(keys[1]["last_used"]["date"], Value::Null);
+    assert_eq!(keys[1]["last_used_as_of"], "2024-06-01T10:00:00+00:00", "the newest date in the report");
     let csv = String::from_utf8(inventory(&story, &["--format", "csv"]).stdout).unwrap();
     let row = format!("{OURS},{},bob,Active,2024-01-02T00:00:00+00:00,never", story.id("unused"));
     assert!(csv.lines().any(|line| line == row), "{csv}");

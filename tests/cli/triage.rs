@@ -1,6 +1,7 @@
 //! `keysweep triage` and `keysweep scan --triage`, by files of the owner's side: nobody is asked.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -50,6 +51,11 @@ impl Story {
         place.commit("r", "first");
         let story = Self { place, keys };
         story.place.write("report.csv", credential_report()).write("keys.json", story.dump());
+        // What is told in hours is the same a second later.
+        let date = SystemTime::now() - Duration::from_secs(90 * 60);
+        for file in ["report.csv", "keys.json"] {
+            std::fs::File::options().write(true).open(story.place.path(file)).unwrap().set_modified(date).unwrap();
+        }
         story
     }
 
@@ -239,6 +245,36 @@ fn what_is_live_counts_even_when_it_is_suppressed() {
 }
 
 #[test]
+fn a_report_that_has_a_live_one_as_suppressed_is_put_right() {
+    let story = Story::new();
+    for name in ["used", "deleted"] {
+        let added = story.place.invocation(["baseline", "add", story.id(name), "--reason", "x", "--target", "r"]).run();
+        assert_eq!(added.code, Some(0), "{added:?}");
+    }
+    let report = story.place.scan(["r"]);
+    assert_eq!((report.summary()["findings"].as_u64(), report.summary()["suppressed"].as_u64()), (Some(5), Some(2)));
+    let judged = story.offline(&["triage", "-", "--format", "jsonl"]).stdin(report.stdout).run();
+    let scanned = story.scan(&[]);
+    for field in ["findings", "suppressed", "suppressed_by", "complete"] {
+        assert_eq!(judged.summary()[field], scanned.summary()[field], "{field}");
+    }
+    let suppressed =
+        |output: &Output| output.findings().iter().map(|one| one["suppressed"].clone()).collect::<Vec<_>>();
+    assert_eq!(suppressed(&judged), suppressed(&scanned));
+}
+
+#[test]
+fn that_a_report_is_not_of_everything_is_told() {
+    let story = Story::new();
+    let report = String::from_utf8(story.place.scan(["r"]).stdout).unwrap();
+    let partial = report.replace("\"complete\":true", "\"complete\":false");
+    assert_ne!(partial, report);
+    let output = story.offline(&["triage", "-", "--format", "jsonl"]).stdin(partial).run();
+    assert_eq!((output.code, &output.summary()["complete"]), (Some(1), &false.into()), "{output:?}");
+    output.expect_stderr(&["did not read everything"]);
+}
+
+#[test]
 fn only_live_ones_fail_a_scan_that_asks_for_that() {
     let story = Story::new();
     assert_eq!(story.scan(&["--fail-on", "live"]).code, Some(1));
@@ -265,7 +301,7 @@ fn what_could_not_be_learnt_is_told_and_is_2() {
     output.expect_unread(&[story.id("deleted")]);
     assert_eq!(story.verdict(&output, "deleted")["status"], "unknown");
     let reason = story.verdict(&output, "deleted")["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("not every user"), "{reason}");
+    assert!(reason.contains("not every key"), "{reason}");
     assert_eq!(story.scan(&["--allow-incomplete"]).code, Some(1));
     let ids = story.offline(&["triage", "--format", "jsonl", story.id("deleted")]).run();
     assert_eq!(ids.code, Some(2));
@@ -282,12 +318,29 @@ fn a_report_alone_says_honestly_what_it_can_not_tell() {
 }
 
 #[test]
+fn nobody_signs_in_where_there_is_nothing_to_ask() {
+    let story = Story::new();
+    let run = |args: &[&str], stdin: &[u8]| {
+        story.place.invocation(args).stdin(stdin.to_vec()).env("AWS_EC2_METADATA_DISABLED", "true").run()
+    };
+    let canary = run(&["triage", "--format", "jsonl", story.id("canary")], b"");
+    assert_eq!((canary.code, &story.verdict(&canary, "canary")["status"]), (Some(0), &"canary".into()), "{canary:?}");
+    story.place.write("empty/a", "nothing");
+    let clean = story.place.scan(["empty"]).stdout;
+    assert_eq!(run(&["triage", "-"], &clean).code, Some(0));
+    assert_eq!(run(&["triage", story.id("canary"), story.id("used")], b"").code, Some(2));
+}
+
+#[test]
 fn a_scan_is_not_lost_when_nobody_can_be_asked() {
     let story = Story::new();
     let scan = story.place.scanning(["r", "--triage"]).env("AWS_EC2_METADATA_DISABLED", "true").run();
     assert_eq!((scan.code, scan.ids().len()), (Some(2), 7), "{scan:?}");
     scan.expect_unread(&["whether what was found is live"]);
     assert!(scan.findings().iter().all(|finding| finding["verdict"].is_null()));
+    // What could not be read may be passed over; a question that nobody was asked has no answer.
+    let flags = ["r", "--triage", "--fail-on", "live", "--allow-incomplete"];
+    assert_eq!(story.place.scanning(flags).env("AWS_EC2_METADATA_DISABLED", "true").run().code, Some(2));
 }
 
 #[test]

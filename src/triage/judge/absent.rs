@@ -1,6 +1,6 @@
 //! Keys that no user of the account has: deleted, or the root user's.
 
-use super::{Case, gap, held, unknown, usage};
+use super::{Case, gap, unknown, usage};
 use crate::triage::credential_report::CredentialReport;
 use crate::triage::inventory::{Gap, Inventory};
 use crate::triage::moment::{DAY, ago};
@@ -41,10 +41,11 @@ impl Case<'_> {
     /// takes files of today. Who the users are is as old as the report.
     fn too_old(&self, inventory: &Inventory) -> Option<Gap> {
         let seen = self.exposed.unwrap_or(self.now - DAY);
-        let as_of = inventory.report.as_ref().map_or(inventory.as_of, |report| report.generated.min(inventory.as_of));
+        let as_of =
+            inventory.report.as_ref().map_or(inventory.as_of, |report| report.made_at_earliest().min(inventory.as_of));
         (!inventory.is_live && as_of < seen).then(|| {
             gap(format!(
-                "the files, of {}, have no such key; it may have been created after that",
+                "the files, which may be of {}, have no such key; it may have been created after that",
                 ago(as_of, self.now)
             ))
         })
@@ -57,17 +58,28 @@ impl Case<'_> {
         } else {
             format!(" By the dump, of {}.", ago(inventory.as_of, self.now))
         };
-        let evidence = format!(
-            "It has been deleted: no user of account {account} has it, and the root user holds no key that works.{when}"
-        );
+        let root = match (inventory.root_keys, &inventory.report) {
+            (None, Some(report)) => {
+                format!("by the credential report, {}, the root user holds no key that works", report.made(self.now))
+            }
+            _ => "the root user holds no key".to_owned(),
+        };
+        let row = inventory.report.as_ref().and_then(|report| report.root.as_ref());
+        let what = match row {
+            Some(row) if inventory.root_keys.is_none() && row.has_keys() => {
+                "It has been deleted, or is a key of the root user's that is not active"
+            }
+            _ => "It has been deleted",
+        };
+        let evidence = format!("{what}: no user of account {account} has it, and {root}.{when}");
         Verdict { evidence: vec![evidence], ..Verdict::new(Status::Deleted) }
     }
 
     /// What the report says of the root user's keys.
     fn root_row(&self, report: &CredentialReport) -> Option<String> {
         let root = report.root.as_ref().filter(|root| root.has_keys())?;
-        let made = held::made(report, self.now);
-        let keys = (1..).zip(&root.slots).filter(|(_, slot)| slot.is_active || slot.rotated.is_some());
+        let made = report.made(self.now);
+        let keys = (1..).zip(&root.slots).filter(|(_, slot)| slot.has_key());
         let keys: Vec<String> = keys
             .map(|(number, slot)| {
                 let state = if slot.is_active { "active" } else { "not active" };

@@ -63,7 +63,7 @@ impl Case<'_> {
     }
 
     fn row(&self, report: &CredentialReport, place: Place<'_>, key: &KeyRecord) -> (ReportEvidence, String) {
-        let made = made(report, self.now);
+        let made = report.made(self.now);
         let (row, slot) = match place {
             Place::Slot(number, row) => (Some(row), Some(number)),
             Place::Either(row) | Place::NoSlot(row) => (Some(row), None),
@@ -130,18 +130,5 @@ fn quarantine(key: &KeyRecord, inventory: &Inventory, verdict: &mut Verdict) {
             key.user,
             verdict.quarantined_by.join(", ")
         ));
-    }
-}
-
-/// `made on 2026-11-30 16:05 UTC (2 hours ago)`, or what a file's date tells of that.
-pub(super) fn made(report: &CredentialReport, now: i64) -> String {
-    if report.is_exact {
-        return format!("made on {}", ago(report.generated, now));
-    }
-    match report.made_after() {
-        Some(newest) if newest < report.generated => {
-            format!("made between {} and {}", ago(newest, now), ago(report.generated, now))
-        }
-        _ => format!("made on or after {}", ago(report.generated, now)),
     }
 }

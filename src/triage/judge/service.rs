@@ -10,8 +10,8 @@ use crate::triage::verdict::{Status, Verdict};
 impl Case<'_> {
     pub(super) fn service_credential(&self, alias: Option<&str>, account: Option<AccountId>) -> Verdict {
         let mut verdict = match account.map(|account| (account, self.standing(account))) {
-            Some((account, Standing::Canary)) => canary(account),
-            Some((account, Standing::Foreign)) => self.foreign(account, false),
+            Some((account, Standing::Canary)) => canary(account, false),
+            Some((account, Standing::Foreign)) => self.foreign(account, false, false),
             Some((account, standing)) => match self.knowledge.inventories.get(&account) {
                 Some(inventory) => self.by_alias(alias, inventory),
                 None => unknown(self.unasked(account, standing)),

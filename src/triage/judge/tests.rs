@@ -222,8 +222,26 @@ fn what_no_user_has_is_deleted_or_the_root_user_s() {
         inventory.absent.insert(ours());
         let verdict = in_account(ours(), inventory);
         assert_eq!(verdict.status, expected, "{root_keys:?} {root_row:?}");
+        if expected == Status::Deleted {
+            let is_dated = told(&verdict).contains("by the credential report, made on");
+            assert_eq!(is_dated, root_keys.is_none(), "{}", told(&verdict));
+            let may_be_root = told(&verdict).contains("or is a key of the root user's that is not active");
+            assert_eq!(may_be_root, root_keys.is_none() && root_row == Some(inactive_root), "{}", told(&verdict));
+        }
         let tells_row = root_row.is_some_and(|row| row != NO_KEY);
         assert_eq!(told(&verdict).contains("The root user's row"), tells_row, "{}", told(&verdict));
+    }
+}
+
+#[test]
+fn what_iam_does_not_list_is_not_called_deleted() {
+    for kind in ["ABIA", "ACCA"] {
+        let other = id(kind, "Y34FZKBOKMUTVV7A");
+        let mut inventory = Inventory { root_keys: Some(0), ..live() };
+        inventory.absent.insert(other);
+        let verdict = in_account(other, inventory);
+        assert!(verdict.is_unlearnt(), "{}", told(&verdict));
+        tells(&verdict, &["of another kind", "account 609629065308"]);
     }
 }
 
@@ -260,7 +278,9 @@ fn a_key_of_the_canaries_is_a_trap_whatever_else_is_known() {
     }
     let told_by_sts =
         Knowledge { owners: BTreeMap::from([(old(), canary.account().unwrap())]), ..Knowledge::default() };
-    assert_eq!(judged(old(), None, &told_by_sts).status, Status::Canary);
+    let verdict = judged(old(), None, &told_by_sts);
+    assert_eq!(verdict.status, Status::Canary);
+    assert!(!told(&verdict).contains("Nobody was asked"), "{}", told(&verdict));
 }
 
 #[test]
@@ -269,12 +289,13 @@ fn a_key_of_others_is_foreign_as_soon_as_ones_own_accounts_are_known() {
     let known = knowledge(live());
     let verdict = judged(foreign, None, &known);
     assert_eq!((verdict.status, verdict.account.unwrap().to_string()), (Status::Foreign, "029608264753".to_owned()));
-    tells(&verdict, &["none of yours (its id says so)"]);
+    tells(&verdict, &["none of yours (its id says so)", "Nobody was asked", "--account or --organization"]);
     assert_eq!(judged(id("ASIA", "QNZGKIQY56JQ7WML"), None, &known).status, Status::Foreign);
     let by_sts = Knowledge { owners: BTreeMap::from([(old(), foreign.account().unwrap())]), ..known };
     let verdict = judged(old(), None, &by_sts);
     assert_eq!(verdict.status, Status::Foreign);
     tells(&verdict, &["none of yours (STS says so)"]);
+    assert!(!told(&verdict).contains("Nobody was asked"), "{}", told(&verdict));
     let nobody = judged(foreign, None, &Knowledge::default());
     assert_eq!(nobody.status, Status::Unknown);
     assert!(nobody.is_unlearnt());
@@ -352,8 +373,14 @@ fn a_dump_proves_nothing_of_what_came_after_it() {
     assert_eq!(status(None, file(HOUR)), Status::Deleted);
     assert_eq!(status(None, file(2 * DAY)), Status::Unknown);
     // Who the users are is as old as the report.
-    let report = Some(report(UNUSED, NO_KEY, NOW - 5 * DAY));
-    assert_eq!(status(Some(NOW - 2 * DAY), Inventory { report, ..file(DAY) }), Status::Unknown);
+    let old = Some(report(UNUSED, NO_KEY, NOW - 5 * DAY));
+    assert_eq!(status(Some(NOW - 2 * DAY), Inventory { report: old, ..file(DAY) }), Status::Unknown);
+    // And that can be four hours older than its file.
+    for (age, expected) in [(2 * HOUR, Status::Unknown), (5 * HOUR, Status::Deleted)] {
+        let mut report = report(UNUSED, NO_KEY, NOW);
+        report.is_exact = false;
+        assert_eq!(status(Some(NOW - age), Inventory { report: Some(report), ..file(0) }), expected, "{age}");
+    }
     let incomplete = judged(ours(), None, &knowledge(Inventory { is_complete: false, ..file(HOUR) }));
     tells(&incomplete, &["without a credential report"]);
 }
@@ -382,6 +409,8 @@ fn what_a_call_signed_with_it_came_to_outweighs_all_else() {
         let verdict = judged(id, Some(NOW - 3 * DAY), &all);
         assert_eq!(verdict.status, expected, "{verified:?}");
         if let Verified::Works { .. } = verified {
+            assert!(!told(&verdict).contains(NOT_KNOWN), "{}", told(&verdict));
+            assert!(!told(&verdict).contains("Nobody was asked"), "{}", told(&verdict));
             assert!(verdict.is_live() && verdict.evidence[0].contains("It works"), "{}", told(&verdict));
             assert!(verdict.user.is_some() || expected == Status::Root);
         }

@@ -30,7 +30,8 @@ pub(super) fn answer(world: &World, who: &Principal, call: &Call) -> Result<Stri
     let shown = accounts.len().min(world.page.unwrap_or(PAGE));
     let account = |number: &&String| {
         let arn = format!("arn:aws:organizations::{}:account/o-exampleorgid/{number}", who.account);
-        json!({"Id": number, "Arn": arn, "Name": format!("account {number}"), "Status": "ACTIVE", "State": "ACTIVE"})
+        let state = if world.suspended.contains(number) { "SUSPENDED" } else { "ACTIVE" };
+        json!({"Id": number, "Arn": arn, "Name": format!("account {number}"), "Status": state, "State": state})
     };
     let mut page = json!({"Accounts": accounts[..shown].iter().map(account).collect::<Vec<_>>()});
     if shown < accounts.len() {

@@ -13,6 +13,8 @@ pub(crate) struct World {
     pub(crate) accounts: BTreeMap<String, Account>,
     /// The accounts of the organization, the management account first; empty when there is none.
     pub(crate) organization: Vec<String>,
+    /// Those of them that were closed.
+    pub(crate) suspended: Vec<String>,
     /// Sessions of roles by their access key id.
     pub(crate) sessions: BTreeMap<String, Session>,
     /// By how many seconds AWS's clock is ahead of this machine's.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fake::{CALLER, Done, Fault, Permissions, Refusal, id_of, now};
+use crate::fake::{CALLER, Done, Fault, Permissions, Refusal, id_of, now, old_id};
 use crate::scene::{CREATED, HOME, Scene, statuses, verdicts};
 
 /// Checks that one key is judged `active` with exit code 1, though something goes wrong.
@@ -205,6 +205,24 @@ fn a_permission_that_is_missing_is_named() {
     let (output, verdicts) = but(&["iam:GetAccessKeyLastUsed", "iam:ListUsers"]);
     assert_eq!((output.code, &verdicts[&ids[0]]["status"]), (Some(2), &"unknown".into()), "{output:?}");
     assert!(verdicts[&ids[0]].to_string().contains("iam:GetAccessKeyLastUsed"), "{output:?}");
+    // Whether a key that no user has is the root user's is told by the summary, and else by the report.
+    let gone = id_of("AKIA", HOME, 9);
+    let old = old_id(1);
+    for (actions, expected, told) in [
+        (&["iam:GetAccountSummary"][..], "deleted", "by the credential report, made on"),
+        (&["iam:GetAccountSummary", "iam:GetCredentialReport"], "unknown", "iam:GetAccountSummary"),
+    ] {
+        scene.fake.world(|world| world.account(HOME).user(CALLER).permissions = Permissions::but(actions));
+        let (output, verdicts) = scene.triage(std::slice::from_ref(&gone));
+        assert_eq!(verdicts[&gone]["status"], expected, "{output:?}");
+        assert!(verdicts[&gone]["evidence"].to_string().contains(told), "{output:?}");
+    }
+    scene.fake.world(|world| {
+        world.account(HOME).user(CALLER).permissions = Permissions::but(&["sts:GetAccessKeyInfo"]);
+    });
+    let (output, verdicts) = scene.triage(std::slice::from_ref(&old));
+    assert_eq!((output.code, &verdicts[&old]["status"]), (Some(2), &"unknown".into()), "{output:?}");
+    assert!(verdicts[&old].to_string().contains("sts:GetAccessKeyInfo"), "{output:?}");
     // Evidence alone is missing.
     for action in ["iam:GenerateCredentialReport", "iam:GetCredentialReport", "iam:ListAttachedUserPolicies"] {
         let (output, verdicts) = but(&[action]);
