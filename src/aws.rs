@@ -87,6 +87,15 @@ pub struct Asked {
     pub reached: BTreeMap<AccountId, Account>,
     /// The caller's own among them; `None` where nobody was asked.
     pub home: Option<AccountId>,
+    /// Why nobody could be asked, though somebody was to be.
+    pub barred: Option<String>,
+}
+
+impl Asked {
+    /// What is known without asking.
+    pub fn nobody(knowledge: Knowledge) -> Self {
+        Self { knowledge, reached: BTreeMap::new(), home: None, barred: None }
+    }
 }
 
 /// Asks about leaked credentials, each in the account that it belongs to and nobody about those of others: `home` is the caller's own

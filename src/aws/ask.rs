@@ -31,7 +31,7 @@ pub(super) fn ask(
     }
     let mut questions = sort(names, &accounts, here);
     let knowledge = Knowledge { accounts, ..Knowledge::default() };
-    let mut asked = Asked { knowledge, reached: BTreeMap::new(), home: Some(here) };
+    let mut asked = Asked { knowledge, reached: BTreeMap::new(), home: Some(here), barred: None };
     let own = questions.by_account.remove(&here).unwrap_or_default();
     asked.knowledge.inventories.insert(here, home.inventory(&own));
     find_owners(&home, &mut asked.knowledge, &mut questions);

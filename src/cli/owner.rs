@@ -1,6 +1,5 @@
 //! Reaches the owner's side: AWS, as whom the flags say, or files.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 
@@ -8,7 +7,6 @@ use anyhow::{Context, Result, ensure};
 
 use super::args::OwnerArgs;
 use super::offline;
-use super::output;
 use crate::aws::{self, Account, Asked, Identity};
 use crate::finding::accounts::Accounts;
 use crate::report::sanitize;
@@ -41,20 +39,17 @@ pub(super) fn connect(args: &OwnerArgs) -> Result<Account> {
 /// When the organization can't be listed, or a file can't be read.
 pub(super) fn ask(args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Result<Asked> {
     if args.is_offline() {
-        let knowledge = offline::load(args, accounts)?;
-        return Ok(Asked { knowledge, reached: BTreeMap::new(), home: None });
+        return offline::load(args, accounts).map(Asked::nobody);
     }
     if !names.iter().any(Name::is_askable) {
-        let knowledge = Knowledge { accounts, ..Knowledge::default() };
-        return Ok(Asked { knowledge, reached: BTreeMap::new(), home: None });
+        return Ok(Asked::nobody(Knowledge { accounts, ..Knowledge::default() }));
     }
     match connect(args) {
         Ok(home) => ask_as(home, args, accounts, names),
         Err(error) => {
             let why = Gap { why: format!("{error:#}"), permission: None };
-            output::note(&why.why);
             let knowledge = Knowledge::of_nobody(accounts, names, &why);
-            Ok(Asked { knowledge, reached: BTreeMap::new(), home: None })
+            Ok(Asked { barred: Some(why.why), ..Asked::nobody(knowledge) })
         }
     }
 }

@@ -95,9 +95,9 @@ fn owned(args: &ScanArgs, accounts: Accounts, outcome: &mut Outcome) -> Owned {
     let judged = triage::of_findings(&side.owner, accounts.clone(), &outcome.findings, verify, args.verbose);
     let skipped = &mut outcome.tally.skipped;
     match judged {
-        Ok(triage::OfFindings { accounts, verdicts, unlearnt }) => {
+        Ok(triage::OfFindings { accounts, verdicts, unlearnt, is_barred }) => {
             skipped.extend(unlearnt);
-            Owned { accounts, verdicts: Some(verdicts), is_unasked: false }
+            Owned { accounts, verdicts: Some(verdicts), is_unasked: is_barred }
         }
         Err(error) => {
             skipped.push(Skipped::new("whether what was found is live", format!("{error:#}")));

@@ -33,9 +33,8 @@ pub(super) fn run(args: &TriageArgs) -> Result<Exit> {
     let accounts = accounts::load(&args.account)?;
     let mut report = reported(&args.what)?;
     let suspects: Vec<Suspect> = report.findings.iter().map(Suspect::reported).collect();
-    let Opinion { knowledge: _, verdicts } =
-        opinion(&args.owner, accounts, &suspects, args.verify.verify_with_secret, args.verbose)?;
-    let unlearnt = unlearnt(suspects.iter().map(|suspect| &suspect.lead).zip(&verdicts));
+    let opinion = opinion(&args.owner, accounts, &suspects, args.verify.verify_with_secret, args.verbose)?;
+    let (unlearnt, verdicts) = (opinion.unlearnt(&suspects), opinion.verdicts);
     if !report.is_complete() {
         output::note("the scan that made this report did not read everything: there may be more keys than these");
     }
@@ -46,7 +45,7 @@ pub(super) fn run(args: &TriageArgs) -> Result<Exit> {
     let triaged = Triaged { credentials, summary: report.summary, colour: output::wants_colour() };
     report::triage::write(args.format.into(), &triaged, &mut io::stdout().lock())
         .context("writing the verdicts failed")?;
-    if args.format != TriageShape::Text {
+    if args.format != TriageShape::Text || opinion.barred.is_some() {
         unlearnt.iter().for_each(|gap| output::note(&format!("not known: {}: {}", gap.what, gap.why)));
     }
     let live = verdicts.iter().filter(|verdict| verdict.is_live()).count();
@@ -58,12 +57,14 @@ pub(super) struct OfFindings {
     pub(super) accounts: Accounts,
     pub(super) verdicts: BTreeMap<Fingerprint, Verdict>,
     pub(super) unlearnt: Vec<Skipped>,
+    /// Nobody could be asked at all.
+    pub(super) is_barred: bool,
 }
 
 /// Judges what a scan has found.
 ///
 /// # Errors
-/// When nobody could be asked at all.
+/// When the organization can't be listed, or a file can't be read.
 pub(super) fn of_findings(
     owner: &OwnerArgs,
     accounts: Accounts,
@@ -72,10 +73,10 @@ pub(super) fn of_findings(
     verbose: bool,
 ) -> Result<OfFindings> {
     let suspects: Vec<Suspect> = findings.iter().map(Suspect::found).collect();
-    let Opinion { knowledge, verdicts } = opinion(owner, accounts, &suspects, verify, verbose)?;
-    let unlearnt = unlearnt(suspects.iter().map(|suspect| &suspect.lead).zip(&verdicts));
-    let verdicts = findings.iter().map(|finding| finding.fingerprint).zip(verdicts).collect();
-    Ok(OfFindings { accounts: knowledge.accounts, verdicts, unlearnt })
+    let opinion = opinion(owner, accounts, &suspects, verify, verbose)?;
+    let unlearnt = opinion.unlearnt(&suspects);
+    let verdicts = findings.iter().map(|finding| finding.fingerprint).zip(opinion.verdicts).collect();
+    Ok(OfFindings { accounts: opinion.knowledge.accounts, verdicts, unlearnt, is_barred: opinion.barred.is_some() })
 }
 
 /// Reads files for nothing, so that a wrong one is known before a long scan.
@@ -120,6 +121,18 @@ impl Suspect {
 struct Opinion {
     knowledge: Knowledge,
     verdicts: Vec<Verdict>,
+    /// Why nobody could be asked.
+    barred: Option<String>,
+}
+
+impl Opinion {
+    /// What could not be learnt, as what was not read.
+    fn unlearnt(&self, suspects: &[Suspect]) -> Vec<Skipped> {
+        match &self.barred {
+            Some(why) => vec![Skipped::new("whether what was found is live", why.as_str())],
+            None => unlearnt(suspects.iter().map(|suspect| &suspect.lead).zip(&self.verdicts)),
+        }
+    }
 }
 
 fn opinion(
@@ -139,7 +152,7 @@ fn opinion(
         tell_calls(&asked);
     }
     let verdicts = suspects.iter().map(|suspect| judge(&suspect.lead, &asked.knowledge, now)).collect();
-    Ok(Opinion { knowledge: asked.knowledge, verdicts })
+    Ok(Opinion { knowledge: asked.knowledge, verdicts, barred: asked.barred })
 }
 
 /// Signs a call with each secret that was found, but for those of canaries.
@@ -195,7 +208,7 @@ pub(super) fn tell_calls_of(account: &crate::aws::Account) {
     output::note(&format!("{all} to AWS: {}", if each.is_empty() { "none".to_owned() } else { each.join(", ") }));
 }
 
-/// What could not be learnt, as what was not read.
+/// Of which credentials it could not be learnt whether they are live.
 fn unlearnt<'a>(judged: impl Iterator<Item = (&'a Lead, &'a Verdict)>) -> Vec<Skipped> {
     let mut all: Vec<Skipped> = judged
         .filter(|(_, verdict)| verdict.is_unlearnt())
