@@ -151,12 +151,21 @@ pub(super) fn masked(text: &[u8]) -> Vec<u8> {
     let text = NAMED.replace_all(text, |found: &regex::bytes::Captures<'_>| {
         let whole = found.get(0).expect("group 0 is the match");
         let part = found.name("user").or_else(|| found.name("value")).unwrap_or(whole);
+        // Where nothing follows a name, the end of the name itself is no value.
+        if found.name("value").is_some() && text[..part.start()].last().is_some_and(is_of_name) {
+            return whole.as_bytes().to_vec();
+        }
         let (before, after) = (&text[whole.start()..part.start()], &text[part.end()..whole.end()]);
         [before, &mask(part.as_bytes()), after].concat()
     });
     let run =
         |found: &regex::bytes::Captures<'_>| if is_random(&found[0]) { mask(&found[0]) } else { found[0].to_vec() };
     RUN.replace_all(&text, run).into_owned()
+}
+
+/// A letter of what values are called.
+fn is_of_name(c: &u8) -> bool {
+    c.is_ascii_alphanumeric() || b"_.-".contains(c)
 }
 
 /// An ellipsis for everything but access key ids.
@@ -224,6 +233,14 @@ mod tests {
     fn snippet(text: &str) -> Vec<String> {
         let found = example(text.as_bytes(), false);
         cut(text.as_bytes(), 2, &found, &secrets_of(std::slice::from_ref(&found))).lines
+    }
+
+    #[test]
+    fn what_a_secret_is_called_is_shown_in_full() {
+        for name in ["AWS_SECRET_ACCESS_KEY=", "aws_secret_access_key = ", "\"SecretAccessKey\": \"", "secret-token:"] {
+            let text = format!("x\n{KEY}\n{name}{SECRET}\n");
+            assert_eq!(snippet(&text)[1], format!("{name}wJal…"));
+        }
     }
 
     #[test]
