@@ -87,6 +87,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("libdeflater", "src/source/git"),
     ("lzma_rust2", "src/source/archive"),
     ("memmap2", "src/source/git/map.rs"),
+    ("percent_encoding", "src/aws"),
     ("rayon", "src/source src/sweep"),
     ("regex_syntax", "src/engine"),
     ("serde", "src/engine src/report src/cli src/baseline src/triage src/response"),

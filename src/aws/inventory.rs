@@ -9,7 +9,7 @@ use super::trouble::{Kind, Trouble};
 use super::user::{Whose, users_of};
 use crate::key::{AccessKeyId, KeyKind};
 use crate::triage::credential_report::CredentialReport;
-use crate::triage::inventory::{Gap, Inventory, KeyRecord, LastUsed, ServiceCredential, UserRecord};
+use crate::triage::inventory::{Gap, Inventory, KeyRecord, LastUsed, UserRecord};
 use crate::triage::lead::Name;
 
 const LAST_USED: &str = "iam:GetAccessKeyLastUsed";
@@ -202,7 +202,7 @@ async fn list_users_of(
     let users: BTreeSet<String> = owners.values().map(|(user, _)| user.clone()).collect();
     for (user, keys) in each(users, |user| client.clone().listed(user)).await {
         match keys {
-            Ok(keys) => inventory.keys.extend(keys.into_iter().map(|key| (key.id, key))),
+            Ok(keys) => inventory.add_keys(keys),
             // Renamed or deleted just now.
             Err(Trouble { kind: Kind::Missing, .. }) => {}
             Err(trouble) => {
@@ -255,7 +255,7 @@ async fn index(client: &Client, inventory: &mut Inventory) -> Option<Gap> {
     let listed: BTreeMap<_, _> = each(users, |user| client.clone().listed(user)).await.into_iter().collect();
     for (user, keys) in listed {
         match keys {
-            Ok(keys) => inventory.keys.extend(keys.into_iter().map(|key| (key.id, key))),
+            Ok(keys) => inventory.add_keys(keys),
             // Deleted since the users were listed.
             Err(Trouble { kind: Kind::Missing, .. }) => {}
             Err(trouble) if hole.is_none() => hole = Some(client.gap(&trouble, &listing(&user), LIST_KEYS).await),
@@ -322,7 +322,7 @@ async fn add_quarantine(client: &Client, inventory: &mut Inventory, ids: &BTreeS
 
 async fn add_service_credentials(client: &Client, inventory: &mut Inventory, aliases: &[Option<&str>]) {
     let trouble = match client.service_credentials(Whose::EveryonesForBedrock).await {
-        Ok(credentials) => return keep(inventory, credentials),
+        Ok(credentials) => return inventory.add_service_credentials(credentials),
         Err(trouble) => trouble,
     };
     let all = client.gap(&trouble, "listing the service-specific credentials of all users", LIST_SERVICE).await;
@@ -333,7 +333,7 @@ async fn add_service_credentials(client: &Client, inventory: &mut Inventory, ali
         }
         for user in users {
             match client.service_credentials(Whose::Of(user)).await {
-                Ok(credentials) => keep(inventory, credentials),
+                Ok(credentials) => inventory.add_service_credentials(credentials),
                 // Nor has a user who does not exist a credential.
                 Err(Trouble { kind: Kind::Missing, .. }) => {}
                 Err(trouble) => {
@@ -344,11 +344,6 @@ async fn add_service_credentials(client: &Client, inventory: &mut Inventory, ali
             }
         }
     }
-}
-
-fn keep(inventory: &mut Inventory, credentials: Vec<ServiceCredential>) {
-    let named = |credential: ServiceCredential| (credential.alias.clone().unwrap_or(credential.id.clone()), credential);
-    inventory.service_credentials.extend(credentials.into_iter().map(named));
 }
 
 #[cfg(test)]

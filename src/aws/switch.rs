@@ -1,8 +1,11 @@
 //! Reads and sets what `response` switches. A change is one attempt: whether to try again is decided by who reads it again first.
 
+use std::borrow::Cow;
+
 use aws_config::retry::RetryConfig;
 use aws_sdk_iam::config::Builder;
 use aws_sdk_iam::types::StatusType;
+use percent_encoding::percent_decode_str;
 
 use super::client::Client;
 use super::trouble::{Kind, Trouble};
@@ -129,22 +132,8 @@ async fn sessions(client: &Client, user: &str, policy: &str, issued_before: i64)
 }
 
 /// IAM gives policies percent-encoded (RFC 3986), emulators not always. JSON has no `%` of its own outside of strings.
-fn decoded(document: &str) -> String {
-    let hex = |c: &u8| char::from(*c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (mut bytes, mut rest) = (Vec::with_capacity(document.len()), document.as_bytes());
-    while let [first, after @ ..] = rest {
-        match (first, after) {
-            (b'%', [high, low, after @ ..]) if hex(high).is_some() && hex(low).is_some() => {
-                bytes.push(hex(high).unwrap_or_default() << 4 | hex(low).unwrap_or_default());
-                rest = after;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+fn decoded(document: &str) -> Cow<'_, str> {
+    percent_decode_str(document).decode_utf8_lossy()
 }
 
 #[cfg(test)]

@@ -85,10 +85,8 @@ impl Share {
     fn add_to(self, inventory: &mut Inventory) {
         let users: BTreeSet<&str> = self.keys.iter().map(|key| key.user.as_str()).collect();
         inventory.keys.retain(|_, key| !users.contains(key.user.as_str()));
-        inventory.keys.extend(self.keys.into_iter().map(|key| (key.id, key)));
-        let by_alias =
-            self.service_credentials.into_iter().map(|one| (one.alias.clone().unwrap_or(one.id.clone()), one));
-        inventory.service_credentials.extend(by_alias);
+        inventory.add_keys(self.keys);
+        inventory.add_service_credentials(self.service_credentials);
     }
 }
 

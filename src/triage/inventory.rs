@@ -243,6 +243,17 @@ impl Inventory {
         }
     }
 
+    /// Adds keys, in the place of what was known of the same.
+    pub fn add_keys(&mut self, keys: Vec<KeyRecord>) {
+        self.keys.extend(keys.into_iter().map(|key| (key.id, key)));
+    }
+
+    /// Adds service-specific credentials, in the place of what was known of the same.
+    pub fn add_service_credentials(&mut self, credentials: Vec<ServiceCredential>) {
+        let named = |one: ServiceCredential| (one.alias.clone().unwrap_or(one.id.clone()), one);
+        self.service_credentials.extend(credentials.into_iter().map(named));
+    }
+
     /// The other keys of the user that a key belongs to.
     pub fn other_keys<'a>(&'a self, key: &'a KeyRecord) -> impl Iterator<Item = &'a KeyRecord> {
         self.keys.values().filter(|other| other.user == key.user && other.id != key.id)

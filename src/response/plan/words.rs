@@ -5,8 +5,7 @@ use super::{Candidate, Plan, Terms};
 use crate::response::wanted::Wanted;
 use crate::response::{Subject, sessions};
 use crate::triage::inventory::{KeyStatus, LastUsed};
-
-const DAY: i64 = 86_400;
+use crate::triage::moment::{DAY, HOUR, MINUTE};
 
 /// When it was last used, and what that means for switching it off.
 pub(super) fn last_use(candidate: &Candidate, now: i64) -> String {
@@ -35,9 +34,9 @@ pub(super) fn last_use(candidate: &Candidate, now: i64) -> String {
 /// Seconds as people say them.
 fn ago(seconds: i64) -> String {
     let (count, unit) = match seconds {
-        ..60 => return "just now".to_owned(),
-        60..3600 => (seconds / 60, "minute"),
-        3600..DAY => (seconds / 3600, "hour"),
+        ..MINUTE => return "just now".to_owned(),
+        MINUTE..HOUR => (seconds / MINUTE, "minute"),
+        HOUR..DAY => (seconds / HOUR, "hour"),
         _ => (seconds / DAY, "day"),
     };
     format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" })
