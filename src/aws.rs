@@ -26,6 +26,8 @@ mod keys;
 mod pace;
 mod report;
 mod signers;
+#[cfg(feature = "s3")]
+pub mod store;
 mod switch;
 mod trouble;
 mod user;

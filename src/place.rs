@@ -20,6 +20,7 @@ pub fn is_unknown(at: &Provenance) -> bool {
 fn place(at: &Provenance) -> Place {
     let own = match &at.origin {
         Origin::File { path } | Origin::Staged { path, .. } | Origin::Commit { path, .. } => path,
+        Origin::Stored { object, .. } => &object.key,
         Origin::Stdin | Origin::CommitMessage { .. } | Origin::TagMessage { .. } | Origin::Object { .. } => {
             return messages(at);
         }

@@ -62,6 +62,66 @@ pub enum Origin {
         /// The object.
         id: ObjectId,
     },
+    /// An object of a bucket, or what is written down about it.
+    Stored {
+        /// The object, in one of its versions.
+        object: Arc<StoredObject>,
+        /// Which part of it.
+        part: StoredPart,
+    },
+}
+
+/// One version of an object in a bucket of S3.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoredObject {
+    /// The bucket's name.
+    pub bucket: Arc<str>,
+    /// The key, as it is and not as it was encoded on the way: at most 1024 bytes of UTF-8.
+    pub key: BString,
+    /// The version; `null` is one too. `None` where the bucket was not asked for versions.
+    pub version_id: Option<Arc<str>>,
+    /// Whether it is what a reader gets who names no version. `false` for what lies under a delete marker too.
+    pub is_latest: bool,
+    /// The entity tag, without its quotes; empty where it was not told.
+    pub etag: Box<str>,
+    /// When it was written, in seconds since 1970.
+    pub last_modified: Option<i64>,
+}
+
+/// A part of an object that can hold text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StoredPart {
+    /// Its bytes.
+    Body,
+    /// Its key.
+    Key,
+    /// The user's metadata, a line `name: value` for each.
+    Metadata,
+    /// Its tags, in the same form.
+    Tags,
+}
+
+impl StoredPart {
+    /// What reports call it; `None` for the bytes themselves.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Body => None,
+            Self::Key => Some("key"),
+            Self::Metadata => Some("metadata"),
+            Self::Tags => Some("tags"),
+        }
+    }
+}
+
+/// `s3://bucket/key`, and the version where it is not the one that everybody gets.
+impl fmt::Display for StoredObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)?;
+        match &self.version_id {
+            Some(version) if !self.is_latest => write!(f, " (version {version})"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is told of a commit (or annotated tag) beside a finding.
@@ -110,6 +170,7 @@ impl Provenance {
         match self.origin {
             Origin::File { .. } | Origin::Stdin | Origin::Staged { .. } => true,
             Origin::Commit { in_head, .. } => in_head == Some(true),
+            Origin::Stored { ref object, .. } => object.is_latest,
             Origin::CommitMessage { .. } | Origin::TagMessage { .. } | Origin::Object { .. } => false,
         }
     }
@@ -119,6 +180,7 @@ impl Provenance {
         match &self.origin {
             Origin::File { path } | Origin::Staged { path, .. } | Origin::Commit { path, .. } => Some(path),
             Origin::TagMessage { name, .. } => Some(name),
+            Origin::Stored { object, .. } => Some(&object.key),
             Origin::Stdin | Origin::CommitMessage { .. } | Origin::Object { .. } => None,
         }
     }
@@ -129,7 +191,19 @@ impl Provenance {
             Origin::Commit { commit, .. } | Origin::CommitMessage { commit } | Origin::TagMessage { commit, .. } => {
                 Some(commit)
             }
-            Origin::File { .. } | Origin::Stdin | Origin::Staged { .. } | Origin::Object { .. } => None,
+            Origin::File { .. }
+            | Origin::Stdin
+            | Origin::Staged { .. }
+            | Origin::Object { .. }
+            | Origin::Stored { .. } => None,
+        }
+    }
+
+    /// The object of a bucket, where it is one.
+    pub fn stored(&self) -> Option<&Arc<StoredObject>> {
+        match &self.origin {
+            Origin::Stored { object, .. } => Some(object),
+            _ => None,
         }
     }
 }
@@ -137,18 +211,28 @@ impl Provenance {
 /// As a person would point at it: `a.zip!b.env`, `4b825dc:path`. Bytes that are not UTF-8 become U+FFFD.
 impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.origin {
-            Origin::File { path } => write!(f, "{path}")?,
-            Origin::Stdin => f.write_str("standard input")?,
-            Origin::Staged { path, .. } => write!(f, "staged {path}")?,
-            Origin::Commit { commit, path, .. } => write!(f, "{}:{path}", commit.id)?,
-            Origin::CommitMessage { commit } => write!(f, "message of commit {}", commit.id)?,
-            Origin::TagMessage { name, .. } => write!(f, "message of tag {name}")?,
-            Origin::Object { repository, id } => write!(f, "object {id} of {repository}")?,
-        }
+        self.origin.fmt(f)?;
         match &self.member {
             Some(member) => write!(f, "!{member}"),
             None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path } => write!(f, "{path}"),
+            Self::Stdin => f.write_str("standard input"),
+            Self::Staged { path, .. } => write!(f, "staged {path}"),
+            Self::Commit { commit, path, .. } => write!(f, "{}:{path}", commit.id),
+            Self::CommitMessage { commit } => write!(f, "message of commit {}", commit.id),
+            Self::TagMessage { name, .. } => write!(f, "message of tag {name}"),
+            Self::Object { repository, id } => write!(f, "object {id} of {repository}"),
+            Self::Stored { object, part } => match part.name() {
+                Some(part) => write!(f, "{part} of {object}"),
+                None => object.fmt(f),
+            },
         }
     }
 }

@@ -12,6 +12,8 @@ pub mod archive;
 #[cfg(feature = "git")]
 pub mod git;
 pub mod message;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod stdin;
 pub mod tree;
 

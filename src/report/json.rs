@@ -305,7 +305,7 @@ fn source_name(origin: &Origin) -> &'static str {
         Origin::Commit { .. } => "commit",
         Origin::CommitMessage { .. } => "commit_message",
         Origin::TagMessage { .. } => "tag_message",
-        Origin::Object { .. } => "object",
+        Origin::Object { .. } | Origin::Stored { .. } => "object",
     }
 }
 

@@ -250,6 +250,7 @@ fn uri(place: &Occurrence) -> String {
         Origin::Stdin => "stdin".to_owned(),
         Origin::CommitMessage { commit } | Origin::TagMessage { commit, .. } => object_path(&commit.id),
         Origin::Object { id, .. } => object_path(id),
+        Origin::Stored { object, .. } => encoded(format!("s3/{}/{}", object.bucket, object.key).as_bytes()),
     };
     if let Some(member) = &place.provenance.member {
         uri.push('!');

@@ -20,7 +20,7 @@ use crate::finding::accounts::Standing;
 use crate::finding::snippet::Snippet;
 use crate::finding::suppression::{By, Suppression};
 use crate::finding::{Finding, Occurrence};
-use crate::provenance::{Commit, Origin, Provenance};
+use crate::provenance::{Commit, Origin, Provenance, StoredPart};
 use crate::triage::verdict::{Status, Verdict};
 
 /// Places told of one credential; JSON lists all.
@@ -362,6 +362,10 @@ pub(super) fn spot(occurrence: &Occurrence) -> String {
         Origin::CommitMessage { commit } => format!("message of commit {}", short(&commit.id)).into(),
         Origin::TagMessage { name, .. } => format!("message of tag {}", shown(name)).into(),
         Origin::Object { repository, id } => format!("object {id}{}", of_repository(repository)).into(),
+        Origin::Stored { object, part: StoredPart::Body } => {
+            return format!("{}{member}:{line}", visible(&object.to_string()));
+        }
+        Origin::Stored { .. } => visible(&origin.to_string()).into_owned().into(),
     };
     format!("{named}{member}, line {line}")
 }

@@ -103,6 +103,7 @@ pub(super) fn path(place: &Occurrence) -> String {
         Origin::Stdin => "stdin".to_owned(),
         Origin::CommitMessage { commit } | Origin::TagMessage { commit, .. } => object_path(&commit.id),
         Origin::Object { id, .. } => object_path(id),
+        Origin::Stored { object, .. } => format!("s3://{}/{}", object.bucket, lossless(&object.key)),
     };
     if let Some(member) = &place.provenance.member {
         let _ = write!(text, "!{}", lossless(member));
