@@ -122,7 +122,9 @@ impl Body {
             return Err(failed(format!("it broke off again and again at byte {from}: {why}")));
         }
         if self.etag.is_empty() && self.wanted.version_id.is_none() && self.last_modified.is_none() {
-            return Err(failed(format!("it broke off at byte {from}, and nothing tells whether the rest would be of the same object: {why}")));
+            return Err(failed(format!(
+                "it broke off at byte {from}, and nothing tells whether the rest would be of the same object: {why}"
+            )));
         }
         // Its connection goes before another is made.
         self.stream = ByteStream::default();

@@ -129,7 +129,11 @@ impl Bucket {
             let error = match send(&line.client).await {
                 Ok(answer) => {
                     reach.is_found();
-                    if turn.is_some() { reach.gate.answered(sent) } else { reach.gate.let_in() }
+                    if turn.is_some() {
+                        reach.gate.answered(sent)
+                    } else {
+                        reach.gate.let_in()
+                    }
                     return Ok(answer);
                 }
                 Err(error) => error,
@@ -190,7 +194,9 @@ impl Bucket {
             None => self.ask_for_region(&from.client).await?.into(),
         };
         if from.region.as_ref() == Some(&region) || tried.regions.contains(&region) {
-            let why = format!("S3 says that the bucket is in {region}, and in {region} that it is elsewhere; name its region with --region");
+            let why = format!(
+                "S3 says that the bucket is in {region}, and in {region} that it is elsewhere; name its region with --region"
+            );
             return Err(StoreError { kind: No::Failed, code: "PermanentRedirect".into(), why, permission: None });
         }
         tried.regions.push(region.clone());
@@ -211,5 +217,145 @@ impl Bucket {
             why: "the bucket is in another region, and S3 does not say in which; name it with --region".to_owned(),
             permission: None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Reply, Request, Server, error, read_all, reply, wanted};
+    use super::super::{Listing, No};
+
+    const LIST: &str = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+    const MOVED: &str = "<Error><Code>PermanentRedirect</Code><Message>Elsewhere</Message></Error>";
+
+    /// The region that a request is signed for.
+    fn region(request: &Request) -> String {
+        let signature = request.header("authorization").unwrap_or_default();
+        signature.split('/').nth(2).unwrap_or_default().to_owned()
+    }
+
+    fn list(server: &Server) -> Result<(), super::StoreError> {
+        let store = server.owned();
+        store.handle().block_on(store.bucket("b").list(&Listing::default(), None)).map(drop)
+    }
+
+    #[test]
+    fn a_bucket_elsewhere_is_followed_once_and_then_known() {
+        let headed = reply_moved;
+        let server = Server::new(
+            move |request, _| if region(request) == "eu-west-1" { reply("200 OK", &[], LIST) } else { headed() },
+        );
+        let store = server.owned();
+        for _ in 0..3 {
+            store.handle().block_on(store.bucket("b").list(&Listing::default(), None)).unwrap();
+        }
+        let regions: Vec<String> = server.requests().iter().map(region).collect();
+        assert_eq!(regions, ["us-east-1", "eu-west-1", "eu-west-1", "eu-west-1"]);
+        assert_eq!(store.requests()["s3:ListObjectsV2"], 4);
+    }
+
+    fn reply_moved() -> Reply {
+        reply("301 Moved Permanently", &["x-amz-bucket-region: eu-west-1"], MOVED)
+    }
+
+    #[test]
+    fn many_who_ask_first_do_not_all_ask_in_the_wrong_place() {
+        let server = Server::new(|request, _| match region(request).as_str() {
+            "eu-west-1" => reply("200 OK", &[], "x"),
+            _ => reply_moved(),
+        });
+        let store = server.owned();
+        let bucket = store.bucket("b");
+        store.handle().block_on(async {
+            let mut all = tokio::task::JoinSet::new();
+            for _ in 0..20 {
+                let bucket = bucket.clone();
+                all.spawn(async move {
+                    bucket.get(bucket.turn().await, &wanted("k")).await.unwrap().whole().await.unwrap()
+                });
+            }
+            assert!(all.join_all().await.iter().all(|body| body == b"x"));
+        });
+        assert_eq!(server.requests().len(), 21);
+    }
+
+    #[test]
+    fn other_ways_to_say_elsewhere_are_understood() {
+        let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region 'us-east-1' is wrong</Message>\
+                         <Region>eu-west-1</Region></Error>";
+        let location = "<Error><Code>IllegalLocationConstraintException</Code><Message>x</Message></Error>";
+        for (status, headers, body, asks) in [
+            ("400 Bad Request", &[][..], malformed, 2),
+            ("307 Temporary Redirect", &["x-amz-bucket-region: eu-west-1"][..], MOVED, 2),
+            // HeadBucket tells where, if nobody else does.
+            ("301 Moved Permanently", &[][..], MOVED, 3),
+            ("400 Bad Request", &[][..], location, 3),
+        ] {
+            let server = Server::new(move |request, _| match region(request).as_str() {
+                "eu-west-1" => reply("200 OK", &[], LIST),
+                _ if request.line.starts_with("HEAD") => {
+                    reply("403 Forbidden", &["x-amz-bucket-region: eu-west-1"], "")
+                }
+                _ => reply(status, headers, body),
+            });
+            list(&server).unwrap();
+            assert_eq!(server.requests().len(), asks, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_that_is_nowhere_is_an_error() {
+        let circle = Server::new(|request, _| {
+            let other = if region(request) == "eu-west-1" { "us-east-1" } else { "eu-west-1" };
+            reply("301 Moved Permanently", &[&format!("x-amz-bucket-region: {other}")], MOVED)
+        });
+        let error = list(&circle).unwrap_err();
+        assert!(error.kind == No::Failed && error.why.contains("elsewhere"), "{error}");
+        assert!(circle.requests().len() <= 4);
+        let silent = Server::new(|_, _| reply("301 Moved Permanently", &[], MOVED));
+        let error = list(&silent).unwrap_err();
+        assert!(error.why.contains("--region"), "{error}");
+    }
+
+    #[test]
+    fn what_may_come_to_something_is_asked_again() {
+        for (status, code) in [("500 Internal Server Error", "InternalError"), ("503 Service Unavailable", "SlowDown")]
+        {
+            let server = Server::new(
+                move |_, before| if before < 2 { error(status, code, "x") } else { reply("200 OK", &[], "x") },
+            );
+            assert_eq!(read_all(&server.owned().bucket("b"), &wanted("k")).unwrap(), b"x");
+            assert_eq!(server.requests().len(), 3, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_comes_to_nothing_is_given_up() {
+        let server =
+            Server::new(|_, _| error("500 Internal Server Error", "InternalError", "We encountered an internal error"));
+        let error = read_all(&server.owned().bucket("b"), &wanted("k")).unwrap_err();
+        assert_eq!((error.kind, server.requests().len()), (No::Failed, 4));
+        assert!(error.why.contains("again and again"), "{error}");
+    }
+
+    #[test]
+    fn a_bucket_that_is_asked_too_much_holds_up_no_other() {
+        let server = Server::new(|request, _| {
+            if request.line.contains("/slow/") {
+                error("503 Slow Down", "SlowDown", "Please reduce your request rate.")
+            } else {
+                reply("200 OK", &[], "x")
+            }
+        });
+        let store = server.owned();
+        let (slow, other) = (store.bucket("slow"), store.bucket("other"));
+        let slow = store.handle().spawn(async move { slow.get(slow.turn().await, &wanted("k")).await.err().unwrap() });
+        for _ in 0..50 {
+            assert_eq!(read_all(&other, &wanted("k")).unwrap(), b"x");
+        }
+        let error = store.handle().block_on(slow).unwrap();
+        assert!(error.kind == No::SlowDown && error.why.contains("too often"), "{error}");
+        assert_eq!(server.count("/slow/"), 12);
+        assert_eq!(server.count("/other/"), 50);
     }
 }

@@ -73,11 +73,7 @@ pub(super) fn of(account: &Account, options: StoreOptions) -> Result<Inner, NoAc
     Ok(Inner::new(viewer, account.client.config.clone(), options, Patience::USUAL, runtime()?))
 }
 
-pub(super) fn stranger(
-    profile: Option<&str>,
-    region: Option<&str>,
-    options: StoreOptions,
-) -> Result<Inner, NoAccount> {
+pub(super) fn stranger(profile: Option<&str>, region: Option<&str>, options: StoreOptions) -> Result<Inner, NoAccount> {
     let runtime = runtime()?;
     let mut of_profile = ProfileFileRegionProvider::builder();
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).no_credentials().http_client(http(None));

@@ -168,13 +168,7 @@ impl Gate {
             places: Arc::new(Semaphore::new(places)),
             is_wanted: AtomicBool::new(false),
             pauses,
-            state: Mutex::new(State {
-                limit,
-                places,
-                pause: Duration::ZERO,
-                paused_until: None,
-                refused_since: None,
-            }),
+            state: Mutex::new(State { limit, places, pause: Duration::ZERO, paused_until: None, refused_since: None }),
         }
     }
 

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
-use aws_sdk_s3::types::{
-    CommonPrefix, DeleteMarkerEntry, EncodingType, Object, ObjectVersion, RequestPayer,
-};
+use aws_sdk_s3::types::{CommonPrefix, DeleteMarkerEntry, EncodingType, Object, ObjectVersion, RequestPayer};
 use aws_smithy_types::date_time::DateTime;
 use bstr::{BString, ByteSlice};
 use percent_encoding::percent_decode;
@@ -25,7 +23,8 @@ const BUCKETS: Ask = Ask { operation: "ListBuckets", permission: "s3:ListAllMyBu
 
 /// One page of a bucket.
 pub(super) async fn page(bucket: &Bucket, listing: &Listing, from: Option<&Marker>) -> Result<Page, StoreError> {
-    let page = if listing.versions { versions(bucket, listing, from).await } else { objects(bucket, listing, from).await }?;
+    let page =
+        if listing.versions { versions(bucket, listing, from).await } else { objects(bucket, listing, from).await }?;
     if page.next.is_some() && page.next.as_ref() == from {
         return Err(cut_short());
     }
@@ -39,7 +38,9 @@ pub(super) async fn buckets(store: &Store) -> Result<Vec<Listed>, StoreError> {
     let (mut all, mut token) = (Vec::new(), None::<String>);
     loop {
         let page = account
-            .call(BUCKETS, None, |s3| s3.list_buckets().max_buckets(MAX_KEYS).set_continuation_token(token.clone()).send())
+            .call(BUCKETS, None, |s3| {
+                s3.list_buckets().max_buckets(MAX_KEYS).set_continuation_token(token.clone()).send()
+            })
             .await?;
         all.extend(page.buckets.unwrap_or_default().into_iter().filter_map(|bucket| {
             let created = bucket.creation_date.map(|date| date.secs());
@@ -125,7 +126,8 @@ fn of_versions(page: ListObjectVersionsOutput) -> Result<Page, StoreError> {
         _ => None,
     };
     let versions = page.versions.unwrap_or_default().into_iter().filter_map(|version| decoder.version(version));
-    let markers = page.delete_markers.unwrap_or_default().into_iter().filter_map(|marker| decoder.delete_marker(marker));
+    let markers =
+        page.delete_markers.unwrap_or_default().into_iter().filter_map(|marker| decoder.delete_marker(marker));
     let mut entries: Vec<Entry> = versions.chain(markers).collect();
     // The SDK tells the two apart, S3 sent them in one order: by key, the newest version first.
     entries.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -247,7 +249,10 @@ fn failed(why: String) -> StoreError {
 /// A page that can't be read may have been spoilt by one key.
 fn blinded(error: StoreError) -> StoreError {
     if error.kind == No::Failed && error.code.is_empty() && error.why.contains("can't be understood") {
-        let why = format!("{}; if it is, a key in this page may hold what XML can't, and the server ignores encoding-type=url", error.why);
+        let why = format!(
+            "{}; if it is, a key in this page may hold what XML can't, and the server ignores encoding-type=url",
+            error.why
+        );
         return StoreError { why, ..error };
     }
     error

@@ -43,7 +43,10 @@ impl Refusal {
         let code = if status == 416 { "InvalidRange" } else { trouble.code.as_str() };
         let error = |kind, why| StoreError { kind, code: code.into(), why, permission: None };
         if is_too_often(status, &trouble.code) {
-            let why = format!("the bucket says that it is asked too often, and went on doing so; try again later: {}", trouble.why());
+            let why = format!(
+                "the bucket says that it is asked too often, and went on doing so; try again later: {}",
+                trouble.why()
+            );
             return Self::SlowDown(error(No::SlowDown, why));
         }
         if status >= 500 || trouble.code == "RequestTimeout" {
@@ -74,7 +77,8 @@ impl Answer {
         match self.status {
             301 | 307 => true,
             400 => {
-                ["AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "IncorrectEndpoint"].contains(&code)
+                ["AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "IncorrectEndpoint"]
+                    .contains(&code)
                     || (code.is_empty() && self.region.is_some())
             }
             _ => false,
@@ -122,7 +126,9 @@ fn refused(trouble: &Trouble, status: u16, ask: Ask, viewer: &Viewer) -> StoreEr
         No::Gone => format!("there is no such object any more: {said}"),
         No::Changed => format!("it was changed since it was listed: {said}"),
         No::Archived => format!("it is archived, and would have to be restored first: {said}"),
-        No::RequesterPays => format!("whoever reads this bucket pays for it; agree to that with --request-payer: {said}"),
+        No::RequesterPays => {
+            format!("whoever reads this bucket pays for it; agree to that with --request-payer: {said}")
+        }
         No::SlowDown | No::Credentials | No::Unreachable | No::Failed => said,
     };
     let permission = (kind == No::Denied && *viewer != Viewer::Stranger)
@@ -153,7 +159,9 @@ fn kind_of(trouble: &Trouble, status: u16, ask: Ask) -> No {
         "PreconditionFailed" => No::Changed,
         code if code.starts_with("KMS.") => No::KeyDenied,
         _ if message.contains("kms:decrypt") || message.contains("kms key") => No::KeyDenied,
-        _ if status == 403 && (message.contains("requester pays") || message.contains("requestpayer")) => No::RequesterPays,
+        _ if status == 403 && (message.contains("requester pays") || message.contains("requestpayer")) => {
+            No::RequesterPays
+        }
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => No::Denied,
         "InvalidToken" | "TokenRefreshRequired" | "NotSignedUp" => No::Credentials,
         _ if matches!(trouble.kind, Kind::Credentials | Kind::Clock) => No::Credentials,
