@@ -52,6 +52,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
         accounts: &accounts,
         complete,
         verdicts: verdicts.as_ref(),
+        public: None,
         suppressed_counts: args.known.fail_on == FailOn::Any,
         rules: rules.iter().map(RuleInfo::from).chain(rules.foreign().iter().map(RuleInfo::from)).collect(),
         key: known.key.as_ref(),
