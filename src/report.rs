@@ -24,6 +24,8 @@ use crate::sweep::Tally;
 use crate::triage::verdict::{Status, Verdict};
 
 mod csv;
+#[cfg(feature = "s3")]
+pub mod estimate;
 pub mod explain;
 mod github;
 mod gitlab;

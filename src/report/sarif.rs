@@ -230,9 +230,9 @@ fn location(report: &Report<'_>, finding: &Finding, place: &Occurrence) -> sarif
 fn stored_properties(report: &Report<'_>, place: &Occurrence) -> Option<sarif::PropertyBag> {
     let object = place.provenance.stored()?;
     let told = [
-        ("bucket", Some(json!(object.bucket))),
+        ("bucket", Some(json!(*object.bucket))),
         ("key", Some(json!(stored::key(object)))),
-        ("version_id", object.version_id.as_ref().map(|id| json!(id))),
+        ("version_id", object.version_id.as_ref().map(|id| json!(**id))),
         ("is_latest", Some(json!(object.is_latest))),
         ("last_modified", stored::last_modified(object).map(|date| json!(date))),
         ("part", stored::part(place).map(|part| json!(part))),
