@@ -22,11 +22,13 @@ mod fetch;
 mod filter;
 mod hand;
 mod list;
+mod pick;
 mod remote;
 mod state;
 
 use dispatch::{Budget, Run};
 use filter::Filter;
+use pick::Picker;
 use state::Memory;
 
 /// So many buckets are read at once.
@@ -41,6 +43,14 @@ pub struct Target {
     pub bucket: String,
     /// Only keys that begin so; empty for all.
     pub prefix: String,
+}
+
+impl Target {
+    /// What is to be told when nothing begins with the prefix. A bucket may well be empty.
+    fn unread(&self) -> Option<Skipped> {
+        let why = "nothing is there: no key of the bucket begins so";
+        (!self.prefix.is_empty()).then(|| Skipped::new(list::name(&self.bucket, &self.prefix), why))
+    }
 }
 
 /// What to read of the targets, and how.
@@ -116,8 +126,7 @@ pub struct Buckets {
     /// What to list of each bucket; no prefix begins with another.
     targets: BTreeMap<String, Vec<String>>,
     options: Options,
-    filter: Arc<Filter>,
-    memory: Option<Arc<Memory>>,
+    picker: Arc<Picker>,
 }
 
 impl Buckets {
@@ -128,10 +137,11 @@ impl Buckets {
     pub fn new(store: Store, targets: Vec<Target>, options: Options) -> Result<Self, SourceError> {
         let failed = |why| SourceError { what: "buckets".to_owned(), why };
         let targets = outermost(targets);
-        let filter = Arc::new(Filter::new(&options).map_err(failed)?);
+        let filter = Filter::new(&options).map_err(failed)?;
         let open = |state: &State| Memory::open(state, &options, plan(&targets, &options)).map(Arc::new);
         let memory = options.state.as_ref().map(open).transpose().map_err(failed)?;
-        Ok(Self { store, targets, options, filter, memory })
+        let picker = Arc::new(Picker { filter, metadata: options.metadata, memory });
+        Ok(Self { store, targets, options, picker })
     }
 
     /// Lists everything and reads nothing. What could not be listed goes to `sink`.
@@ -147,15 +157,14 @@ impl Source for Buckets {
     fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
         let handle = self.store.handle();
         let (out, incoming) = mpsc::channel(READY);
-        let (journal, written) = self.memory.as_ref().map(|memory| memory.journal(&handle)).unzip();
+        let memory = &self.picker.memory;
+        let (journal, written) = memory.as_ref().map(|memory| memory.journal(&handle)).unzip();
         let archived = Arc::new(Mutex::default());
         let run = Run {
             handle: handle.clone(),
-            filter: self.filter.clone(),
+            picker: self.picker.clone(),
             versions: self.options.versions,
-            metadata: self.options.metadata,
             sample: self.options.sample,
-            memory: self.memory.clone(),
             journal,
             budget: Budget::new(self.options.max_in_flight),
             out,
@@ -174,7 +183,7 @@ impl Source for Buckets {
             archived::told(bucket, archived).into_iter().for_each(|skipped| sink.skipped(skipped));
         }
         let written = written.map(|written| handle.block_on(written).unwrap_or_else(|error| Err(error.to_string())));
-        let finished = written.transpose().and_then(|_| self.memory.as_ref().map(|memory| memory.finish()).transpose());
+        let finished = written.transpose().and_then(|_| memory.as_ref().map(|memory| memory.finish()).transpose());
         if let Err(why) = finished {
             sink.note(format!("not all of what was read is remembered: {why}; the next sweep reads that again"));
         }

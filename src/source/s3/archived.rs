@@ -34,9 +34,13 @@ pub(super) fn told(bucket: &str, archived: &Archived) -> Vec<Skipped> {
 /// What a restore takes.
 fn takes(class: &str) -> &'static str {
     match class {
-        "GLACIER" => "to restore them takes 1 to 5 minutes (expedited), 3 to 5 hours (standard) or 5 to 12 hours (bulk)",
+        "GLACIER" => {
+            "to restore them takes 1 to 5 minutes (expedited), 3 to 5 hours (standard) or 5 to 12 hours (bulk)"
+        }
         "DEEP_ARCHIVE" => "to restore them takes up to 12 hours (standard) or 48 hours (bulk)",
-        TIERED => "to restore them takes 3 to 5 hours from the archive tier and up to 12 hours from the deep archive tier",
+        TIERED => {
+            "to restore them takes 3 to 5 hours from the archive tier and up to 12 hours from the deep archive tier"
+        }
         _ => "how long a restore takes is up to the server",
     }
 }
@@ -52,7 +56,13 @@ mod tests {
         let lines = told("b", &all);
         assert_eq!(lines.len(), 2);
         assert!(lines.iter().all(|line| line.what == "s3://b"));
-        assert!(lines[0].why.starts_with("1 object (7 bytes) is archived in class DEEP_ARCHIVE") && lines[0].why.contains("48 hours"));
-        assert!(lines[1].why.starts_with("3 objects (15 bytes) are archived in class GLACIER") && lines[1].why.contains("3 to 5 hours"));
+        assert!(
+            lines[0].why.starts_with("1 object (7 bytes) is archived in class DEEP_ARCHIVE")
+                && lines[0].why.contains("48 hours")
+        );
+        assert!(
+            lines[1].why.starts_with("3 objects (15 bytes) are archived in class GLACIER")
+                && lines[1].why.contains("3 to 5 hours")
+        );
     }
 }

@@ -9,9 +9,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
-use super::filter::{Filter, Sample, Verdict, fingerprint};
+use super::filter::{Sample, Verdict, is_archived};
 use super::list::{self, Lists, Step, Unit};
-use super::state::{Archived, Journal, Listed, Memory, Outcome, Print, Ticket, Told};
+use super::pick::{Picked, Picker, too_large};
+use super::state::{Archived, Journal, Listed, Outcome, Print, Ticket, Told};
 use super::{archived, fetch};
 use crate::aws::store::{Bucket, Entry, StoreError};
 use crate::source::Skipped;
@@ -73,12 +74,9 @@ pub(super) struct Shelf {
 /// What all buckets of a sweep share.
 pub(super) struct Run {
     pub(super) handle: Handle,
-    pub(super) filter: Arc<Filter>,
+    pub(super) picker: Arc<Picker>,
     pub(super) versions: bool,
-    /// Keys, metadata and tags are read too.
-    pub(super) metadata: bool,
     pub(super) sample: Option<u64>,
-    pub(super) memory: Option<Arc<Memory>>,
     pub(super) journal: Option<Journal>,
     pub(super) budget: Budget,
     pub(super) out: mpsc::Sender<Out>,
@@ -142,35 +140,31 @@ impl Shelf {
     }
 }
 
-/// Of a page of a list, what is read and what is not.
-#[derive(Default)]
-struct Picked {
-    reading: Vec<(Entry, Print)>,
-    clean: u64,
-    archived: Archived,
-    again: Vec<(Print, Entry)>,
-    skipped: Vec<Skipped>,
-}
-
 impl Run {
     /// Reads what is asked for of a bucket.
     pub(super) async fn bucket(self: Arc<Self>, bucket: Bucket, prefixes: Vec<String>) {
-        let memory = self.memory.clone().filter(|_| self.sample.is_none());
+        let memory = self.picker.memory.clone().filter(|_| self.sample.is_none());
         let lists = Lists { bucket: bucket.clone(), versions: self.versions, memory, requests: Arc::default() };
         let mut samples: Vec<Sample> = prefixes.iter().filter_map(|_| self.sample.map(Sample::new)).collect();
         let mut steps = list::follow(lists, prefixes, &self.handle);
-        let mut reading = Reading { shelf: Arc::new(Shelf::new(self, bucket)), tasks: JoinSet::new(), pages: BTreeMap::new() };
+        let mut reading =
+            Reading { shelf: Arc::new(Shelf::new(self, bucket)), tasks: JoinSet::new(), pages: BTreeMap::new() };
         while let Some(step) = steps.recv().await {
             if reading.shelf.is_given_up() {
                 break;
             }
             match step {
-                Step::Page(unit, entries, _) if !samples.is_empty() => reading.offer(&mut samples[unit.target], entries),
+                Step::Page(unit, entries, _) if !samples.is_empty() => {
+                    let picked = reading.picked(entries).await;
+                    let sampled = picked.reading.into_iter().map(|(entry, _)| entry);
+                    samples[unit.target]
+                        .offer(reading.shelf.bucket.name(), sampled.filter(|entry| !is_archived(entry)));
+                }
                 step => reading.step(step).await,
             }
         }
         for sample in samples {
-            reading.chosen(sample.entries()).await;
+            reading.chosen(sample).await;
         }
         reading.finish().await;
     }
@@ -183,42 +177,6 @@ impl Run {
     async fn tell(&self, told: Told) {
         if let Some(journal) = self.journal.as_ref().filter(|_| self.sample.is_none()) {
             drop(journal.send(told).await);
-        }
-    }
-
-    /// Looks through entries: what is asked for of them, and what of that is not known to be clean.
-    fn pick(&self, bucket: &Arc<str>, entries: Vec<Entry>) -> Picked {
-        let mut picked = Picked::default();
-        for entry in entries {
-            let verdict = self.filter.judge(bucket, &entry);
-            let wants_bytes = verdict != Verdict::Archived && !entry.is_delete_marker;
-            let print = self.memory.as_ref().map_or([0; 16], |_| fingerprint(bucket, &entry, wants_bytes));
-            match verdict {
-                Verdict::Pass => {}
-                Verdict::TooLarge(limit) => {
-                    picked.skipped.push(too_large(bucket, &entry, limit));
-                    picked.again.push((print, entry));
-                }
-                Verdict::Archived => {
-                    archived::add(&mut picked.archived, &one(&entry));
-                    if self.metadata {
-                        picked.reading.push((entry, print));
-                    }
-                }
-                Verdict::Read => picked.reading.push((entry, print)),
-            }
-        }
-        self.leave_known(&mut picked);
-        picked
-    }
-
-    /// What is clean is not read. Where that can't be looked up, all is read, and the trouble is told when it is written.
-    fn leave_known(&self, picked: &mut Picked) {
-        let prints: Vec<Print> = picked.reading.iter().map(|(_, print)| *print).collect();
-        if let Some(Ok(known)) = self.memory.as_ref().map(|memory| memory.known(&prints)) {
-            let mut known = known.into_iter();
-            picked.reading.retain(|_| !known.next().unwrap_or_default());
-            picked.clean = (prints.len() - picked.reading.len()) as u64;
         }
     }
 
@@ -243,10 +201,10 @@ impl Reading {
         let run = self.shelf.run.clone();
         match step {
             Step::Failed(skipped) => run.send(Out::Skipped(skipped)).await,
-            Step::Empty(target) if target.prefix.is_empty() => {}
             Step::Empty(target) => {
-                let why = "nothing is there: no key of the bucket begins so";
-                run.send(Out::Skipped(Skipped::new(list::name(&target.bucket, &target.prefix), why))).await;
+                if let Some(skipped) = target.unread() {
+                    run.send(Out::Skipped(skipped)).await;
+                }
             }
             Step::Begins(unit, record, again) => {
                 run.count_archived(self.shelf.bucket.name(), &record.archived);
@@ -260,9 +218,11 @@ impl Reading {
                 }
             }
             Step::Page(unit, entries, mark) => {
-                let picked = self.picked(entries).await;
+                let mut picked = self.picked(entries).await;
+                self.leave_known(&mut picked).await;
                 let (reading, clean) = (picked.reading.len() as u64, picked.clean);
-                let listed = Listed { unit: unit.id, mark, reading, clean, archived: picked.archived, again: picked.again };
+                let listed =
+                    Listed { unit: unit.id, mark, reading, clean, archived: picked.archived, again: picked.again };
                 run.tell(Told::Page(listed)).await;
                 let number = self.pages.entry(unit.id).or_default();
                 let page = Some(*number);
@@ -276,7 +236,7 @@ impl Reading {
 
     /// What stood before a mark and was not clean. What is archived of it was counted when it was listed.
     async fn again(&mut self, unit: &Unit, print: Print, entry: Entry) {
-        match self.shelf.run.filter.judge(self.shelf.bucket.name(), &entry) {
+        match self.shelf.run.picker.filter.judge(self.shelf.bucket.name(), &entry) {
             Verdict::TooLarge(limit) => {
                 let skipped = too_large(self.shelf.bucket.name(), &entry, limit);
                 self.shelf.run.send(Out::Skipped(skipped)).await;
@@ -288,32 +248,31 @@ impl Reading {
     /// Looks through a page, and tells what of it is not read.
     async fn picked(&self, entries: Vec<Entry>) -> Picked {
         let (run, bucket) = (&self.shelf.run, self.shelf.bucket.name());
-        // The state is a file.
-        let mut picked = tokio::task::block_in_place(|| run.pick(bucket, entries));
+        let mut picked = run.picker.pick(bucket, entries);
         run.count_archived(bucket, &picked.archived);
-        if picked.clean > 0 {
-            run.send(Out::Known(picked.clean)).await;
-        }
         for skipped in picked.skipped.drain(..) {
             run.send(Out::Skipped(skipped)).await;
         }
         picked
     }
 
-    /// Of a page of which no more than a sample is read. What is archived is counted and not sampled.
-    fn offer(&self, sample: &mut Sample, entries: Vec<Entry>) {
-        let (run, bucket) = (&self.shelf.run, self.shelf.bucket.name());
-        for entry in entries {
-            match run.filter.judge(bucket, &entry) {
-                Verdict::Read => sample.offer(bucket, entry),
-                Verdict::Archived => run.count_archived(bucket, &one(&entry)),
-                Verdict::TooLarge(_) | Verdict::Pass => {}
-            }
+    /// Leaves out of a page what is known.
+    async fn leave_known(&self, picked: &mut Picked) {
+        let run = &self.shelf.run;
+        // The state is a file.
+        tokio::task::block_in_place(|| run.picker.leave_known(picked));
+        if picked.clean > 0 {
+            run.send(Out::Known(picked.clean)).await;
         }
     }
 
-    async fn chosen(&mut self, entries: Vec<Entry>) {
-        for (entry, print) in self.picked(entries).await.reading {
+    /// Reads what a sample came to.
+    async fn chosen(&mut self, sample: Sample) {
+        let entries = sample.entries();
+        let mut picked =
+            Picked { reading: self.shelf.run.picker.prints(self.shelf.bucket.name(), entries), ..Picked::default() };
+        self.leave_known(&mut picked).await;
+        for (entry, print) in picked.reading {
             self.read(entry, Ticket { unit: [0; 16], page: None, print }).await;
         }
     }
@@ -327,14 +286,15 @@ impl Reading {
             return;
         }
         let run = self.shelf.run.clone();
-        let wants_bytes = !entry.is_delete_marker && run.filter.judge(self.shelf.bucket.name(), &entry) != Verdict::Archived;
+        let wants_bytes =
+            !entry.is_delete_marker && run.picker.filter.judge(self.shelf.bucket.name(), &entry) != Verdict::Archived;
         let mut object = Object::new(self.shelf.clone(), entry, ticket, wants_bytes);
         let is_large = wants_bytes && object.entry.size > run.budget.whole();
         if is_large {
             object.body = Part::Remote;
         }
         object.permit = run.budget.take(if wants_bytes { object.entry.size } else { 0 }).await;
-        let asks = !is_large && !object.entry.is_delete_marker && (object.entry.size > 0 || run.metadata);
+        let asks = !is_large && !object.entry.is_delete_marker && (object.entry.size > 0 || run.picker.metadata);
         if !asks {
             return run.send(Out::Object(Box::new(object))).await;
         }
@@ -350,7 +310,9 @@ impl Reading {
             self.ended(ended).await;
         }
         if self.shelf.is_given_up() {
-            let why = format!("{PATIENCE} requests in a row came to nothing for a reason that is the bucket's; the rest of it was not read");
+            let why = format!(
+                "{PATIENCE} requests in a row came to nothing for a reason that is the bucket's; the rest of it was not read"
+            );
             let what = list::name(self.shelf.bucket.name(), "");
             self.shelf.run.send(Out::Skipped(Skipped::new(what, why))).await;
         }
@@ -358,7 +320,8 @@ impl Reading {
 
     async fn ended(&self, ended: Result<(), JoinError>) {
         if let Err(error) = ended {
-            let why = format!("reading an object of it broke off by a mistake of keysweep's ({error}); please report it");
+            let why =
+                format!("reading an object of it broke off by a mistake of keysweep's ({error}); please report it");
             self.shelf.run.send(Out::Skipped(Skipped::new(list::name(self.shelf.bucket.name(), ""), why))).await;
         }
     }
@@ -367,14 +330,17 @@ impl Reading {
 impl Object {
     fn new(shelf: Arc<Shelf>, entry: Entry, ticket: Ticket, wants_bytes: bool) -> Self {
         let (metadata, tags, troubles) = Default::default();
-        Self { shelf, entry, ticket, wants_bytes, body: Part::None, metadata, tags, troubles, is_archived: false, permit: None }
+        Self {
+            shelf,
+            entry,
+            ticket,
+            wants_bytes,
+            body: Part::None,
+            metadata,
+            tags,
+            troubles,
+            is_archived: false,
+            permit: None,
+        }
     }
-}
-
-fn too_large(bucket: &Arc<str>, entry: &Entry, limit: u64) -> Skipped {
-    Skipped::new(fetch::stored(bucket, entry).to_string(), format!("{} bytes are more than --max-object-size {limit}", entry.size))
-}
-
-fn one(entry: &Entry) -> Archived {
-    Archived::from([(entry.storage_class.to_string(), (1, entry.size))])
 }

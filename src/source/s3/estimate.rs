@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::dispatch::pick;
-use super::filter::Sample;
+use super::filter::{Sample, is_archived};
 use super::list::{self, Lists, Step};
+use super::pick::Picked;
 use super::{Buckets, Estimate};
 use crate::aws::store::Entry;
 use crate::source::Sink;
@@ -37,10 +37,10 @@ impl Estimating<'_> {
         while let Some(step) = steps.blocking_recv() {
             match step {
                 Step::Page(unit, entries, _) => {
-                    let read = self.page(&name, entries);
+                    let mut picked = self.picked(&name, entries);
                     match samples.get_mut(unit.target) {
-                        Some(sample) => read.into_iter().for_each(|entry| sample.offer(&name, entry)),
-                        None => self.count(&read),
+                        Some(sample) => sample.offer(&name, picked.reading.into_iter().map(|(entry, _)| entry)),
+                        None => self.count(&mut picked),
                     }
                 }
                 Step::Failed(skipped) => self.sink.skipped(skipped),
@@ -49,21 +49,32 @@ impl Estimating<'_> {
             }
         }
         for sample in samples {
-            self.count(&sample.entries());
+            let reading = self.buckets.picker.prints(&name, sample.entries());
+            self.count(&mut Picked { reading, ..Picked::default() });
         }
         self.estimate.list_requests += requests.load(Ordering::Relaxed);
     }
 
-    /// What of a page would be read.
-    fn page(&mut self, bucket: &Arc<str>, entries: Vec<Entry>) -> Vec<Entry> {
-        let Buckets { filter, memory, options, .. } = self.buckets;
-        let picked = pick(filter, memory.as_deref(), options.metadata, bucket, entries);
+    /// Looks through a page, and counts what of it can't be read.
+    fn picked(&mut self, bucket: &Arc<str>, entries: Vec<Entry>) -> Picked {
+        let mut picked = self.buckets.picker.pick(bucket, entries);
+        // What is written down about objects that can't be read themselves is not their bytes.
+        picked.reading.retain(|(entry, _)| !is_archived(entry) && !entry.is_delete_marker);
         for (objects, bytes) in picked.archived.values() {
             self.estimate.archived.0 += objects;
             self.estimate.archived.1 += bytes;
         }
+        picked.skipped.drain(..).for_each(|skipped| self.sink.skipped(skipped));
+        picked
+    }
+
+    fn count(&mut self, picked: &mut Picked) {
+        self.buckets.picker.leave_known(picked);
         self.estimate.known += picked.clean;
-        picked.skipped.into_iter().for_each(|skipped| self.sink.skipped(skipped));
-        picked.reading.into_iter().map(|(entry, _)| entry).collect()
+        for (entry, _) in &picked.reading {
+            self.estimate.objects += 1;
+            self.estimate.bytes += entry.size;
+            self.estimate.get_requests += u64::from(entry.size > 0 || self.buckets.picker.metadata);
+        }
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bstr::ByteSlice;
 
 use super::archived::TIERED;
-use super::dispatch::{Object, Part, Shelf};
+use super::dispatch::{Object, Part};
+use super::pick::one;
 use super::remote::Remote;
-use super::state::Archived;
 use crate::aws::store::{Body, Entry, Listing, No, StoreError, Turn, Wanted};
 use crate::provenance::StoredObject;
 use crate::source::Skipped;
@@ -46,7 +46,6 @@ pub(super) async fn fetch(mut object: Object, turn: Turn) -> Object {
     let mut bytes = Vec::with_capacity(body.length as usize);
     loop {
         match body.next().await {
-            Ok(Some(piece)) if bytes.is_empty() && piece.len() as u64 == body.length => bytes = piece,
             Ok(Some(piece)) => bytes.extend_from_slice(&piece),
             Ok(None) => break,
             Err(error) => {
@@ -68,8 +67,9 @@ pub(super) fn open(object: &mut Object) -> Option<Remote> {
         let body = object.open(turn).await?;
         object.entry.size = body.length;
         object.encoded(&body);
-        let wanted = object.wanted();
-        if object.shelf.run.metadata {
+        // What is read now is what all further requests are for.
+        let wanted = Wanted { etag: body.etag.clone(), ..object.wanted() };
+        if object.shelf.run.picker.metadata {
             object.metadata = lines(&body.metadata);
             if body.tags > 0 {
                 let turn = object.shelf.bucket.turn().await;
@@ -101,7 +101,12 @@ impl Object {
     }
 
     async fn look_again(&mut self) -> Result<(), StoreError> {
-        let gone = || StoreError { kind: No::Gone, why: "it was deleted since it was listed".to_owned(), permission: None };
+        let gone = || StoreError {
+            kind: No::Gone,
+            code: "".into(),
+            why: "it was deleted since it was listed".to_owned(),
+            permission: None,
+        };
         let prefix = self.entry.key.to_str().map_err(|_| gone())?.to_owned();
         let listing = Listing { prefix, by_directory: false, versions: false };
         let page = self.shelf.bucket.list(&listing, None).await?;
@@ -113,7 +118,7 @@ impl Object {
     /// What the answer says of the object, and its tags.
     async fn beside(&mut self, body: Body) {
         self.encoded(&body);
-        if !self.shelf.run.metadata {
+        if !self.shelf.run.picker.metadata {
             return;
         }
         self.metadata = lines(&body.metadata);
@@ -168,8 +173,7 @@ impl Object {
         }
         self.is_archived = true;
         let class = if self.entry.storage_class.is_empty() { TIERED } else { &self.entry.storage_class };
-        let one = Archived::from([(class.to_owned(), (1, self.entry.size))]);
-        self.shelf.run.count_archived(self.shelf.bucket.name(), &one);
+        self.shelf.run.count_archived(self.shelf.bucket.name(), &one(class, self.entry.size));
     }
 }
 
@@ -182,7 +186,20 @@ fn lines(pairs: &[(String, String)]) -> String {
 /// is no encoding but stands there by mistake does no harm.
 fn closed_encoding(header: &str) -> Option<&str> {
     const OPEN: [&str; 14] = [
-        "", "identity", "aws-chunked", "gzip", "x-gzip", "zstd", "xz", "bzip2", "utf-8", "utf8", "us-ascii", "iso-8859-1", "binary", "none",
+        "",
+        "identity",
+        "aws-chunked",
+        "gzip",
+        "x-gzip",
+        "zstd",
+        "xz",
+        "bzip2",
+        "utf-8",
+        "utf8",
+        "us-ascii",
+        "iso-8859-1",
+        "binary",
+        "none",
     ];
     let is_open = |name: &str| OPEN.iter().any(|open| name.eq_ignore_ascii_case(open));
     header.split(',').map(str::trim).find(|name| !is_open(name))

@@ -103,7 +103,7 @@ fn globs(texts: &[String]) -> Result<GlobSet, String> {
 }
 
 /// Whether it lies where a restore has to bring it back from. Objects of Intelligent-Tiering may as well, which only asking for one tells.
-fn is_archived(entry: &Entry) -> bool {
+pub(super) fn is_archived(entry: &Entry) -> bool {
     matches!(&*entry.storage_class, "GLACIER" | "DEEP_ARCHIVE")
 }
 
@@ -152,14 +152,16 @@ impl Sample {
         Self { most: usize::try_from(most).unwrap_or(usize::MAX), chosen: BinaryHeap::new() }
     }
 
-    pub(super) fn offer(&mut self, bucket: &str, entry: Entry) {
-        let digest = locator(b"sample", bucket, &entry).finalize().into();
-        if self.chosen.len() < self.most {
-            self.chosen.push(Chosen { digest, entry });
-        } else if let Some(mut last) = self.chosen.peek_mut()
-            && digest < last.digest
-        {
-            *last = Chosen { digest, entry };
+    pub(super) fn offer(&mut self, bucket: &str, entries: impl IntoIterator<Item = Entry>) {
+        for entry in entries {
+            let digest = locator(b"sample", bucket, &entry).finalize().into();
+            if self.chosen.len() < self.most {
+                self.chosen.push(Chosen { digest, entry });
+            } else if let Some(mut last) = self.chosen.peek_mut()
+                && digest < last.digest
+            {
+                *last = Chosen { digest, entry };
+            }
         }
     }
 
@@ -284,7 +286,8 @@ pub(super) mod tests {
     #[test]
     fn the_split_into_shards_is_fixed_for_good() {
         let versioned = |version: &str| Entry { version_id: Some(version.into()), ..entry("a/b", 9) };
-        let of = [entry("a/b", 1), entry("a/c", 1), versioned("null"), versioned("x")].map(|entry| shard_of("b", &entry, 1_000));
+        let of = [entry("a/b", 1), entry("a/c", 1), versioned("null"), versioned("x")]
+            .map(|entry| shard_of("b", &entry, 1_000));
         assert_eq!(of, FIXED);
     }
 
@@ -312,7 +315,7 @@ pub(super) mod tests {
         fn a_sample_is_of_the_keys_alone_and_not_of_their_order(keys in proptest::collection::hash_set("[a-z]{1,6}", 0..40), most in 0u64..10) {
             let sample = |keys: &[&String]| {
                 let mut sample = Sample::new(most);
-                keys.iter().for_each(|key| sample.offer("b", entry(key, 1)));
+                sample.offer("b", keys.iter().map(|key| entry(key, 1)));
                 sample.entries()
             };
             let mut keys: Vec<&String> = keys.iter().collect();

@@ -11,8 +11,8 @@ use super::filter::fingerprint;
 use super::state::Outcome;
 use crate::blob::{Blob, Content};
 use crate::provenance::{Origin, Provenance, StoredObject, StoredPart};
-use crate::source::archive::{self, Kind};
 use crate::source::Sink;
+use crate::source::archive::{self, Kind};
 
 /// Hands out what comes until nothing more can come, from all threads of the current pool.
 pub(super) fn hand_out(incoming: mpsc::Receiver<Out>, sink: &dyn Sink) {
@@ -37,7 +37,7 @@ fn whole(mut object: Object, sink: &dyn Sink) {
     };
     let stored = Arc::new(fetch::stored(object.shelf.bucket.name(), &object.entry));
     let scan = |part, content: Content<'_>| scan(&stored, part, content, sink);
-    let key_is_clean = !object.shelf.run.metadata || scan(StoredPart::Key, Content::Bytes(&object.entry.key));
+    let key_is_clean = !object.shelf.run.picker.metadata || scan(StoredPart::Key, Content::Bytes(&object.entry.key));
     let mut is_clean = key_is_clean && object.troubles.is_empty() && !object.is_archived;
     for (part, text) in [(StoredPart::Metadata, &object.metadata), (StoredPart::Tags, &object.tags)] {
         if !text.is_empty() {

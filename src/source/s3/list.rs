@@ -83,7 +83,11 @@ impl Lister {
             Err(error) => return drop(self.failed(&prefix, &error, false).await),
         };
         let unit = |kind: &str, prefix: String, by_directory| {
-            let id = self.lists.memory.as_ref().map_or([0; 16], |memory| memory.unit(self.lists.bucket.name(), kind, &prefix));
+            let id = self
+                .lists
+                .memory
+                .as_ref()
+                .map_or([0; 16], |memory| memory.unit(self.lists.bucket.name(), kind, &prefix));
             let listing = Listing { prefix, by_directory, versions: self.lists.versions };
             Arc::new(Unit { id, target: number, listing })
         };
@@ -114,7 +118,9 @@ impl Lister {
                 return Ok((None, vec![prefix]));
             }
             match page.prefixes.pop() {
-                Some(only) if page.entries.is_empty() && page.prefixes.is_empty() && only.len() > prefix.len() => prefix = only,
+                Some(only) if page.entries.is_empty() && page.prefixes.is_empty() && only.len() > prefix.len() => {
+                    prefix = only
+                }
                 last => {
                     page.prefixes.extend(last);
                     return Ok((Some((prefix, page.entries)), page.prefixes));
@@ -126,7 +132,9 @@ impl Lister {
     /// A level that was listed when it was looked at.
     async fn level(&self, unit: Arc<Unit>, entries: Vec<Entry>) -> Result<(), Unwanted> {
         match self.left(&unit) {
-            Some((record, again)) if record.mark == Some(Mark::End) => self.send(Step::Begins(unit, record, again)).await,
+            Some((record, again)) if record.mark == Some(Mark::End) => {
+                self.send(Step::Begins(unit, record, again)).await
+            }
             _ => {
                 self.send(Step::Begins(unit.clone(), Record::default(), Vec::new())).await?;
                 self.send(Step::Page(unit, entries, Some(Mark::End))).await

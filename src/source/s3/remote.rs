@@ -13,6 +13,8 @@ use crate::aws::store::{Body, StoreError, Wanted};
 
 /// Bytes come in pieces of about this size.
 const PIECE: usize = 512 << 10;
+/// What comes off the network at once is seldom more than this, and may go beyond a piece.
+const BESIDE: usize = 64 << 10;
 /// So many pieces are read ahead.
 const AHEAD: usize = 4;
 /// A seek forward over no more than this many bytes reads them instead of asking anew.
@@ -57,48 +59,51 @@ impl Remote {
 
     /// Some bytes of its beginning, as far as they can be had; who reads on meets the error.
     pub(super) fn head(&mut self) -> &[u8] {
-        if self.head.is_empty()
-            && let Some(ahead) = self.ahead.as_mut().filter(|ahead| ahead.from == 0)
-        {
-            if ahead.piece.is_empty() && ahead.next().is_err() {
-                self.ahead = None;
-                return &[];
-            }
-            return &ahead.piece;
+        if self.head.is_empty() && self.ahead.as_ref().is_some_and(|ahead| ahead.from == 0) {
+            // Without its head it is asked for anew.
+            drop(self.next());
         }
         &self.head
     }
 
-    /// The bytes at the position that are at hand, and at least one of them unless it is the end.
+    /// Bytes from the position on that are at hand: at least one, unless it is the end.
     fn at_hand(&mut self) -> io::Result<&[u8]> {
-        if self.position >= self.size {
+        let position = self.position;
+        if position >= self.size {
             return Ok(&[]);
         }
-        if self.position < self.head.len() as u64 {
-            return Ok(&self.head[self.position as usize..]);
-        }
-        loop {
-            let from = match &mut self.ahead {
-                Some(ahead) if ahead.reaches(self.position) => break,
-                Some(ahead) if ahead.is_near(self.position) => {
-                    if ahead.from == 0 && self.head.is_empty() {
-                        self.head.clone_from(&ahead.piece);
-                    }
-                    if let Err(error) = ahead.next() {
-                        self.ahead = None;
-                        return Err(error);
-                    }
-                    continue;
+        while position >= self.head.len() as u64 {
+            match &self.ahead {
+                Some(ahead) if ahead.reaches(position) => break,
+                Some(ahead) if ahead.is_near(position) => self.next()?,
+                _ => {
+                    // Its place in the queue goes with it.
+                    self.ahead = None;
+                    let from = position.min(self.size.saturating_sub(TAIL));
+                    self.ahead = Some((self.open)(from)?);
                 }
-                _ => self.position.min(self.size.saturating_sub(TAIL)),
-            };
-            // Its place in the queue goes with it.
-            self.ahead = None;
-            self.ahead = Some((self.open)(from)?);
+            }
         }
-        let position = self.position;
-        let ahead = self.ahead.as_ref().expect("the loop ends with one");
-        Ok(&ahead.piece[(position - ahead.from) as usize..])
+        match &self.ahead {
+            Some(ahead) if position >= self.head.len() as u64 => Ok(&ahead.piece[(position - ahead.from) as usize..]),
+            _ => Ok(&self.head[position as usize..]),
+        }
+    }
+
+    /// Takes the next piece. The first is kept.
+    fn next(&mut self) -> io::Result<()> {
+        let Some(ahead) = &mut self.ahead else {
+            return Ok(());
+        };
+        if let Err(error) = ahead.next() {
+            self.ahead = None;
+            return Err(error);
+        }
+        if ahead.from == 0 {
+            self.head = std::mem::take(&mut ahead.piece);
+            ahead.from = self.head.len() as u64;
+        }
+        Ok(())
     }
 }
 
@@ -163,11 +168,8 @@ async fn bring(mut body: Body, pieces: mpsc::Sender<Result<Vec<u8>, StoreError>>
         let mut piece = Vec::new();
         let end = loop {
             match body.next().await {
-                Ok(Some(more)) if piece.is_empty() && more.len() >= PIECE => piece = more,
                 Ok(Some(more)) => {
-                    if piece.is_empty() {
-                        piece.reserve(PIECE + (PIECE >> 2));
-                    }
+                    piece.reserve_exact(if piece.is_empty() { PIECE.max(more.len()) + BESIDE } else { 0 });
                     piece.extend_from_slice(&more);
                 }
                 Ok(None) => break Some(None),
@@ -212,7 +214,12 @@ mod tests {
             let mut at = from;
             for piece in bytes[from as usize..].chunks(piece) {
                 if fails_at.is_some_and(|fails| at + piece.len() as u64 > fails) {
-                    pieces.push(Err(StoreError { kind: No::Changed, why: "it is another by now".to_owned(), permission: None }));
+                    pieces.push(Err(StoreError {
+                        kind: No::Changed,
+                        code: "".into(),
+                        why: "it is another by now".to_owned(),
+                        permission: None,
+                    }));
                     break;
                 }
                 at += piece.len() as u64;

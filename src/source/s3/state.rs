@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
@@ -136,7 +136,9 @@ impl Memory {
         name.update([number.to_le_bytes(), of.to_le_bytes()].concat());
         let name: String = name.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         let made = fs::create_dir_all(&state.directory);
-        made.map_err(|error| format!("making {} failed: {error}; name a directory that can be written", state.directory.display()))?;
+        made.map_err(|error| {
+            format!("making {} failed: {error}; name a directory that can be written", state.directory.display())
+        })?;
         let path = state.directory.join(format!("buckets-{name}.redb"));
         let database = database(&path)?;
         let plan = plan[..8].try_into().expect("it has 32");
@@ -154,7 +156,10 @@ impl Memory {
             Some(FORMAT) => Ok(()),
             other => {
                 let other = other.unwrap_or_default();
-                Err(format!("{} was made by another version of keysweep (format {other}, not {FORMAT}); {ANEW}", self.path.display()))
+                Err(format!(
+                    "{} was made by another version of keysweep (format {other}, not {FORMAT}); {ANEW}",
+                    self.path.display()
+                ))
             }
         }
     }
@@ -177,11 +182,11 @@ impl Memory {
     /// # Errors
     /// When the state can't be read.
     pub(super) fn known(&self, prints: &[Print]) -> Result<Vec<bool>, String> {
-        let known = || {
+        let known = || -> Result<Vec<bool>, redb::Error> {
             let clean = self.database.begin_read()?.open_table(CLEAN)?;
             prints.iter().map(|print| Ok(clean.get(print)?.is_some())).collect()
         };
-        known().map_err(|error: redb::Error| self.failed("reading", &error))
+        known().map_err(|error| self.failed("reading", &error))
     }
 
     /// What an unfinished sweep left of a list: how far it was, and what is to be read again.
@@ -196,7 +201,7 @@ impl Memory {
                 return Ok(None);
             };
             let mut again = Vec::new();
-            for item in read.open_table(AGAIN)?.range(&first(unit)..=&last(unit))? {
+            for item in read.open_table(AGAIN)?.range::<&[u8; 32]>(&first(unit)..=&last(unit))? {
                 let (key, json) = item?;
                 let kept: Option<Kept> = serde_json::from_slice(json.value()).ok();
                 again.extend(kept.map(|kept| (key.value()[16..].try_into().expect("16 of 32"), kept.entry())));
@@ -227,8 +232,8 @@ impl Memory {
         to[..8].copy_from_slice(&self.plan);
         let finish = || {
             let write = self.database.begin_write()?;
-            write.open_table(UNITS)?.retain_in(&from..=&to, |_, _| false)?;
-            write.open_table(AGAIN)?.retain_in(&first(from)..=&last(to), |_, _| false)?;
+            write.open_table(UNITS)?.retain_in::<&UnitId, _>(&from..=&to, |_, _| false)?;
+            write.open_table(AGAIN)?.retain_in::<&[u8; 32], _>(&first(from)..=&last(to), |_, _| false)?;
             Ok(write.commit()?)
         };
         finish().map_err(|error: redb::Error| self.failed("writing", &error))
@@ -411,7 +416,8 @@ impl<'a> Writer<'a> {
             Told::Page(listed) => {
                 let unit = listed.unit;
                 if let Some(progress) = self.units.get_mut(&unit) {
-                    let is_barred = listed.mark.is_none() || listed.again.iter().any(|(_, entry)| Kept::of(entry).is_none());
+                    let is_barred =
+                        listed.mark.is_none() || listed.again.iter().any(|(_, entry)| Kept::of(entry).is_none());
                     progress.pages.push_back(Page { listed, is_barred });
                 }
                 self.advance(unit);
@@ -491,7 +497,7 @@ impl<'a> Writer<'a> {
             let mut again = write.open_table(AGAIN)?;
             for unit in &batch.begun {
                 units.remove(unit)?;
-                again.retain_in(&first(*unit)..=&last(*unit), |_, _| false)?;
+                again.retain_in::<&[u8; 32], _>(&first(*unit)..=&last(*unit), |_, _| false)?;
             }
             for (key, json) in &batch.again {
                 again.insert(key, &json[..])?;
