@@ -23,6 +23,8 @@ use crate::sweep::Tally;
 use crate::triage::verdict::{Status, Verdict};
 
 mod csv;
+#[cfg(feature = "s3")]
+pub mod estimate;
 pub mod explain;
 mod github;
 mod gitlab;
@@ -31,6 +33,7 @@ mod json;
 mod junit;
 mod places;
 pub mod plan;
+pub mod purge;
 #[cfg(test)]
 mod samples;
 mod sanitize;
