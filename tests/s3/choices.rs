@@ -11,13 +11,13 @@ fn a_stranger_reads_what_is_public_and_signs_nothing() {
     let scene = Scene::with(|bucket| {
         bucket.put("o", leak(1));
     });
-    let closed = scene.sweep(["s3://b", "--anonymous"]);
+    let closed = scene.sweep(["s3://bkt", "--anonymous"]);
     closed.expect(2, &[]).expect_stderr(&["anonymous"]);
     assert_eq!(skipped(&closed).len(), 1, "{closed:?}");
-    scene.fake.bucket("b", |bucket| {
+    scene.fake.bucket("bkt", |bucket| {
         bucket.public();
     });
-    scene.sweep(["s3://b", "--anonymous"]).expect(1, &[&id(1)]).expect_stderr(&["anonymous"]);
+    scene.sweep(["s3://bkt", "--anonymous"]).expect(1, &[&id(1)]).expect_stderr(&["anonymous"]);
     scene.fake.log().expect_signed(false);
 }
 
@@ -30,7 +30,7 @@ fn it_is_said_who_reads() {
     output.expect_stderr(&["arn:aws:iam::111122223333:user/reader"]);
     scene.fake.log().expect_signed(true);
     // Without credentials nobody becomes a stranger by the way.
-    let nobody = scene.sweeping(["s3://b"]).env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").run();
+    let nobody = scene.sweeping(["s3://bkt"]).env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").run();
     assert_eq!(nobody.code, Some(2), "{nobody:?}");
     nobody.expect_stderr(&["--anonymous"]);
 }
@@ -60,7 +60,7 @@ fn versions_and_metadata_are_read_when_asked_for() {
         finding["occurrences"][0].clone()
     };
     let old = occurrence(1);
-    assert_eq!((&old["bucket"], &old["key"], &old["source"]), (&"b".into(), &"a".into(), &"object".into()), "{old}");
+    assert_eq!((&old["bucket"], &old["key"], &old["source"]), (&"bkt".into(), &"a".into(), &"object".into()), "{old}");
     assert!(old["version_id"].as_str().is_some_and(|version| version.starts_with("v0")), "{old}");
     assert!(old["etag"].as_str().is_some_and(|tag| tag.len() == 32), "{old}");
     assert_eq!(old["last_modified"], "2026-01-02T03:04:05Z", "{old}");
@@ -79,9 +79,9 @@ fn globs_dates_and_sizes_choose() {
     scene.expect(&["--include", "**/*.env", "--exclude", "b/**"], 1, &[&id(1)]);
     scene.expect(&["--newer-than", "2025-06-01"], 1, &[&id(1), &id(3), &id(4)]);
     let limited = scene.expect(&["--max-object-size", "64K"], 2, &[&id(1), &id(2), &id(3)]);
-    expect_skipped(&limited, &[("s3://b/b/large.env", "--max-object-size")]);
+    expect_skipped(&limited, &[("s3://bkt/b/large.env", "--max-object-size")]);
     scene.fake.forget();
-    scene.sweep(["s3://b/a/", "s3://b/a/1"]).expect(1, &[&id(1), &id(2)]);
+    scene.sweep(["s3://bkt/a/", "s3://bkt/a/1"]).expect(1, &[&id(1), &id(2)]);
     assert_eq!(scene.fake.log().count("GetObject"), 2, "what is within another target is read once");
 }
 
@@ -98,7 +98,7 @@ fn shards_are_even_and_come_to_the_whole() {
     let mut found = BTreeSet::new();
     for shard in 1..=3 {
         scene.fake.forget();
-        let output = scene.sweep(["s3://b", "--versions", "--shard", &format!("{shard}/3")]);
+        let output = scene.sweep(["s3://bkt", "--versions", "--shard", &format!("{shard}/3")]);
         fs::write(scene.at.path(format!("{shard}.jsonl")), &output.stdout).unwrap();
         let fetched = scene.fake.log().count("GetObject");
         assert!((35..=85).contains(&fetched), "{fetched} of {}", KEYS * 2);
@@ -108,7 +108,7 @@ fn shards_are_even_and_come_to_the_whole() {
     let merged = scene.at.invocation(["report", "merge", "1.jsonl", "2.jsonl", "3.jsonl", "--format", "jsonl"]).run();
     assert_eq!((merged.code, merged.ids()), (Some(1), found), "{merged:?}");
     for wrong in ["0/3", "4/3", "1", "x/y"] {
-        let refused = scene.sweep(["s3://b", "--shard", wrong]);
+        let refused = scene.sweep(["s3://bkt", "--shard", wrong]);
         assert_eq!(refused.code, Some(2), "{refused:?}");
         refused.expect_stderr(&["--shard"]);
     }
@@ -121,7 +121,7 @@ fn a_sample_is_spread_over_the_bucket_and_a_dry_run_reads_nothing() {
             bucket.put(&format!("{}/{number}", number % 3), harmless(number));
         }
     });
-    let output = scene.sweep(["s3://b", "--sample", "30"]);
+    let output = scene.sweep(["s3://bkt", "--sample", "30"]);
     let log = scene.fake.log();
     let keys = log.keys();
     assert_eq!(keys.len(), 30, "{output:?}");
@@ -129,9 +129,11 @@ fn a_sample_is_spread_over_the_bucket_and_a_dry_run_reads_nothing() {
         assert!(keys.iter().any(|key| key.starts_with(directory)), "{keys:?}");
     }
     scene.fake.forget();
-    let planned =
-        scene.at.invocation(["sweep", "s3://b", "--dry-run", "--anonymous"]).env("AWS_ENDPOINT_URL", scene.fake.url());
-    scene.fake.bucket("b", |bucket| {
+    let planned = scene
+        .at
+        .invocation(["sweep", "s3://bkt", "--dry-run", "--anonymous"])
+        .env("AWS_ENDPOINT_URL", scene.fake.url());
+    scene.fake.bucket("bkt", |bucket| {
         bucket.public();
     });
     let planned = planned.env("AWS_REGION", "us-east-1").env("AWS_EC2_METADATA_DISABLED", "true").run();
@@ -148,7 +150,7 @@ fn who_does_not_agree_to_pay_is_told_how() {
         bucket.requester_pays = true;
         bucket.put("o", leak(1));
     });
-    let refused = scene.sweep(["s3://b"]);
+    let refused = scene.sweep(["s3://bkt"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     scene.expect(&["--request-payer"], 1, &[&id(1)]);
     assert!(scene.fake.log().of("GetObject").all(|call| call.pays));
@@ -157,7 +159,7 @@ fn who_does_not_agree_to_pay_is_told_how() {
 #[test]
 fn what_to_delete_is_written_down_by_version_and_nothing_is_deleted() {
     let scene = Scene::new();
-    let versions = scene.fake.bucket("b", |bucket| {
+    let versions = scene.fake.bucket("bkt", |bucket| {
         bucket.versioned = true;
         let first = bucket.put("a/odd\nname", leak(1));
         bucket.put("a/odd\nname", harmless(1));
@@ -176,7 +178,7 @@ fn what_to_delete_is_written_down_by_version_and_nothing_is_deleted() {
 #[test]
 fn what_nobody_can_mean_is_refused() {
     let scene = Scene::new();
-    for args in [&["b"][..], &["s3://"], &["http://b/"], &["s3://B_/x"], &["s3://b", "--newer-than", "soon"], &[]] {
+    for args in [&["bkt"][..], &["s3://"], &["http://b/"], &["s3://B_/x"], &["s3://bkt", "--newer-than", "soon"], &[]] {
         let refused = scene.sweep(args);
         assert_eq!(refused.code, Some(2), "{refused:?}");
         assert!(!refused.stderr.is_empty());

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use self::answer::{Answer, Ending};
 pub(crate) use self::answer::{Refusal, date};
-pub(crate) use self::bucket::{Bucket, Content, Object, Region, World};
+pub(crate) use self::bucket::{Bucket, Object, Region, World};
 pub(crate) use self::call::Call;
 pub(crate) use self::faults::Fault;
 use self::faults::Script;

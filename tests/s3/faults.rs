@@ -19,9 +19,9 @@ fn around_broken() -> Scene {
 #[track_caller]
 fn expect_told(fault: Fault, why: &str, most: usize) {
     let scene = around_broken();
-    scene.fake.always("GetObject", "b/broken", fault);
+    scene.fake.always("GetObject", "bkt/broken", fault);
     let output = scene.expect(&[], 2, &[&id(1), &id(3)]);
-    expect_skipped(&output, &[("s3://b/broken", why)]);
+    expect_skipped(&output, &[("s3://bkt/broken", why)]);
     let times = scene.fake.log().fetches()[&("broken", None)];
     assert!((1..=most).contains(&times), "asked for {times} times");
 }
@@ -30,7 +30,7 @@ fn expect_told(fault: Fault, why: &str, most: usize) {
 #[track_caller]
 fn expect_overcome(calls: usize, fault: Fault) -> Scene {
     let scene = around_broken();
-    scene.fake.fault("GetObject", "b/broken", 1..=calls, fault);
+    scene.fake.fault("GetObject", "bkt/broken", 1..=calls, fault);
     scene.expect(&[], 1, &[&id(1), &id(2), &id(3)]);
     scene
 }
@@ -47,18 +47,18 @@ fn what_is_encrypted_with_another_s_key_is_told_as_such() {
 
 #[test]
 fn what_was_deleted_since_it_was_listed_is_told() {
-    expect_told(Fault::meanwhile(|world| world.bucket("b").delete("broken")), "deleted", 1);
+    expect_told(Fault::meanwhile(|world| world.bucket("bkt").delete("broken")), "deleted", 1);
 }
 
 #[test]
 fn what_changes_since_it_was_listed_is_read_as_it_is_or_told() {
     let scene = around_broken();
     let change = Fault::meanwhile(|world| {
-        world.bucket("b").put("broken", leak(4));
+        world.bucket("bkt").put("broken", leak(4));
     });
-    scene.fake.fault("GetObject", "b/broken", 1..=1, change);
-    let output = scene.sweep(["s3://b"]);
-    let told = output.code == Some(2) && skipped(&output).iter().any(|(what, _)| what == "s3://b/broken");
+    scene.fake.fault("GetObject", "bkt/broken", 1..=1, change);
+    let output = scene.sweep(["s3://bkt"]);
+    let told = output.code == Some(2) && skipped(&output).iter().any(|(what, _)| what == "s3://bkt/broken");
     let read = output.code == Some(1) && output.ids().contains(&id(4));
     assert!(told || read, "{output:?}");
     assert!(!output.ids().contains(&id(2)), "{output:?}");
@@ -79,12 +79,12 @@ fn too_many_requests_to_one_bucket_slow_down_no_other() {
             bucket.put(&format!("{number}"), if number == 250 { leak(9) } else { harmless(number) });
         }
     });
-    scene.fake.always("GetObject", "b", Fault::Refuse(Refusal::slow_down()));
-    let output = scene.sweep(["s3://b", "s3://other"]);
+    scene.fake.always("GetObject", "bkt", Fault::Refuse(Refusal::slow_down()));
+    let output = scene.sweep(["s3://bkt", "s3://other"]);
     output.expect(2, &[&id(9)]);
     let told = skipped(&output);
     assert!(
-        !told.is_empty() && told.iter().all(|(what, why)| what.starts_with("s3://b") && why.contains("SlowDown")),
+        !told.is_empty() && told.iter().all(|(what, why)| what.starts_with("s3://bkt") && why.contains("SlowDown")),
         "{output:?}"
     );
 }
@@ -104,7 +104,7 @@ fn a_body_that_is_cut_again_and_again_is_read_as_long_as_something_comes() {
     let scene = Scene::with(|bucket| {
         bucket.put("large", Object::made(40 << 20, vec![(30 << 20, format!("\n{}", env_file(1)).into_bytes())]));
     });
-    scene.fake.always("GetObject", "b/large", Fault::Cut(3 << 20));
+    scene.fake.always("GetObject", "bkt/large", Fault::Cut(3 << 20));
     scene.expect(&[], 1, &[&id(1)]);
 }
 
@@ -118,14 +118,14 @@ fn a_body_that_never_comes_is_told_and_one_that_stalls_once_is_read() {
 fn a_body_that_another_object_s_would_follow_is_not_joined_to_it() {
     let scene = around_broken();
     let text = env_file(2);
-    scene.fake.fault("GetObject", "b/broken", 1..=1, Fault::Cut(text.len() as u64 / 2));
+    scene.fake.fault("GetObject", "bkt/broken", 1..=1, Fault::Cut(text.len() as u64 / 2));
     let change = Fault::meanwhile(|world| {
-        world.bucket("b").put("broken", leak(4));
+        world.bucket("bkt").put("broken", leak(4));
     });
-    scene.fake.fault("GetObject", "b/broken", 1..=1, Fault::Late(Duration::ZERO));
-    scene.fake.fault("GetObject", "b/broken", 2..=2, change);
-    let output = scene.sweep(["s3://b"]);
-    let told = skipped(&output).iter().any(|(what, _)| what == "s3://b/broken");
+    scene.fake.fault("GetObject", "bkt/broken", 1..=1, Fault::Late(Duration::ZERO));
+    scene.fake.fault("GetObject", "bkt/broken", 2..=2, change);
+    let output = scene.sweep(["s3://bkt"]);
+    let told = skipped(&output).iter().any(|(what, _)| what == "s3://bkt/broken");
     assert!(told || output.ids().contains(&id(4)), "{output:?}");
     assert!(!output.ids().contains(&id(2)), "{output:?}");
 }
@@ -152,7 +152,7 @@ fn archives_are_counted_with_what_a_restore_takes_and_instant_retrieval_is_read(
 fn a_bucket_in_another_region_is_followed_there() {
     for region in [Region::Redirects("eu-west-1"), Region::Refuses("af-south-1")] {
         let scene = around_broken();
-        scene.fake.bucket("b", |bucket| bucket.region = region);
+        scene.fake.bucket("bkt", |bucket| bucket.region = region);
         scene.expect(&[], 1, &[&id(1), &id(2), &id(3)]);
         let log = scene.fake.log();
         assert!(log.0.iter().filter(|call| [301, 400].contains(&call.status)).count() <= 2, "it is asked there once");
@@ -164,7 +164,7 @@ fn a_bucket_that_can_t_be_listed_is_told_and_the_others_are_read() {
     let scene = around_broken();
     scene.fake.bucket("closed", |bucket| bucket.put("o", leak(9)));
     scene.fake.always("ListObjectsV2", "closed", Fault::Refuse(Refusal::denied()));
-    let output = scene.sweep(["s3://closed", "s3://missing", "s3://b"]);
+    let output = scene.sweep(["s3://closed", "s3://missing", "s3://bkt"]);
     output.expect(2, &[&id(1), &id(2), &id(3)]);
     expect_skipped(&output, &[("s3://closed", "s3:ListBucket"), ("s3://missing", "no such bucket")]);
 }
@@ -176,11 +176,11 @@ fn a_list_that_breaks_off_is_told() {
             bucket.put(&format!("{number:04}"), if number % 500 == 0 { leak(number) } else { harmless(1) });
         }
     });
-    scene.fake.fault("ListObjectsV2", "b", 3..=usize::MAX, Fault::Refuse(Refusal::internal()));
-    let output = scene.sweep(["s3://b"]);
+    scene.fake.fault("ListObjectsV2", "bkt", 3..=usize::MAX, Fault::Refuse(Refusal::internal()));
+    let output = scene.sweep(["s3://bkt"]);
     assert_eq!(output.code, Some(2), "{output:?}");
     assert!(
-        skipped(&output).iter().any(|(what, why)| what.starts_with("s3://b") && why.contains("InternalError")),
+        skipped(&output).iter().any(|(what, why)| what.starts_with("s3://bkt") && why.contains("InternalError")),
         "{output:?}"
     );
     assert!(!output.ids().is_empty(), "what was listed before is read: {output:?}");
@@ -191,11 +191,11 @@ fn tags_that_may_not_be_read_are_told_and_the_object_is_read() {
     let scene = Scene::with(|bucket| {
         bucket.put("o", leak(1).tag("a", "b"));
     });
-    scene.fake.always("GetObjectTagging", "b/o", Fault::Refuse(Refusal::denied()));
+    scene.fake.always("GetObjectTagging", "bkt/o", Fault::Refuse(Refusal::denied()));
     let output = scene.expect(&["--metadata"], 2, &[&id(1)]);
     let told = skipped(&output);
     assert!(
-        told.iter().all(|(what, why)| what.contains("s3://b/o") && why.contains("s3:GetObjectTagging")),
+        told.iter().all(|(what, why)| what.contains("s3://bkt/o") && why.contains("s3:GetObjectTagging")),
         "{told:?}"
     );
     assert_eq!(told.len(), 1);
@@ -204,7 +204,7 @@ fn tags_that_may_not_be_read_are_told_and_the_object_is_read() {
 #[test]
 fn nobody_at_the_endpoint_is_one_clear_error() {
     let scene = Scene::new();
-    let output = scene.sweeping(["s3://b"]).env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1").run();
+    let output = scene.sweeping(["s3://bkt"]).env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1").run();
     assert_eq!(output.code, Some(2), "{output:?}");
     output.expect_stderr(&["127.0.0.1:1"]);
 }
@@ -216,6 +216,6 @@ fn latency_costs_no_more_than_it_must() {
             bucket.put(&format!("{number}"), if number == 200 { leak(1) } else { harmless(number) });
         }
     });
-    scene.fake.always("GetObject", "b", Fault::Late(Duration::from_millis(20)));
+    scene.fake.always("GetObject", "bkt", Fault::Late(Duration::from_millis(20)));
     scene.expect(&[], 1, &[&id(1)]);
 }

@@ -41,7 +41,7 @@ impl Planter {
 
     fn put(&mut self, key: &str, object: impl FnOnce(String) -> Object) {
         let text = self.next();
-        self.scene.fake.bucket("b", |bucket| bucket.put(key, object(text)));
+        self.scene.fake.bucket("bkt", |bucket| bucket.put(key, object(text)));
     }
 }
 
@@ -66,7 +66,7 @@ fn planted(size: u64) -> Planter {
     to.put(&format!("{}{}", "é".repeat(2), "🔑".repeat(255)), Object::new);
     let places = [WINDOW * 2 - 70, size / 2, size - 200];
     let plants = places.map(|at| (at, format!("\n{}\n", to.next()).into_bytes())).to_vec();
-    to.scene.fake.bucket("b", |bucket| bucket.put("large.log", Object::made(size, plants)));
+    to.scene.fake.bucket("bkt", |bucket| bucket.put("large.log", Object::made(size, plants)));
     beside_denied(&mut to);
     to
 }
@@ -75,15 +75,15 @@ fn planted(size: u64) -> Planter {
 fn under_other_versions(to: &mut Planter) {
     for key in ["logs/03/83.log", "rotated.env", "twice.env"] {
         to.put(key, Object::new);
-        to.scene.fake.bucket("b", |bucket| bucket.put(key, harmless(0)));
+        to.scene.fake.bucket("bkt", |bucket| bucket.put(key, harmless(0)));
     }
     for key in ["deleted.env", "logs/04/deleted.env", "also/deleted.env"] {
         to.put(key, Object::new);
-        to.scene.fake.bucket("b", |bucket| bucket.delete(key));
+        to.scene.fake.bucket("bkt", |bucket| bucket.delete(key));
     }
     // Deleted, and there again.
     to.put("back.env", Object::new);
-    to.scene.fake.bucket("b", |bucket| {
+    to.scene.fake.bucket("bkt", |bucket| {
         bucket.delete("back.env");
         bucket.put("back.env", harmless(0));
     });
@@ -104,15 +104,15 @@ fn inside(to: &mut Planter) {
     }
     let text = to.next();
     let named = format!("uploads/{}.csv", text.lines().next().unwrap());
-    to.scene.fake.bucket("b", |bucket| bucket.put(&named, harmless(0)));
+    to.scene.fake.bucket("bkt", |bucket| bucket.put(&named, harmless(0)));
 }
 
 /// Where the neighbours may not be read.
 fn beside_denied(to: &mut Planter) {
     for number in 1..=3 {
         let key = format!("private/{number}");
-        to.scene.fake.bucket("b", |bucket| bucket.put(&key, harmless(0)));
-        to.scene.fake.always("GetObject", &format!("b/{key}"), Fault::Refuse(Refusal::denied()));
+        to.scene.fake.bucket("bkt", |bucket| bucket.put(&key, harmless(0)));
+        to.scene.fake.always("GetObject", &format!("bkt/{key}"), Fault::Refuse(Refusal::denied()));
     }
     to.put("private/2.env", Object::new);
 }
@@ -120,10 +120,10 @@ fn beside_denied(to: &mut Planter) {
 fn swept(size: u64) -> (Planter, Output) {
     let to = planted(size);
     assert_eq!(to.ids.len(), KEYS);
-    let output = to.scene.sweep(["s3://b", "--versions", "--metadata"]);
+    let output = to.scene.sweep(["s3://bkt", "--versions", "--metadata"]);
     output.expect(2, &to.ids.iter().map(String::as_str).collect::<Vec<_>>());
     let denied: Vec<_> = skipped(&output).into_iter().map(|(what, _)| what).collect();
-    let expected: Vec<_> = (1..=3).map(|number| format!("s3://b/private/{number}")).collect();
+    let expected: Vec<_> = (1..=3).map(|number| format!("s3://bkt/private/{number}")).collect();
     assert_eq!(denied, expected, "{output:?}");
     to.scene.fake.log().expect_signed(true);
     (to, output)

@@ -13,7 +13,7 @@ const KILLS: usize = 20;
 /// How many objects may be read again after a kill: those that were written down as read last, and those under way.
 const BATCH: usize = 256 + 128;
 
-const ARGS: [&str; 4] = ["s3://b", "--versions", "--state", "state"];
+const ARGS: [&str; 4] = ["s3://bkt", "--versions", "--state", "state"];
 
 /// Objects, some of them leaky, one that may not be read and one that lies under a delete marker.
 fn filled() -> Scene {
@@ -28,7 +28,7 @@ fn filled() -> Scene {
         bucket.delete("deleted");
         bucket.put("private", harmless(0));
     });
-    scene.fake.always("GetObject", "b/private", Fault::Refuse(Refusal::denied()));
+    scene.fake.always("GetObject", "bkt/private", Fault::Refuse(Refusal::denied()));
     scene
 }
 
@@ -41,7 +41,7 @@ fn started(scene: &Scene) -> Child {
 #[test]
 fn killed_twenty_times_it_says_the_same_in_the_end_and_reads_little_again() {
     let scene = filled();
-    let whole = scene.sweep(["s3://b", "--versions"]);
+    let whole = scene.sweep(["s3://bkt", "--versions"]);
     assert_eq!((whole.code, whole.findings().len()), (Some(2), LEAKS + 1), "{whole:?}");
     scene.fake.forget();
     let mut killed = 0;
@@ -80,7 +80,7 @@ fn the_next_sweep_reads_what_changed_and_what_had_findings() {
     // Secrets are not kept: what they were is read again.
     assert_eq!(log.keys().len(), LEAKS + 2, "{:?}", log.keys());
 
-    scene.fake.bucket("b", |bucket| {
+    scene.fake.bucket("bkt", |bucket| {
         bucket.put("00/7", harmless(1));
         bucket.put("01/8", leak(60_000));
         bucket.put("new", leak(60_001));
@@ -110,7 +110,7 @@ fn two_sweeps_do_not_share_a_state_at_once() {
     let scene = Scene::with(|bucket| {
         bucket.put("o", harmless(0));
     });
-    scene.fake.always("GetObject", "b", Fault::Stall(0));
+    scene.fake.always("GetObject", "bkt", Fault::Stall(0));
     let mut child = started(&scene);
     scene.fake.wait_for("GetObject", 1, || child.try_wait().unwrap().is_some());
     let refused = scene.sweep(ARGS);
@@ -126,10 +126,10 @@ fn a_state_of_other_targets_is_of_no_use_to_this_one() {
         bucket.put("a/1", harmless(0));
         bucket.put("b/2", leak(1));
     });
-    scene.fake.bucket("c", |bucket| bucket.put("a/1", Object::new(crate::support::env_file(2))));
+    scene.fake.bucket("other", |bucket| bucket.put("a/1", Object::new(crate::support::env_file(2))));
     let sweep = |target: &str| scene.sweep([target, "--state", "state"]);
-    sweep("s3://b/a/").expect(0, &[]);
-    sweep("s3://b").expect(1, &[&id(1)]);
-    sweep("s3://c").expect(1, &[&id(2)]);
-    sweep("s3://b/a/").expect(0, &[]);
+    sweep("s3://bkt/a/").expect(0, &[]);
+    sweep("s3://bkt").expect(1, &[&id(1)]);
+    sweep("s3://other").expect(1, &[&id(2)]);
+    sweep("s3://bkt/a/").expect(0, &[]);
 }

@@ -24,7 +24,7 @@ fn how_long_it_takes_and_how_much_memory() {
             bucket.public();
         });
         let [plain, kept, again] = [&[][..], &["--state", "state"], &["--state", "state"]].map(|more| {
-            let args = ["s3://b", "--anonymous", "--quiet"].iter().chain(more);
+            let args = ["s3://bkt", "--anonymous", "--quiet"].iter().chain(more);
             let mut command = scene.sweeping(args).command();
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let start = Instant::now();

@@ -19,10 +19,10 @@ impl Scene {
         Self { at: Keysweep::new(), fake: Fake::new() }
     }
 
-    /// With one bucket, `b`.
+    /// With one bucket, `bkt`.
     pub(crate) fn with(change: impl FnOnce(&mut Bucket)) -> Self {
         let scene = Self::new();
-        scene.fake.bucket("b", change);
+        scene.fake.bucket("bkt", change);
         scene
     }
 
@@ -36,10 +36,10 @@ impl Scene {
         self.sweeping(args).run()
     }
 
-    /// Sweeps all of the bucket `b` and checks exit code and ids.
+    /// Sweeps all of the bucket `bkt` and checks exit code and ids.
     #[track_caller]
     pub(crate) fn expect(&self, args: &[&str], code: i32, ids: &[&str]) -> Output {
-        let output = self.sweep(["s3://b"].iter().chain(args));
+        let output = self.sweep(["s3://bkt"].iter().chain(args));
         output.expect(code, ids);
         output
     }
