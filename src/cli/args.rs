@@ -209,10 +209,6 @@ pub(super) struct SearchArgs {
     #[command(flatten)]
     pub(super) known: KnownArgs,
 
-    #[cfg(feature = "iam")]
-    #[command(flatten)]
-    pub(super) owner_side: ScanTriageArgs,
-
     #[command(flatten)]
     pub(super) limits: Limits,
 
@@ -239,6 +235,10 @@ pub(super) struct SearchArgs {
     /// Say on standard error what is being scanned and how much it was
     #[arg(short, long)]
     pub(super) verbose: bool,
+
+    #[cfg(feature = "iam")]
+    #[command(flatten)]
+    pub(super) owner_side: ScanTriageArgs,
 }
 
 impl ScanArgs {

@@ -21,8 +21,8 @@ pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
     let search = search::begin(&args.search, &args.targets)?;
     let Swept { mut outcome, scanner } = sweep(args)?;
     search.judge(&mut outcome);
-    let telling = Telling { occasion: args.occasion(), may_be_empty: args.may_be_empty(), public: None };
-    search.tell(outcome, &scanner, &telling)
+    let telling = Telling { occasion: args.occasion(), may_be_empty: args.may_be_empty(), ..Telling::default() };
+    search.tell(outcome, &scanner, telling)
 }
 
 /// Flags of triage without it, and files that are not what they should be, are known before the scan.

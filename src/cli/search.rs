@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::known::{self, Known};
 use super::lists;
 use super::only;
-use super::output::{self, OutputFile};
+use super::output::{self, OutputFile, Whole};
 use super::progress::Bar;
 use super::rules;
 #[cfg(feature = "iam")]
@@ -24,7 +24,7 @@ use crate::engine::Scanner;
 use crate::exposure;
 use crate::finding::Fingerprint;
 use crate::finding::accounts::Accounts;
-use crate::report::{Occasion, Report, RuleInfo};
+use crate::report::{Occasion, Report, RuleInfo, purge};
 use crate::source::{Skipped, Source};
 use crate::sweep::{self, Options, Outcome, Progress};
 use crate::triage::verdict::Verdict;
@@ -47,6 +47,8 @@ pub(super) struct Telling<'a> {
     pub(super) may_be_empty: bool,
     /// Who may read the objects in which something was found.
     pub(super) public: Option<&'a exposure::OfObjects>,
+    /// Where the versions of objects go that are to be deleted.
+    pub(super) purge_list: Option<Whole>,
 }
 
 /// Reads all that the flags name; `targets` are the directories and files that are searched, which may hold lists of what is known.
@@ -80,7 +82,7 @@ impl Search<'_> {
     }
 
     /// Asks the owner's side, writes the reports and says how to exit. What is known has been marked.
-    pub(super) fn tell(self, mut outcome: Outcome, scanner: &Scanner, telling: &Telling<'_>) -> Result<Exit> {
+    pub(super) fn tell(self, mut outcome: Outcome, scanner: &Scanner, telling: Telling<'_>) -> Result<Exit> {
         let Self { args, started, files, accounts, known } = self;
         let Owned { accounts, verdicts, is_unasked } = owned(args, accounts, &mut outcome);
         let complete = outcome.tally.skipped.is_empty();
@@ -92,6 +94,7 @@ impl Search<'_> {
             accounts: &accounts,
             complete,
             verdicts: verdicts.as_ref(),
+            public: telling.public,
             suppressed_counts: args.known.fail_on == FailOn::Any,
             rules: rules.iter().map(RuleInfo::from).chain(rules.foreign().iter().map(RuleInfo::from)).collect(),
             key: known.key.as_ref(),
@@ -103,6 +106,9 @@ impl Search<'_> {
             seconds: args.verbose.then_some(seconds),
             version: env!("CARGO_PKG_VERSION"),
         };
+        if let Some(file) = telling.purge_list {
+            file.fill(|out| purge::write(&report, out))?;
+        }
         output::write(&report, args, telling.occasion, files)?;
         let failing = match args.known.fail_on {
             #[cfg(feature = "iam")]

@@ -15,7 +15,7 @@ use super::viewers;
 use crate::aws::store::{Store, StoreOptions};
 use crate::blob::Blob;
 use crate::report::estimate::{self, Listed};
-use crate::report::{Format, purge};
+use crate::report::Format;
 use crate::source::s3::{Buckets, Estimate, Options, State, Target};
 use crate::source::{Sink, Skipped, Source, Taken};
 
@@ -35,10 +35,7 @@ pub(super) fn run(args: &SweepArgs) -> Result<Exit> {
     let mut outcome = search::sweep(&args.search, &sources, &scanner, &search::options(&args.search, false))?;
     search::complete_tally(&mut outcome, skipped, may_be_empty(args));
     search.judge(&mut outcome);
-    if let Some(file) = purge_list {
-        file.fill(|out| purge::write(&outcome.findings, out))?;
-    }
-    search.tell(outcome, &scanner, &Telling { may_be_empty: may_be_empty(args), ..Telling::default() })
+    search.tell(outcome, &scanner, Telling { may_be_empty: may_be_empty(args), purge_list, ..Telling::default() })
 }
 
 /// Buckets, with the eyes that they are seen with.

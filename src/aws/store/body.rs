@@ -180,3 +180,205 @@ fn range_of(range: &str) -> Option<(u64, u64, Option<u64>)> {
 fn failed(why: String) -> StoreError {
     StoreError { kind: No::Failed, code: Box::default(), why, permission: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Reply, Request, Server, error, read_all, reply, wanted};
+    use super::*;
+
+    const WHOLE: &[u8] = b"0123456789";
+    const DATE: &str = "Last-Modified: Mon, 30 Nov 2026 00:00:10 GMT";
+
+    /// From where a request wants the bytes.
+    fn from(request: &Request) -> usize {
+        let range =
+            request.header("range").map(|range| range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap());
+        range.map_or(0, |from| from.parse().unwrap())
+    }
+
+    fn head(from: usize, etag: &str) -> String {
+        let rest = WHOLE.len() - from;
+        let status = if from > 0 {
+            format!("206 Partial Content\r\nContent-Range: bytes {from}-9/10")
+        } else {
+            "200 OK".to_owned()
+        };
+        format!("HTTP/1.1 {status}\r\n{DATE}\r\nETag: \"{etag}\"\r\nContent-Length: {rest}\r\n\r\n")
+    }
+
+    fn rest(from: usize) -> Reply {
+        Reply::Whole(head(from, "e"), WHOLE[from..].to_vec())
+    }
+
+    /// The next bytes and no more.
+    fn part(from: usize, length: usize) -> Vec<u8> {
+        WHOLE[from..from + length].to_vec()
+    }
+
+    fn read(server: &Server, wanted: &Wanted) -> Result<Vec<u8>, StoreError> {
+        read_all(&server.owned().bucket("b"), wanted)
+    }
+
+    #[test]
+    fn an_object_comes_with_what_is_told_of_it() {
+        let headers =
+            ["ETag: \"e\"", "Content-Encoding: gzip", "x-amz-meta-b: 2", "x-amz-meta-a: 1", "x-amz-tagging-count: 3"];
+        let server = Server::new(move |_, _| reply("200 OK", &headers, WHOLE));
+        let bucket = server.owned().bucket("b");
+        let body =
+            bucket.store().handle().block_on(async { bucket.get(bucket.turn().await, &wanted("k")).await }).unwrap();
+        assert_eq!((body.length, &*body.etag, &*body.content_encoding, body.tags), (10, "e", "gzip", 3));
+        assert_eq!(body.metadata, [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
+        assert_eq!(bucket.store().handle().block_on(body.whole()).unwrap(), WHOLE);
+    }
+
+    #[test]
+    fn an_empty_object_has_no_bytes() {
+        let server = Server::new(|_, _| reply("200 OK", &[], ""));
+        assert_eq!(read(&server, &wanted("k")).unwrap(), b"");
+        let beyond = Server::new(|_, _| error("416 Requested Range Not Satisfiable", "InvalidRange", "x"));
+        assert_eq!(read(&beyond, &Wanted { from: 10, ..wanted("k") }).unwrap(), b"");
+        let silent = Server::new(|_, _| reply("416 Requested Range Not Satisfiable", &[], ""));
+        assert_eq!(read(&silent, &Wanted { from: 10, ..wanted("k") }).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_is_asked_for_is_named_exactly() {
+        let server = Server::new(|request, _| rest(from(request)));
+        let key = "a b+/./c//%2F\u{1}\n🔑?x#y";
+        let mut wanted = Wanted { etag: "e".into(), from: 4, ..wanted(key) };
+        assert_eq!(read(&server, &wanted).unwrap(), &WHOLE[4..]);
+        wanted.version_id = Some("v+1".into());
+        assert_eq!(read(&server, &wanted).unwrap(), &WHOLE[4..]);
+        let requests = server.requests();
+        let path = "/b/a%20b%2B/./c//%252F%01%0A%F0%9F%94%91%3Fx%23y?";
+        assert!(requests[0].line.contains(path), "{}", requests[0].line);
+        assert_eq!(requests[0].header("if-match"), Some("\"e\""));
+        assert!(requests[1].line.contains("versionId=v%2B1"), "{}", requests[1].line);
+        // A version does not change.
+        assert_eq!((requests[1].header("if-match"), requests[1].header("range")), (None, Some("bytes=4-")));
+        wanted.key = b"\xFF".into();
+        assert!(read(&server, &wanted).unwrap_err().why.contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_cut_body_goes_on_where_it_broke_off() {
+        let server = Server::new(|request, before| match (from(request), before) {
+            (0, 0) => Reply::Cut(head(0, "e"), part(0, 3)),
+            (3, 1) => error("503 Slow Down", "SlowDown", "x"),
+            (3, 2) => Reply::Cut(head(3, "e"), part(3, 1)),
+            (from, _) => rest(from),
+        });
+        assert_eq!(read(&server, &wanted("k")).unwrap(), WHOLE);
+        let requests = server.requests();
+        assert_eq!(requests.iter().map(from).collect::<Vec<_>>(), [0, 3, 3, 4]);
+        assert_eq!(requests[0].header("if-match"), None);
+        assert!(requests[1..].iter().all(|request| request.header("if-match") == Some("\"e\"")));
+    }
+
+    #[test]
+    fn a_stalled_body_goes_on_where_it_broke_off() {
+        let server = Server::new(|request, before| match before {
+            0 => Reply::Stalled(head(0, "e"), part(0, 5)),
+            _ => rest(from(request)),
+        });
+        assert_eq!(read(&server, &wanted("k")).unwrap(), WHOLE);
+        assert_eq!(server.requests().iter().map(from).collect::<Vec<_>>(), [0, 5]);
+    }
+
+    #[test]
+    fn a_body_that_never_goes_on_is_given_up_and_one_that_does_is_not() {
+        let stuck = Server::new(|request, _| {
+            let from = from(request);
+            Reply::Cut(head(from, "e"), if from == 0 { part(0, 2) } else { Vec::new() })
+        });
+        let error = read(&stuck, &wanted("k")).unwrap_err();
+        assert!(error.kind == No::Failed && error.why.contains("at byte 2"), "{error}");
+        assert_eq!(stuck.requests().len(), 4);
+        // More breaks than attempts, each with a byte more.
+        let slow = Server::new(|request, _| Reply::Cut(head(from(request), "e"), part(from(request), 1)));
+        assert_eq!(read(&slow, &wanted("k")).unwrap(), WHOLE);
+    }
+
+    #[test]
+    fn a_server_that_knows_no_ranges_spoils_nothing() {
+        let plain = || Reply::Whole(head(0, "e"), WHOLE.to_vec());
+        let server =
+            Server::new(move |_, before| if before == 0 { Reply::Cut(head(0, "e"), part(0, 6)) } else { plain() });
+        assert_eq!(read(&server, &wanted("k")).unwrap(), WHOLE);
+        let server = Server::new(move |_, _| plain());
+        assert_eq!(read(&server, &Wanted { from: 7, ..wanted("k") }).unwrap(), &WHOLE[7..]);
+        assert_eq!(read(&server, &Wanted { from: 10, ..wanted("k") }).unwrap(), b"");
+    }
+
+    #[test]
+    fn bytes_from_elsewhere_are_not_taken() {
+        let server = Server::new(|_, _| rest(3));
+        let error = read(&server, &Wanted { from: 5, ..wanted("k") }).unwrap_err();
+        assert!(error.why.contains("from 5 on") && error.why.contains("bytes 3-9/10"), "{error}");
+    }
+
+    #[test]
+    fn an_object_that_changed_is_not_mixed_with_what_it_was() {
+        let cut = || Reply::Cut(head(0, "e"), part(0, 3));
+        let precondition = Server::new(move |request, _| match from(request) {
+            0 => cut(),
+            _ => error("412 Precondition Failed", "PreconditionFailed", "x"),
+        });
+        // It does not know If-Match.
+        let other_tag = Server::new(move |request, _| match from(request) {
+            0 => cut(),
+            from => Reply::Whole(head(from, "f"), part(from, 10 - from)),
+        });
+        let shorter = Server::new(move |request, _| match from(request) {
+            0 => cut(),
+            _ => error("416 Requested Range Not Satisfiable", "InvalidRange", "x"),
+        });
+        let longer = Server::new(move |request, _| match from(request) {
+            0 => cut(),
+            _ => reply("206 Partial Content", &["Content-Range: bytes 3-10/11", "ETag: \"e\"", DATE], "3456789A"),
+        });
+        for server in [precondition, other_tag, shorter, longer] {
+            assert_eq!(read(&server, &wanted("k")).unwrap_err().kind, No::Changed, "{:?}", server.requests());
+        }
+        let before = Server::new(|_, _| error("412 Precondition Failed", "PreconditionFailed", "x"));
+        assert_eq!(read(&before, &Wanted { etag: "e".into(), ..wanted("k") }).unwrap_err().kind, No::Changed);
+    }
+
+    #[test]
+    fn what_nothing_is_known_of_is_not_pieced_together() {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
+        let server = Server::new(move |_, _| Reply::Cut(head.to_owned(), part(0, 3)));
+        let error = read(&server, &wanted("k")).unwrap_err();
+        assert!(error.why.contains("of the same object"), "{error}");
+    }
+
+    #[test]
+    fn a_turn_ends_with_the_body() {
+        let server = Server::new(|_, _| reply("200 OK", &[], WHOLE));
+        let store = server.owned();
+        let bucket = store.bucket("b");
+        store.handle().block_on(async {
+            let mut held = Vec::new();
+            // More than may be under way.
+            for _ in 0..40 {
+                let mut body = bucket.get(bucket.turn().await, &wanted("k")).await.unwrap();
+                while body.next().await.unwrap().is_some() {}
+                held.push(body);
+            }
+            for _ in 0..40 {
+                drop(bucket.get(bucket.turn().await, &wanted("k")).await.unwrap());
+            }
+        });
+        assert_eq!(server.requests().len(), 80);
+    }
+
+    #[test]
+    fn ranges_are_read_as_they_are_written() {
+        assert_eq!(range_of("bytes 5-9/10"), Some((5, 9, Some(10))));
+        assert_eq!(range_of("bytes 5-9/*"), Some((5, 9, None)));
+        for wrong in ["bytes */10", "bytes 9-5/10", "5-9/10", "bytes 5-9", ""] {
+            assert_eq!(range_of(wrong), None, "{wrong}");
+        }
+    }
+}

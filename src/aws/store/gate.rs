@@ -292,3 +292,171 @@ impl Drop for Turn {
         self.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 256;
+
+    /// So many answers of a server to which `latency` (in milliseconds, of how many requests are under way) applies.
+    fn answers(limit: &mut Limit, count: usize, mut latency: impl FnMut(usize) -> f64) {
+        for _ in 0..count {
+            let after = latency(limit.at_once());
+            limit.answered(Duration::from_secs_f64(after / 1000.0), true);
+        }
+    }
+
+    /// A server that answers two requests in a millisecond, and not more.
+    fn saturated(at_once: usize) -> f64 {
+        (at_once as f64 / 2.0).max(1.0)
+    }
+
+    #[test]
+    fn it_grows_as_long_as_answers_stay_quick() {
+        let mut limit = Limit::new(MOST);
+        assert_eq!(limit.at_once(), FIRST);
+        answers(&mut limit, 5_000, |_| 40.0);
+        assert_eq!(limit.at_once(), MOST);
+    }
+
+    #[test]
+    fn answers_of_all_lengths_are_no_reason_to_stop() {
+        let mut limit = Limit::new(MOST);
+        let mut seed = 1_u64;
+        let mut least = MOST;
+        for _ in 0..50 {
+            answers(&mut limit, 1_000, |_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                // Most within 20 ms, one in a hundred beyond 200.
+                let even = ((seed >> 33) as f64 + 1.0) / f64::from(1_u32 << 31);
+                10.0 - 40.0 * even.ln()
+            });
+            if limit.probed.is_none() {
+                least = least.min(limit.at_once());
+            }
+        }
+        assert!(least >= FIRST && limit.at_once() >= MOST / 2, "{least} {}", limit.at_once());
+    }
+
+    #[test]
+    fn it_does_not_grow_where_requests_only_wait_for_each_other() {
+        let mut limit = Limit::new(MOST);
+        answers(&mut limit, 100_000, saturated);
+        assert!((FLOOR / 2..=2 * FIRST).contains(&limit.at_once()), "{}", limit.at_once());
+    }
+
+    #[test]
+    fn it_does_not_grow_where_nobody_waits() {
+        let mut limit = Limit::new(MOST);
+        for _ in 0..5_000 {
+            limit.answered(Duration::from_millis(40), false);
+        }
+        assert_eq!(limit.at_once(), FIRST);
+    }
+
+    #[test]
+    fn a_server_that_grew_slower_for_good_is_seen_as_it_is() {
+        let mut limit = Limit::new(MOST);
+        answers(&mut limit, 5_000, |_| 10.0);
+        answers(&mut limit, 100_000, |_| 100.0);
+        assert_eq!(limit.probed.unwrap_or(limit.at_once()), MOST);
+    }
+
+    #[test]
+    fn too_much_halves_it_down_to_one_and_it_comes_back_slowly() {
+        let mut limit = Limit::new(MOST);
+        for expected in [16, 8, 4, 2, 1, 1] {
+            limit.slow_down();
+            assert_eq!(limit.at_once(), expected);
+        }
+        answers(&mut limit, 40, |_| 10.0);
+        assert!((2..=4).contains(&limit.at_once()), "{}", limit.at_once());
+        answers(&mut limit, 100_000, |_| 10.0);
+        assert!(limit.probed.unwrap_or(limit.at_once()) > FIRST, "{}", limit.at_once());
+    }
+
+    #[test]
+    fn too_much_while_half_is_tried_is_not_forgotten() {
+        let mut limit = Limit::new(MOST);
+        while limit.probed.is_none() {
+            answers(&mut limit, 1, |_| 10.0);
+        }
+        limit.slow_down();
+        assert!(limit.probed.is_none() && limit.at_once() <= MOST / 4, "{limit:?}");
+    }
+
+    #[test]
+    fn one_at_most_stays_one() {
+        let mut limit = Limit::new(0);
+        answers(&mut limit, 5_000, |_| 1.0);
+        assert_eq!(limit.at_once(), 1);
+    }
+
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(future)
+    }
+
+    fn gate(patience: Duration) -> Arc<Gate> {
+        let second = Duration::from_secs(1);
+        Arc::new(Gate::new(MOST, Pauses { first: second, longest: 4 * second, patience }))
+    }
+
+    #[test]
+    fn there_are_as_many_places_as_the_limit_says() {
+        wait(async {
+            let gate = gate(Duration::MAX);
+            let mut turns = Vec::new();
+            for _ in 0..FIRST {
+                turns.push(gate.turn().await);
+            }
+            assert!(gate.places.clone().try_acquire_owned().is_err());
+            gate.slow_down(Instant::now());
+            // Those who are through are not followed by others until there are fewer than may be.
+            turns.truncate(FIRST / 2);
+            assert!(gate.places.clone().try_acquire_owned().is_err());
+            turns.truncate(FIRST / 2 - 1);
+            assert!(gate.places.clone().try_acquire_owned().is_ok());
+            drop(turns);
+            assert_eq!(gate.places.available_permits(), FIRST / 2);
+        });
+    }
+
+    #[test]
+    fn all_that_is_turned_away_together_counts_once() {
+        let gate = gate(Duration::MAX);
+        let sent = Instant::now();
+        for _ in 0..10 {
+            gate.slow_down(sent);
+        }
+        let state = gate.state();
+        assert_eq!((state.pause, state.limit.at_once()), (Duration::from_secs(1), FIRST / 2));
+    }
+
+    #[test]
+    fn pauses_grow_and_shrink_again() {
+        let gate = gate(Duration::MAX);
+        for seconds in [1, 2, 4, 4] {
+            gate.slow_down(Instant::now() + Duration::from_secs(3600));
+            assert_eq!(gate.state().pause, Duration::from_secs(seconds));
+        }
+        for _ in 0..100 {
+            gate.let_in();
+        }
+        assert!(gate.state().pause < Duration::from_millis(1));
+    }
+
+    #[test]
+    fn a_bucket_that_says_nothing_else_is_given_up_until_the_pause_is_over() {
+        wait(async {
+            let gate = gate(Duration::ZERO);
+            assert_eq!(gate.open().await, Ok(()));
+            gate.slow_down(Instant::now());
+            assert_eq!(gate.open().await, Err(Shut));
+            gate.let_in();
+            gate.state().paused_until = None;
+            assert_eq!(gate.open().await, Ok(()));
+        });
+    }
+}

@@ -257,3 +257,167 @@ fn blinded(error: StoreError) -> StoreError {
     }
     error
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Server, reply};
+    use super::*;
+
+    fn server(xml: &'static str) -> Server {
+        Server::new(move |_, _| reply("200 OK", &[], xml))
+    }
+
+    fn ask(server: &Server, versions: bool, from: Option<&Marker>) -> Result<Page, StoreError> {
+        let store = server.owned();
+        let listing = Listing { prefix: "a b+".to_owned(), by_directory: true, versions };
+        store.handle().block_on(store.bucket("b").list(&listing, from))
+    }
+
+    fn keys(page: &Page) -> Vec<&[u8]> {
+        page.entries.iter().map(|entry| entry.key.as_slice()).collect()
+    }
+
+    #[test]
+    fn a_page_is_read_with_keys_of_all_kinds() {
+        let server = server(
+            "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>\
+             <NextContinuationToken>to+ken%20</NextContinuationToken>\
+             <Contents><Key>a+b%2Bc%25d</Key><LastModified>2026-11-30T00:00:10.000Z</LastModified><ETag>&quot;e1&quot;</ETag>\
+             <Size>7</Size><StorageClass>DEEP_ARCHIVE</StorageClass></Contents>\
+             <Contents><Key>%01%0A%0D/./%2F%2F</Key><Size>0</Size></Contents>\
+             <Contents><Key>%F0%9F%94%91</Key><Size>5368709120</Size></Contents>\
+             <CommonPrefixes><Prefix>a+b%2B%00/</Prefix></CommonPrefixes></ListBucketResult>",
+        );
+        let page = ask(&server, false, None).unwrap();
+        assert_eq!(keys(&page), [&b"a b+c%d"[..], b"\x01\n\r/.///", "🔑".as_bytes()]);
+        assert_eq!(page.prefixes, ["a b+\0/"]);
+        // Tokens are no keys.
+        assert_eq!(page.next, Some(Marker::Token("to+ken%20".to_owned())));
+        let first = &page.entries[0];
+        assert_eq!((first.size, &*first.etag, &*first.storage_class), (7, "e1", "DEEP_ARCHIVE"));
+        assert_eq!(first.last_modified, Some(1_795_996_810));
+        assert!(first.is_latest && first.version_id.is_none() && !first.is_delete_marker);
+        assert_eq!(page.entries[2].size, 5 << 30);
+        let asked = &server.requests()[0].line;
+        for part in ["encoding-type=url", "max-keys=1000", "prefix=a%20b%2B", "delimiter=%2F"] {
+            assert!(asked.contains(part), "{part}: {asked}");
+        }
+    }
+
+    #[test]
+    fn keys_that_were_not_encoded_are_left_as_they_are() {
+        let server = server(
+            "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a+b%20c&amp;</Key></Contents></ListBucketResult>",
+        );
+        let page = ask(&server, false, None).unwrap();
+        assert_eq!((keys(&page), &page.next), (vec![&b"a+b%20c&"[..]], &None));
+    }
+
+    #[test]
+    fn a_list_goes_on_where_it_is_told_to() {
+        let server = server("<ListBucketResult></ListBucketResult>");
+        ask(&server, false, Some(&Marker::Token("t/1".to_owned()))).unwrap();
+        ask(&server, false, Some(&Marker::After("k\u{1}+".to_owned(), None))).unwrap();
+        // It knows nothing of versions, but was asked.
+        let _ = ask(&server, true, Some(&Marker::After("k".to_owned(), None)));
+        let _ = ask(&server, true, Some(&Marker::After("k".to_owned(), Some("v".to_owned()))));
+        let lines: Vec<String> = server.requests().into_iter().map(|request| request.line).collect();
+        assert!(lines[0].contains("continuation-token=t%2F1") && !lines[0].contains("start-after"), "{}", lines[0]);
+        assert!(lines[1].contains("start-after=k%01%2B") && !lines[1].contains("continuation-token"), "{}", lines[1]);
+        assert!(lines[2].contains("key-marker=k") && !lines[2].contains("version-id-marker"), "{}", lines[2]);
+        let last = lines.last().unwrap();
+        assert!(last.contains("key-marker=k") && last.contains("version-id-marker=v"), "{last}");
+    }
+
+    #[test]
+    fn versions_and_delete_markers_come_in_one_order() {
+        let version = |key: &str, id: &str, latest: bool, second: u8| {
+            format!(
+                "<Version><Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>{latest}</IsLatest><Size>1</Size>\
+                 <LastModified>2026-11-30T00:00:0{second}.000Z</LastModified><ETag>\"e\"</ETag></Version>"
+            )
+        };
+        let xml = format!(
+            "<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>\
+             <NextKeyMarker>b%01</NextKeyMarker><NextVersionIdMarker>b2</NextVersionIdMarker>{}{}{}\
+             <DeleteMarker><Key>a</Key><VersionId>a3</VersionId><IsLatest>true</IsLatest>\
+             <LastModified>2026-11-30T00:00:03.000Z</LastModified></DeleteMarker></ListVersionsResult>",
+            version("a", "a2", false, 2),
+            version("a", "null", false, 1),
+            version("b%01", "b2", true, 2),
+        );
+        let server = Server::new(move |_, _| reply("200 OK", &[], &xml));
+        let page = ask(&server, true, None).unwrap();
+        let told: Vec<_> = page
+            .entries
+            .iter()
+            .map(|entry| {
+                (entry.key.as_slice(), entry.version_id.as_deref().unwrap(), entry.is_latest, entry.is_delete_marker)
+            })
+            .collect();
+        let expected = [
+            (&b"a"[..], "a3", true, true),
+            (b"a", "a2", false, false),
+            (b"a", "null", false, false),
+            (b"b\x01", "b2", true, false),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(page.next, Some(Marker::After("b\u{1}".to_owned(), Some("b2".to_owned()))));
+    }
+
+    #[test]
+    fn a_list_that_goes_in_circles_or_nowhere_is_an_error() {
+        let nowhere = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
+        let nowhere_of_versions = "<ListVersionsResult><IsTruncated>true</IsTruncated></ListVersionsResult>";
+        let circle = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>\
+                      </ListBucketResult>";
+        let circle_of_versions = "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
+                                  <NextVersionIdMarker>v</NextVersionIdMarker></ListVersionsResult>";
+        let (token, key) = (Marker::Token("t".to_owned()), Marker::After("k".to_owned(), Some("v".to_owned())));
+        for (xml, versions, from) in [
+            (nowhere, false, None),
+            (nowhere_of_versions, true, None),
+            (circle, false, Some(&token)),
+            (circle_of_versions, true, Some(&key)),
+        ] {
+            let error = ask(&server(xml), versions, from).unwrap_err();
+            assert!(error.kind == No::Failed && error.why.contains("cut short"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_one_key_spoilt_is_an_error_that_says_so() {
+        for xml in ["<ListBucketResult><Contents><Key>a\u{1}b</Ke", "<html>", ""] {
+            let server = server(xml);
+            let page = ask(&server, false, None);
+            let error = page.unwrap_err();
+            assert!(error.kind == No::Failed && error.why.contains("encoding-type"), "{xml}: {error}");
+        }
+    }
+
+    #[test]
+    fn buckets_are_listed_to_the_end_and_in_order() {
+        let server = Server::new(|request, _| {
+            let page = if request.line.contains("continuation-token=2") {
+                "<Buckets><Bucket><Name>a</Name><CreationDate>2026-11-30T00:00:10.000Z</CreationDate>\
+                 <BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets>"
+            } else {
+                "<Buckets><Bucket><Name>b</Name></Bucket></Buckets><ContinuationToken>2</ContinuationToken>"
+            };
+            reply("200 OK", &[], format!("<ListAllMyBucketsResult>{page}</ListAllMyBucketsResult>"))
+        });
+        let store = server.owned();
+        let listed = store.handle().block_on(store.buckets()).unwrap();
+        let a = Listed { name: "a".to_owned(), created: Some(1_795_996_810), region: Some("eu-west-1".to_owned()) };
+        assert_eq!(listed, [a, Listed { name: "b".to_owned(), created: None, region: None }]);
+        assert_eq!(store.requests()["s3:ListBuckets"], 2);
+    }
+
+    #[test]
+    fn buckets_that_go_in_circles_are_an_error() {
+        let server =
+            server("<ListAllMyBucketsResult><ContinuationToken>2</ContinuationToken></ListAllMyBucketsResult>");
+        let store = server.owned();
+        assert!(store.handle().block_on(store.buckets()).unwrap_err().why.contains("cut short"));
+    }
+}

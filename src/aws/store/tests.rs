@@ -71,6 +71,12 @@ impl Server {
         Self { port, requests }
     }
 
+    /// One that is not there.
+    pub(super) fn gone() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { port: free, requests: Arc::default() }
+    }
+
     pub(super) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }

@@ -19,6 +19,9 @@ pub(in crate::cli) struct SweepArgs {
     pub(in crate::cli) targets: Vec<Target>,
 
     #[command(flatten)]
+    pub(in crate::cli) search: SearchArgs,
+
+    #[command(flatten)]
     pub(in crate::cli) buckets: BucketArgs,
 
     #[command(flatten)]
@@ -26,9 +29,6 @@ pub(in crate::cli) struct SweepArgs {
 
     #[command(flatten)]
     pub(in crate::cli) work: WorkArgs,
-
-    #[command(flatten)]
-    pub(in crate::cli) search: SearchArgs,
 }
 
 /// Which buckets, and with whose eyes.
