@@ -12,12 +12,12 @@ fn a_stranger_reads_what_is_public_and_signs_nothing() {
         bucket.put("o", leak(1));
     });
     let closed = scene.sweep(["s3://bkt", "--anonymous"]);
-    closed.expect(2, &[]).expect_stderr(&["anonymous"]);
+    closed.expect(2, &[]).expect_stderr(&["as a stranger"]);
     assert_eq!(skipped(&closed).len(), 1, "{closed:?}");
     scene.fake.bucket("bkt", |bucket| {
         bucket.public();
     });
-    scene.sweep(["s3://bkt", "--anonymous"]).expect(1, &[&id(1)]).expect_stderr(&["anonymous"]);
+    scene.sweep(["s3://bkt", "--anonymous"]).expect(1, &[&id(1)]).expect_stderr(&["as a stranger"]);
     scene.fake.log().expect_signed(false);
 }
 

@@ -165,7 +165,10 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         match ending {
             Ending::Kept => {}
             Ending::Cut(_) => return Ok(()),
-            Ending::Stalled(_) => return Ok(shared.wait(PATIENCE)),
+            Ending::Stalled(_) => {
+                shared.wait(PATIENCE);
+                return Ok(());
+            }
         }
     }
     Ok(())
