@@ -39,11 +39,16 @@ mod policy;
 mod progress;
 mod rules;
 mod scan;
+mod search;
+#[cfg(feature = "s3")]
+mod sweep;
 mod targets;
 #[cfg(feature = "iam")]
 mod triage;
 #[cfg(feature = "iam")]
 mod undo;
+#[cfg(feature = "s3")]
+mod viewers;
 
 use self::args::{Cli, Command};
 use self::exit::Exit;
@@ -59,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => ci::applied(*args).and_then(|args| scan::run(&args)),
         #[cfg(not(feature = "git"))]
         Command::Scan(args) => scan::run(&args),
+        #[cfg(feature = "s3")]
+        Command::Sweep(args) => sweep::run(&args),
         #[cfg(feature = "iam")]
         Command::Deactivate(args) => deactivate::run(&args),
         #[cfg(feature = "iam")]

@@ -13,6 +13,7 @@ use jiff::tz::Offset;
 
 use crate::engine::foreign::ForeignRule;
 use crate::engine::rule::{Rule, Severity};
+use crate::exposure::OfObjects;
 use crate::finding::accounts::{Accounts, Standing};
 use crate::finding::keyed::{FingerprintKey, Print};
 use crate::finding::suppression::{Lapsed, Suppression};
@@ -23,19 +24,24 @@ use crate::sweep::Tally;
 use crate::triage::verdict::{Status, Verdict};
 
 mod csv;
+#[cfg(feature = "s3")]
+pub mod estimate;
 pub mod explain;
 mod github;
 mod gitlab;
 pub mod inventory;
 mod json;
 mod junit;
+pub mod merge;
 mod places;
 pub mod plan;
+pub mod purge;
 #[cfg(test)]
 mod samples;
 mod sanitize;
 mod sarif;
 mod stopped;
+mod stored;
 mod text;
 pub mod triage;
 mod units;
@@ -87,6 +93,8 @@ pub struct Report<'a> {
     pub rules: Vec<RuleInfo<'a>>,
     /// What triage came to, where it was asked for.
     pub verdicts: Option<&'a BTreeMap<Fingerprint, Verdict>>,
+    /// Which objects of buckets the public may read, where that was asked.
+    pub public: Option<&'a OfObjects>,
     /// What is suppressed counts like everything else.
     pub suppressed_counts: bool,
     /// Fingerprints are written with this key.

@@ -61,6 +61,8 @@ impl Reach {
                 self.committed(commit.repository.as_bytes(), None)
             }
             Origin::Object { repository, .. } => self.committed(repository.as_bytes(), None),
+            // A bucket has no list of its own: only what was named reaches here.
+            Origin::Stored { .. } => None,
         };
         let elsewhere = || self.everywhere.then(|| own_path(&at.origin).map(|path| plain(path)));
         path.or_else(elsewhere).map(|path| Spot { path, member })
@@ -76,6 +78,7 @@ impl Reach {
 fn own_path(origin: &Origin) -> Option<&BString> {
     match origin {
         Origin::File { path } | Origin::Commit { path, .. } | Origin::Staged { path, .. } => Some(path),
+        Origin::Stored { object, .. } => Some(&object.key),
         _ => None,
     }
 }

@@ -13,6 +13,8 @@ pub(super) use self::baseline::{
 pub(super) use self::owner::OwnerArgs;
 #[cfg(feature = "iam")]
 pub(super) use self::response::{ApprovalArgs, DeactivateArgs, PolicyArgs, Purpose, UndoArgs};
+#[cfg(feature = "s3")]
+pub(super) use self::sweep::SweepArgs;
 #[cfg(feature = "iam")]
 pub(super) use self::triage::{InventoryArgs, ScanTriageArgs, TriageArgs, TriageShape};
 use super::accounts::AccountArg;
@@ -28,10 +30,12 @@ mod baseline;
 mod owner;
 #[cfg(feature = "iam")]
 mod response;
+#[cfg(feature = "s3")]
+mod sweep;
 #[cfg(feature = "iam")]
 mod triage;
 
-/// Find leaked AWS keys in working trees and in all of git history.
+/// Find leaked AWS keys in working trees, in all of git history and in buckets of S3.
 ///
 /// Exit codes: 0 nothing found and everything read; 1 leaked credentials found (see --exit-code); 2 something could not be
 /// read or done. 2 wins over 1.
@@ -46,6 +50,12 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Scan directories, files, git repositories, git URLs or standard input
     Scan(Box<ScanArgs>),
+    /// Read buckets of S3: every object, with --versions every version of it
+    ///
+    /// Goes on where an object can't be read, and lists what it did not read. Whose credentials are used is always said; nothing is changed
+    /// or deleted. Exit codes are those of scan. See docs/sweep.md.
+    #[cfg(feature = "s3")]
+    Sweep(Box<SweepArgs>),
     /// Say of leaked keys whether they are live, whose they are and when they were last used, by asking AWS as their owner
     ///
     /// Takes a report of keysweep or access key ids. No call is signed with what was found, and nothing is changed. Exit codes: 0 none is
@@ -155,12 +165,19 @@ pub(super) struct ScanArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) cache: Option<PathBuf>,
 
-    #[command(flatten)]
-    pub(super) rules: RuleFiles,
-
     /// Leave out what .gitignore and its like ignore
     #[arg(long)]
     pub(super) respect_gitignore: bool,
+
+    #[command(flatten)]
+    pub(super) search: SearchArgs,
+}
+
+/// What is looked for, how it is judged and how it is told, wherever it is looked for.
+#[derive(Debug, Args)]
+pub(super) struct SearchArgs {
+    #[command(flatten)]
+    pub(super) rules: RuleFiles,
 
     /// How to show the report on standard output: text, json, jsonl, sarif, csv, github (annotations), gitlab or junit
     /// [default: text]
@@ -192,10 +209,6 @@ pub(super) struct ScanArgs {
     #[command(flatten)]
     pub(super) known: KnownArgs,
 
-    #[cfg(feature = "iam")]
-    #[command(flatten)]
-    pub(super) owner_side: ScanTriageArgs,
-
     #[command(flatten)]
     pub(super) limits: Limits,
 
@@ -222,6 +235,10 @@ pub(super) struct ScanArgs {
     /// Say on standard error what is being scanned and how much it was
     #[arg(short, long)]
     pub(super) verbose: bool,
+
+    #[cfg(feature = "iam")]
+    #[command(flatten)]
+    pub(super) owner_side: ScanTriageArgs,
 }
 
 impl ScanArgs {
@@ -257,9 +274,9 @@ impl ScanArgs {
     pub(super) fn readers_of_stdin(&self) -> Vec<&'static str> {
         let is_stdin = |path: &PathBuf| path == Path::new("-");
         let targets = self.targets.iter().filter(|target| is_stdin(target)).map(|_| "a target");
-        let accounts = self.account.iter().filter(|account| **account == AccountArg::File("-".into()));
-        let keys = self.only_keys.iter().filter(|file| is_stdin(file));
-        let known = self.known.baseline.iter().filter(|file| is_stdin(file));
+        let accounts = self.search.account.iter().filter(|account| **account == AccountArg::File("-".into()));
+        let keys = self.search.only_keys.iter().filter(|file| is_stdin(file));
+        let known = self.search.known.baseline.iter().filter(|file| is_stdin(file));
         let lists = accounts.map(|_| "--account").chain(keys.map(|_| "--only-keys")).chain(known.map(|_| "--baseline"));
         targets.chain(lists).collect()
     }
@@ -315,7 +332,7 @@ pub(super) struct Limits {
     pub(super) archive_depth: u32,
 
     /// Do not read files and objects larger than this, e.g. 500K, 20M, 1G [default: read all, in windows]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, visible_alias = "max-object-size", value_name = "SIZE", value_parser = size)]
     pub(super) max_file_size: Option<u64>,
 }
 

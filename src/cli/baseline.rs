@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use super::args::{AddArgs, BaselineArgs, BaselineCommand, PlaceArgs, PruneArgs};
 use super::exit::Exit;
 use super::known::{self, Known};
-use super::{lists, output, scan};
+use super::{lists, output, scan, search};
 use crate::baseline::entry::Entry;
 use crate::baseline::file::{ATTRIBUTE, Added, IgnoreFile};
 use crate::baseline::globs::{self, Globs};
@@ -282,10 +282,10 @@ fn found(args: &AddArgs, key: Option<&FingerprintKey>) -> Result<(Vec<Candidate>
 
 fn scanned(args: &AddArgs) -> Result<(Outcome, Known)> {
     let scan = args.scan();
-    let known = known::load(&scan)?;
+    let known = known::load(&scan.search, &scan.targets)?;
     let mut outcome = scan::sweep(&scan)?.outcome;
     known.apply(&mut outcome.findings).iter().chain(&outcome.notes).for_each(|note| output::note(note));
-    scan::tell_unread(&outcome.tally.skipped);
+    search::tell_unread(&outcome.tally.skipped);
     Ok((outcome, known))
 }
 
@@ -341,10 +341,10 @@ fn prune(args: &PruneArgs) -> Result<Exit> {
     let mut kept = Kept::open(&place)?;
     let mut scan = args.reading.scan(&place.target);
     // What comments allow is there all the same.
-    scan.known.no_ignore = true;
-    let known = known::load(&scan)?;
+    scan.search.known.no_ignore = true;
+    let known = known::load(&scan.search, &scan.targets)?;
     let outcome = scan::sweep(&scan)?.outcome;
-    scan::tell_unread(&outcome.tally.skipped);
+    search::tell_unread(&outcome.tally.skipped);
     let is_complete = outcome.tally.skipped.is_empty();
     let list = kept.list();
     let useless: BTreeMap<usize, Useless> =

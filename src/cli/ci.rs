@@ -45,7 +45,7 @@ pub(super) fn applied(mut args: ScanArgs) -> Result<ScanArgs> {
 }
 
 fn tell(args: &ScanArgs, note: &str) {
-    if !args.quiet {
+    if !args.search.quiet {
         output::note(note);
     }
 }

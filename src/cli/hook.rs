@@ -70,8 +70,8 @@ fn scan_of(run: &HookRun) -> Result<ScanArgs> {
     let Cli { command: args::Command::Scan(mut args) } = Cli::try_parse_from(["keysweep", "scan", "--quiet"])? else {
         bail!("`scan` is no longer what it was");
     };
-    args.rules = run.rules.clone();
-    args.limits = run.limits.clone();
+    args.search.rules = run.rules.clone();
+    args.search.limits = run.limits.clone();
     let first =
         || run.given.first().with_context(|| format!("git gives {} an argument, and there is none", run.hook.name()));
     args.occasion = Some(match run.hook {
@@ -209,8 +209,8 @@ mod tests {
             given: given.iter().map(Into::into).collect(),
         };
         let args = scan_of(&run(HookType::PreCommit, &[])).unwrap();
-        assert!(args.staged && args.quiet && args.occasion == Some(Occasion::Commit));
-        assert_eq!((args.limits.archive_depth, args.limits.max_file_size), (7, Some(8)));
+        assert!(args.staged && args.search.quiet && args.occasion == Some(Occasion::Commit));
+        assert_eq!((args.search.limits.archive_depth, args.search.limits.max_file_size), (7, Some(8)));
         let args = scan_of(&run(HookType::CommitMsg, &["m"])).unwrap();
         assert_eq!(args.commit_msg.as_deref(), Some(Path::new("m")));
         assert!(scan_of(&run(HookType::CommitMsg, &[])).is_err());

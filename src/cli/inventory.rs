@@ -10,7 +10,7 @@ use super::offline;
 use super::output;
 use super::owner;
 use super::triage::tell_calls_of;
-use crate::aws::{Account, Member};
+use crate::aws::Account;
 use crate::report;
 use crate::triage::inventory::{Gap, Inventory};
 
@@ -37,18 +37,8 @@ pub(super) fn run(args: &InventoryArgs) -> Result<Exit> {
 /// Every key of every account, or nothing: an inventory with holes would pass for one without.
 fn online(args: &InventoryArgs, home: &Account) -> Result<Vec<Inventory>> {
     let mut all = vec![home.every_key().map_err(told)?];
-    if let Some(role) = args.owner.role_name.as_deref().filter(|_| args.owner.organization) {
-        let others = home.organization().map_err(told)?;
-        for Member { account, is_open } in others.into_iter().filter(|one| one.account != home.caller().account) {
-            if !is_open {
-                output::note(&format!(
-                    "account {account} is suspended or closed: nobody can look into it, and its keys are not listed"
-                ));
-                continue;
-            }
-            let there = home.assume(account, role).map_err(told)?;
-            all.push(there.every_key().map_err(told)?);
-        }
+    for account in owner::neighbours(home, &args.owner)? {
+        all.push(account.every_key().map_err(told)?);
     }
     Ok(all)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use jiff::civil::Date;
 
-use super::args::ScanArgs;
+use super::args::SearchArgs;
 use super::lists;
 use crate::baseline::file::IgnoreFile;
 use crate::baseline::import::Imports;
@@ -61,15 +61,15 @@ pub(super) fn today() -> Date {
 ///
 /// # Errors
 /// A file that can't be read or is not what it should be.
-pub(super) fn load(args: &ScanArgs) -> Result<Known> {
+pub(super) fn load(args: &SearchArgs, targets: &[PathBuf]) -> Result<Known> {
     // Who looks for given keys wants to know of all their places.
     let is_heard = !args.known.no_ignore && args.only_keys.is_none();
     let mut known = Known { baseline: Baseline::default(), key: key()?, today: today(), notes: Vec::new(), is_heard };
     if !is_heard {
         return Ok(known);
     }
-    let homes: Vec<Home> = args.targets.iter().filter_map(|target| home(target)).collect();
-    let is_only = args.targets.len() == 1;
+    let homes: Vec<Home> = targets.iter().filter_map(|target| home(target)).collect();
+    let is_only = targets.len() == 1;
     for home in &homes {
         known.own(home, is_only)?;
     }

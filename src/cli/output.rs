@@ -6,15 +6,42 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use tempfile::NamedTempFile;
 
-use super::args::ScanArgs;
-use crate::report::{self, Format, Report};
+use super::args::SearchArgs;
+use crate::report::{self, Format, Occasion, Report};
 
-/// A file that will hold a report. It is written beside its place, which is tried before the scan so that a wrong path is known at
-/// once, and takes it when it is whole: what stood there is lost neither to an interruption nor before it was scanned.
-pub(super) struct OutputFile {
+/// A file that is written beside its place, which is tried before the scan so that a wrong path is known at once, and takes it when it is
+/// whole: what stood there is lost neither to an interruption nor before it was scanned.
+pub(super) struct Whole {
     path: PathBuf,
-    format: Format,
     file: NamedTempFile,
+}
+
+/// A file that will hold a report.
+pub(super) struct OutputFile {
+    format: Format,
+    file: Whole,
+}
+
+impl Whole {
+    pub(super) fn beside(path: &Path) -> Result<Self> {
+        let name = path.display();
+        if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            bail!("making the file {name} failed: it is a directory; name a file in it");
+        }
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = NamedTempFile::with_prefix_in(".keysweep-", directory)
+            .with_context(|| format!("making the file {name} failed"))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Writes it and puts it into its place.
+    pub(super) fn fill(mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        write(&mut self.file)
+            .and_then(|()| self.file.as_file().sync_all())
+            .and_then(|()| Ok(self.file.persist(&self.path)?))
+            .with_context(|| format!("writing the file {} failed", self.path.display()))?;
+        Ok(())
+    }
 }
 
 /// Opens every file that was asked for.
@@ -27,24 +54,20 @@ fn open(path: &Path) -> Result<OutputFile> {
     let Some(format) = Format::of_file(path) else {
         bail!("can't tell the format of --output {name}: let it end in .txt, .json, .jsonl, .sarif, .csv or .xml");
     };
-    if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-        bail!("making the report file {name} failed: it is a directory; name a file in it");
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = NamedTempFile::with_prefix_in(".keysweep-", directory)
-        .with_context(|| format!("making the report file {name} failed"))?;
-    Ok(OutputFile { path: path.to_owned(), format, file })
+    Ok(OutputFile { format, file: Whole::beside(path)? })
 }
 
 /// Writes the report everywhere it was asked for.
-pub(super) fn write(report: &Report<'_>, args: &ScanArgs, files: Vec<OutputFile>) -> Result<()> {
-    for mut file in files {
-        report::write(file.format, report, &mut file.file)
-            .and_then(|()| file.file.as_file().sync_all())
-            .and_then(|()| Ok(file.file.persist(&file.path)?))
-            .with_context(|| format!("writing the report file {} failed", file.path.display()))?;
+pub(super) fn write(
+    report: &Report<'_>,
+    args: &SearchArgs,
+    occasion: Option<Occasion>,
+    files: Vec<OutputFile>,
+) -> Result<()> {
+    for OutputFile { format, file } in files {
+        file.fill(|out| report::write(format, report, out))?;
     }
-    if let Some(occasion) = args.occasion() {
+    if let Some(occasion) = occasion {
         return report::stopped(report, occasion, &mut io::stderr().lock()).context("saying why it stops failed");
     }
     let Some(format) = args.format.or((!args.quiet).then_some(Format::Text)) else {
@@ -68,7 +91,7 @@ pub(super) fn ran(seconds: f64) -> [i64; 2] {
 }
 
 /// The text report is on a terminal.
-pub(super) fn is_read_by_a_person(args: &ScanArgs) -> bool {
+pub(super) fn is_read_by_a_person(args: &SearchArgs) -> bool {
     io::stdout().is_terminal() && args.format.unwrap_or(Format::Text) == Format::Text && !args.quiet
 }
 

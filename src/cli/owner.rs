@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::args::OwnerArgs;
 use super::offline;
-use crate::aws::{self, Account, Asked, Identity};
+use super::output;
+use crate::aws::{self, Account, Asked, Identity, Member};
 use crate::finding::accounts::Accounts;
 use crate::report::sanitize;
 use crate::triage::inventory::{Gap, Knowledge};
@@ -30,6 +31,31 @@ pub(super) fn connect(args: &OwnerArgs) -> Result<Account> {
         },
     };
     Account::connect(&identity).context("signing in to AWS failed")
+}
+
+/// With --organization the other accounts of the organization, as the role in each. One that nobody can look into is told.
+///
+/// # Errors
+/// When the organization can't be listed or a role not be assumed: what is in its account would be missing without a word.
+pub(super) fn neighbours(home: &Account, args: &OwnerArgs) -> Result<Vec<Account>> {
+    let Some(role) = args.role_name.as_deref().filter(|_| args.organization) else {
+        return Ok(Vec::new());
+    };
+    let told = |gap: Gap| anyhow!("{}", gap.told());
+    let mut all = Vec::new();
+    for Member { account, is_open } in home.organization().map_err(told)? {
+        if account == home.caller().account {
+            continue;
+        }
+        if is_open {
+            all.push(home.assume(account, role).map_err(told)?);
+        } else {
+            output::note(&format!(
+                "account {account} is suspended or closed: nobody can look into it, and it is left out"
+            ));
+        }
+    }
+    Ok(all)
 }
 
 /// What the owner's side knows of these credentials; `accounts` are those that the user named. Where nobody can be asked, what they tell

@@ -64,7 +64,7 @@ pub(super) fn open(args: &ScanArgs, rules: [u8; 32]) -> Result<Targets> {
         }
     }
     for target in &args.targets {
-        if args.verbose {
+        if args.search.verbose {
             output::note(&format!("scanning {}", display(target)));
         }
         if let Err(error) = targets.add(target, args)? {
@@ -137,7 +137,7 @@ impl Targets {
         let at = Surroundings::of(target, &environment::git())?;
         let name = at.work_tree.as_deref().unwrap_or(target).display().to_string();
         let staged = Staged::open(&name, &at, Limits::default())?;
-        if staged.is_empty() && !args.quiet {
+        if staged.is_empty() && !args.search.quiet {
             output::note("nothing is staged that adds a line: there was nothing to scan");
         }
         self.are_few &= staged.files() <= FEW_FILES;
@@ -183,7 +183,7 @@ impl Targets {
         }
         self.skipped.extend(unresolved);
         for repository in &repositories {
-            if args.verbose {
+            if args.search.verbose {
                 output::note(&format!("scanning the history of {}", name(repository)));
             }
             self.add_history(repository, Revisions::All);

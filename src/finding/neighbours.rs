@@ -9,7 +9,7 @@ use bstr::{BStr, BString, ByteSlice};
 use crate::blob::ObjectId;
 use crate::engine::label_stem;
 use crate::key::{AccessKeyId, Secret};
-use crate::provenance::{Origin, Provenance};
+use crate::provenance::{Origin, Provenance, StoredPart};
 
 /// The directory of a file, at one state of history and within one archive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,7 @@ enum Root {
     Commit(Arc<str>, ObjectId),
     Index(Arc<str>),
     Object(Arc<str>, ObjectId),
+    Bucket(Arc<str>),
 }
 
 /// What stands in one directory: credentials with the names of their files.
@@ -95,6 +96,8 @@ fn directory(place: &Provenance) -> Option<(Directory, &BStr)> {
         Origin::Commit { commit, path, .. } => (Root::Commit(commit.repository.clone(), commit.id), Some(path)),
         Origin::Staged { repository, path } => (Root::Index(repository.clone()), Some(path)),
         Origin::Object { repository, id } => (Root::Object(repository.clone(), *id), None),
+        Origin::Stored { object, part: StoredPart::Body } => (Root::Bucket(object.bucket.clone()), Some(&object.key)),
+        Origin::Stored { .. } => return None,
         Origin::CommitMessage { .. } | Origin::TagMessage { .. } => return None,
     };
     let Some(member) = &place.member else {

@@ -95,6 +95,11 @@ impl Redactor {
                 self.commit(commit);
             }
             Origin::CommitMessage { commit } => self.commit(commit),
+            Origin::Stored { object, .. } => {
+                if let Some(masked) = self.masked(&object.key) {
+                    Arc::make_mut(object).key = masked;
+                }
+            }
             Origin::Stdin | Origin::Object { .. } => {}
         }
     }

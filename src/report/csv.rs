@@ -7,11 +7,12 @@ use std::io::{self, Write};
 use super::Report;
 use super::json::Occurrence;
 use super::sanitize::visible;
+use super::stored::Public;
 use super::verdict;
 use crate::finding::suppression::Suppression;
 use crate::triage::verdict::Verdict;
 
-const HEADER: [&str; 24] = [
+const HEADER: [&str; 30] = [
     "fingerprint",
     "rule",
     "severity",
@@ -36,6 +37,12 @@ const HEADER: [&str; 24] = [
     "user_name",
     "last_used",
     "used_since_exposed",
+    "bucket",
+    "key",
+    "version_id",
+    "etag",
+    "last_modified",
+    "public",
 ];
 
 /// Header and rows, RFC 4180 but for the line ends, which are bare newlines.
@@ -58,10 +65,11 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         let verdict = verdict_cells(report.verdict(finding));
         for place in &finding.occurrences {
             let suppressed = suppression_cells(place.suppressed.as_ref());
-            let place = Occurrence::new(place);
+            let place = Occurrence::new(report, place);
             let expires = place.expires.clone().unwrap_or_default();
-            let place = place_cells(&place);
-            let row = about.iter().chain(&place).chain([&secrets, &expires]).chain(&suppressed).chain(&verdict);
+            let (stored, place) = (stored_cells(&place), place_cells(&place));
+            let row = about.iter().chain(&place).chain([&secrets, &expires]);
+            let row = row.chain(&suppressed).chain(&verdict).chain(&stored);
             table.write_record(row.map(|text| cell(text))).map_err(io_error)?;
         }
     }
@@ -104,6 +112,18 @@ fn place_cells(place: &Occurrence<'_>) -> [String; 9] {
     ]
 }
 
+/// What only objects of buckets have.
+fn stored_cells(place: &Occurrence<'_>) -> [String; 6] {
+    [
+        place.bucket.unwrap_or_default().to_owned(),
+        place.key.as_deref().unwrap_or_default().to_owned(),
+        place.version_id.unwrap_or_default().to_owned(),
+        place.etag.unwrap_or_default().to_owned(),
+        place.last_modified.clone().unwrap_or_default(),
+        place.public.as_ref().map(Public::in_words).unwrap_or_default(),
+    ]
+}
+
 /// A cell that no spreadsheet takes for a formula: <https://owasp.org/www-community/attacks/CSV_Injection>.
 pub(super) fn cell(text: &str) -> String {
     let shown = visible(text);
@@ -124,9 +144,10 @@ pub(super) fn io_error(error: ::csv::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{Sample, canary, commit, file, finding, history, occurrence, suppression};
+    use super::super::samples::{Sample, canary, commit, file, finding, history, occurrence, stored, suppression};
     use super::*;
     use crate::engine::SecretKind;
+    use crate::exposure::Publicness;
     use crate::finding::suppression::By;
     use crate::key::Secret;
     use crate::provenance::Origin;
@@ -174,6 +195,12 @@ mod tests {
             "",
             "",
             "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
         ];
         let second = [
             "commit",
@@ -194,11 +221,27 @@ mod tests {
             "",
             "",
             "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
         ];
         assert_eq!(
             rows(&sample),
             [HEADER.to_vec(), [about.as_slice(), &first].concat(), [about.as_slice(), &second].concat(),]
         );
+    }
+
+    #[test]
+    fn an_object_is_told_by_its_columns() {
+        let mut sample = Sample::at(vec![stored("b", b"k/=1", Some("v1"), false)]);
+        sample.publish(Publicness::Yes(vec!["policy statement PublicRead".to_owned()]));
+        let rows = rows(&sample);
+        assert_eq!(rows[1][6..8], ["object", "k/=1"]);
+        let told = ["b", "k/=1", "v1", "e7ag", "2024-03-01T10:00:00+00:00", "yes, by policy statement PublicRead"];
+        assert_eq!(rows[1][24..], told);
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn annotation(report: &Report<'_>, finding: &Finding, out: &mut dyn Write) -> io
     properties.push(("title", title));
     let mut lines = vec![format!("{}.", words::what_leaked(report, finding))];
     lines.extend(words::evidence(report, finding));
-    lines.push(stands_in(finding));
+    lines.push(stands_in(report, finding));
     lines.push(words::remediation(report, finding));
     lines.push(words::fingerprint(report, finding));
     lines.retain(|line| !line.is_empty());
@@ -74,8 +74,8 @@ fn at(finding: &Finding, place: &Place<'_>) -> Vec<(&'static str, String)> {
     properties
 }
 
-fn stands_in(finding: &Finding) -> String {
-    let mut told = words::places(finding);
+fn stands_in(report: &Report<'_>, finding: &Finding) -> String {
+    let mut told = words::places(report, finding);
     let more = told.len().saturating_sub(PLACES);
     if more > 0 {
         told.truncate(PLACES);

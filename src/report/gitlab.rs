@@ -11,6 +11,7 @@ use super::Report;
 use super::json::write_line;
 use super::places;
 use super::sanitize::visible;
+use super::stored;
 use super::units::plural;
 use super::words;
 use crate::engine::rule::Severity;
@@ -91,7 +92,7 @@ fn vulnerability(report: &Report<'_>, finding: &Finding, path: &str, place: &Occ
     let mut vulnerability = json!({
         "id": uuid(&track),
         "name": cut(&words::kind(report, finding), 255),
-        "description": description(report, finding, all),
+        "description": description(report, finding, place, all),
         "severity": severity(report.severity(finding)),
         "solution": cut(&words::remediation(report, finding), 7000),
         "identifiers": identifiers(report, finding),
@@ -133,10 +134,13 @@ fn uuid(from: &Fingerprint) -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-fn description(report: &Report<'_>, finding: &Finding, all: usize) -> String {
+fn description(report: &Report<'_>, finding: &Finding, place: &Occurrence, all: usize) -> String {
     let mut text = format!("{}.", words::what_leaked(report, finding));
     for sentence in words::evidence(report, finding) {
         text += &format!(" {sentence}");
+    }
+    if let Some(about) = stored::about(report, place) {
+        text += &format!(" Of the object: {}.", visible(&about));
     }
     if all > 1 {
         text += &format!(" It stands in {}.", plural(all as u64, "place"));
@@ -184,9 +188,10 @@ fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::samples::{
-        ID, SECRET, Sample, commit, file, finding, history, message, occurrence, suppression, written,
+        ID, SECRET, Sample, commit, file, finding, history, message, occurrence, stored, suppression, written,
     };
     use super::*;
+    use crate::exposure::Publicness;
     use crate::finding::suppression::By;
     use crate::report::Format;
     use crate::source::Skipped;
@@ -313,6 +318,17 @@ mod tests {
         let told = document(&Sample::at(vec![occurrence(message(&commit(1, 0)), 2)]));
         let location = &told["vulnerabilities"][0]["location"];
         assert_eq!(location["file"], format!(".git/objects/01/{}", "01".repeat(19)));
+    }
+
+    #[test]
+    fn an_object_is_told_by_its_address_and_who_may_read_it() {
+        let mut sample = Sample::at(vec![stored("b", b"k/a.env", Some("v1"), false)]);
+        sample.publish(Publicness::Yes(vec!["policy statement PublicRead".to_owned()]));
+        let told = document(&sample)["vulnerabilities"][0].clone();
+        assert_eq!(told["location"]["file"], "s3://b/k/a.env");
+        let description = told["description"].as_str().unwrap();
+        let public = "public: yes, by policy statement PublicRead.";
+        assert!(description.ends_with(public) && description.contains("last modified 2024-03-01"), "{description}");
     }
 
     #[test]

@@ -7,9 +7,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
+use serde_json::{Map, Value};
 
 use super::Report;
 use super::sanitize::{acts, is_command, lossless};
+use super::stored;
 use super::verdict::Wire;
 use crate::engine::SecretKind;
 use crate::finding::suppression::{By, Suppression};
@@ -17,7 +19,7 @@ use crate::finding::{Finding as Found, Fingerprint, Occurrence as Place};
 use crate::key::Secret as Hidden;
 use crate::provenance::Origin;
 
-pub(super) const SCHEMA: &str = "keysweep/v1";
+const SCHEMA: &str = "keysweep/v1";
 
 /// `--format json`.
 #[derive(Serialize)]
@@ -97,12 +99,18 @@ pub(super) struct Occurrence<'a> {
     pub(super) date: Option<String>,
     pub(super) in_head: Option<bool>,
     reachable: Option<bool>,
-    /// Only objects of S3 have these five.
-    bucket: (),
-    key: (),
-    version_id: (),
-    etag: (),
-    last_modified: (),
+    /// Only objects of buckets have these.
+    pub(super) bucket: Option<&'a str>,
+    pub(super) key: Option<Cow<'a, str>>,
+    pub(super) version_id: Option<&'a str>,
+    pub(super) etag: Option<&'a str>,
+    pub(super) last_modified: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_latest: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) public: Option<stored::Public>,
     suppressed: Option<Suppressed<'a>>,
 }
 
@@ -163,6 +171,27 @@ pub(super) fn write_lines(report: &Report<'_>, out: &mut dyn Write) -> io::Resul
     write_line(&last, out)
 }
 
+/// What an earlier report told, as one document again.
+pub(super) fn write_told(
+    findings: &[Map<String, Value>],
+    summary: &Map<String, Value>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    write_line(&serde_json::json!({ "schema": SCHEMA, "findings": findings, "summary": summary }), out)
+}
+
+/// The same as lines.
+pub(super) fn write_told_lines(
+    findings: impl Iterator<Item = Map<String, Value>>,
+    summary: &Map<String, Value>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for body in findings {
+        write_line(&Line { schema: SCHEMA, r#type: "finding", body }, out)?;
+    }
+    write_line(&Line { schema: SCHEMA, r#type: "summary", body: summary }, out)
+}
+
 /// JSON on one line. What would act on a terminal or a CI system is written as `\u009b`: the same string to every reader.
 pub(super) fn write_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut *out, Inert))?;
@@ -194,7 +223,7 @@ impl<'a> Finding<'a> {
             account_id: account.map(|(account, _)| account.to_string()),
             account: account.map(|(_, standing)| standing.name()),
             secrets: found.secrets.iter().map(|(kind, secret)| Secret::new(report, *kind, secret)).collect(),
-            occurrences: found.occurrences.iter().map(Occurrence::new).collect(),
+            occurrences: found.occurrences.iter().map(|place| Occurrence::new(report, place)).collect(),
             suppressed: report.suppression(found).map(Suppressed::new),
             suppression_expired: found
                 .lapsed
@@ -218,9 +247,10 @@ impl<'a> Secret<'a> {
 }
 
 impl<'a> Occurrence<'a> {
-    pub(super) fn new(place: &'a Place) -> Self {
+    pub(super) fn new(report: &Report<'_>, place: &'a Place) -> Self {
         let at = &place.provenance;
         let commit = at.commit();
+        let stored = at.stored();
         let (repository, id) = match &at.origin {
             Origin::Object { repository, id } => (Some(repository), Some(id)),
             Origin::Staged { repository, .. } => (Some(repository), None),
@@ -244,11 +274,14 @@ impl<'a> Occurrence<'a> {
                 _ => None,
             },
             reachable: commit.map(|c| c.reachable),
-            bucket: (),
-            key: (),
-            version_id: (),
-            etag: (),
-            last_modified: (),
+            bucket: stored.map(|object| &*object.bucket),
+            key: stored.map(|object| stored::key(object)),
+            version_id: stored.and_then(|object| object.version_id.as_deref()),
+            etag: stored.map(|object| &*object.etag).filter(|etag| !etag.is_empty()),
+            last_modified: stored.and_then(|object| stored::last_modified(object)),
+            is_latest: stored.map(|object| object.is_latest),
+            part: stored::part(place),
+            public: report.public(place),
             suppressed: place.suppressed.as_ref().map(Suppressed::new),
         }
     }
@@ -314,15 +347,17 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::samples::{
-        ID, SECRET, Sample, canary, commit, file, finding, history, message, object, occurrence, suppression, tag,
-        verdict, with_account, written,
+        ID, SECRET, Sample, canary, commit, file, finding, history, message, object, occurrence, stored, stored_part,
+        suppression, tag, verdict, with_account, written,
     };
     use super::super::{Format, Report};
     use crate::engine::{Encoding, SecretKind};
+    use crate::exposure::Publicness;
     use crate::finding::Fingerprint;
     use crate::finding::keyed::FingerprintKey;
     use crate::finding::suppression::By;
     use crate::key::AccountId;
+    use crate::provenance::StoredPart;
     use crate::triage::verdict::{Status, Verdict};
 
     fn document(sample: &Sample) -> Value {
@@ -462,9 +497,40 @@ mod tests {
             (occurrence(object(4), 1), json!(["object", null, "..", id(4)])),
         ];
         for (occurrence, expected) in found {
-            let value = serde_json::to_value(super::Occurrence::new(&occurrence)).unwrap();
+            let value = serde_json::to_value(super::Occurrence::new(&Sample::default().report(), &occurrence)).unwrap();
             let told = ["source", "path", "repository", "commit"].map(|key| value[key].clone());
             assert_eq!(json!(told), expected);
+        }
+    }
+
+    #[test]
+    fn an_object_is_told_by_its_own_fields() {
+        let mut sample = Sample::at(vec![
+            stored("b", b"k/\xc3\xa9", Some("v1"), false),
+            stored_part("b", b"k", None, true, StoredPart::Tags),
+        ]);
+        let fields = ["source", "path", "bucket", "key", "version_id", "etag", "last_modified", "is_latest", "part"];
+        let date = "2024-03-01T10:00:00+00:00";
+        let places = document(&sample)["findings"][0]["occurrences"].clone();
+        let told = |n: usize| fields.map(|name| places[n][name].clone());
+        let body = json!(["object", "k/é", "b", "k/é", "v1", "e7ag", date, false, null]);
+        assert_eq!(json!(told(0)), body);
+        assert_eq!(json!(told(1)), json!(["object", "k", "b", "k", null, "e7ag", date, true, "tags"]));
+        assert!(places[0].get("part").is_none() && places[0].get("public").is_none(), "{places}");
+        for (public, is, because) in [
+            (
+                Publicness::Yes(vec!["policy statement PublicRead".to_owned()]),
+                json!(true),
+                json!("policy statement PublicRead"),
+            ),
+            (Publicness::No(None), json!(false), json!(null)),
+            (Publicness::Unknown("not allowed".to_owned()), json!(null), json!("not allowed")),
+        ] {
+            sample.publish(public);
+            let found = document(&sample);
+            assert_eq!(found["findings"][0]["occurrences"][0]["public"], json!({"is": is, "because": because}));
+            let errors: Vec<_> = schema().iter_errors(&found).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:?}");
         }
     }
 
@@ -509,7 +575,7 @@ mod tests {
         let mut zipped = file("a.zip", 1);
         zipped.provenance = zipped.provenance.member(b"b.tar").member(b"c\xff");
         zipped.encoding = vec![Encoding::Utf16Le, Encoding::Utf16Be];
-        let value = serde_json::to_value(super::Occurrence::new(&zipped)).unwrap();
+        let value = serde_json::to_value(super::Occurrence::new(&Sample::default().report(), &zipped)).unwrap();
         assert_eq!(value["member"], r"b.tar!c\xff");
         assert_eq!(value["encoding"], json!(["utf-16le", "utf-16be"]));
     }

@@ -66,7 +66,7 @@ fn failure(report: &Report<'_>, finding: &Finding, out: &mut dyn Write) -> io::R
     let what = words::what_leaked(report, finding);
     let severity = report.severity(finding);
     write!(out, r#"      <failure type="{severity}" message="{}">"#, escaped(&what))?;
-    let told = words::places(finding);
+    let told = words::places(report, finding);
     for place in told.iter().take(PLACES) {
         writeln!(out, "{}", escaped(place))?;
     }

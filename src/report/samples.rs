@@ -7,13 +7,14 @@ use super::{Format, Report, RuleInfo};
 use crate::blob::ObjectId;
 use crate::engine::SecretKind;
 use crate::engine::rule::Severity;
+use crate::exposure::{OfObjects, Publicness};
 use crate::finding::accounts::Accounts;
 use crate::finding::snippet::Snippet;
 use crate::finding::suppression::{By, Lapsed, Suppression};
 use crate::finding::{Finding, Fingerprint, Occurrence};
 use crate::key::{AccessKeyId, Secret};
 use crate::location::Point;
-use crate::provenance::{Commit, Origin, Provenance, Timestamp};
+use crate::provenance::{Commit, Origin, Provenance, StoredObject, StoredPart, Timestamp};
 use crate::source::Skipped;
 use crate::sweep::Tally;
 use crate::triage::inventory::{Gap, LastUsed};
@@ -71,6 +72,8 @@ pub(super) struct Sample {
     pub(super) tally: Tally,
     /// None, unless a test has some.
     pub(super) accounts: Accounts,
+    /// Of nothing, unless a test asked.
+    pub(super) public: OfObjects,
 }
 
 impl Sample {
@@ -79,7 +82,7 @@ impl Sample {
         Self {
             findings: vec![finding(ID, occurrences)],
             tally: Tally { blobs: 1234, bytes: 5_712_345_678, known: 0, skipped: Vec::new() },
-            accounts: Accounts::default(),
+            ..Self::default()
         }
     }
 
@@ -109,7 +112,9 @@ impl Sample {
             occurrence(message(&commit(3, 0)), 2),
             occurrence(tag(&commit(4, 0), &bytes), 3),
             occurrence(object(5), 4),
+            stored("b", &bytes, Some(hostile), false),
         ];
+        let object = (**messages[4].provenance.stored().expect("it is an object")).clone();
         messages[0].snippet.lines.push(hostile.to_owned());
         let mut archive = file(&bytes, 1);
         archive.provenance = archive.provenance.member(&bytes).member(b"b.env");
@@ -134,8 +139,16 @@ impl Sample {
                 lapsed,
             ],
             tally: Tally { blobs: 7, bytes: 999, known: 5, skipped: vec![Skipped::new(hostile, hostile)] },
-            accounts: Accounts::default(),
+            public: OfObjects::from([(object, Publicness::Yes(vec![hostile.to_owned()]))]),
+            ..Self::default()
         }
+    }
+
+    /// Whether the public may read all objects.
+    pub(super) fn publish(&mut self, public: Publicness) {
+        let places = self.findings.iter().flat_map(|finding| &finding.occurrences);
+        let objects = places.filter_map(|place| place.provenance.stored());
+        self.public = objects.map(|object| ((**object).clone(), public.clone())).collect();
     }
 
     pub(super) fn report(&self) -> Report<'_> {
@@ -144,6 +157,7 @@ impl Sample {
             tally: &self.tally,
             accounts: &self.accounts,
             verdicts: None,
+            public: (!self.public.is_empty()).then_some(&self.public),
             suppressed_counts: false,
             complete: self.tally.skipped.is_empty(),
             rules: vec![
@@ -229,6 +243,30 @@ pub(super) fn tag(commit: &Arc<Commit>, name: &[u8]) -> Origin {
 
 pub(super) fn object(number: u8) -> Origin {
     Origin::Object { repository: "..".into(), id: ObjectId::from_bytes(&[number; 20]).unwrap() }
+}
+
+/// Line 3 of an object of a bucket.
+pub(super) fn stored(bucket: &str, key: &[u8], version: Option<&str>, is_latest: bool) -> Occurrence {
+    stored_part(bucket, key, version, is_latest, StoredPart::Body)
+}
+
+/// The same of one of its parts.
+pub(super) fn stored_part(
+    bucket: &str,
+    key: &[u8],
+    version: Option<&str>,
+    is_latest: bool,
+    part: StoredPart,
+) -> Occurrence {
+    let object = StoredObject {
+        bucket: bucket.into(),
+        key: key.into(),
+        version_id: version.map(Arc::from),
+        is_latest,
+        etag: "e7ag".into(),
+        last_modified: Some(1_709_287_200),
+    };
+    occurrence(Origin::Stored { object: object.into(), part }, 3)
 }
 
 /// What says that a place does not count.

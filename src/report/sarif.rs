@@ -14,6 +14,7 @@ use serde_sarif::sarif;
 use super::json::write_line;
 use super::places::is_present;
 use super::sanitize::{one_line, visible};
+use super::stored;
 use super::units::plural;
 use super::words::{self, is_link, object_path};
 use super::{Report, RuleInfo};
@@ -142,7 +143,7 @@ fn result(report: &Report<'_>, finding: &Finding, most: usize) -> sarif::Result 
     // Services annotate the first location: one that is still there can be looked at.
     let mut places: Vec<&Occurrence> = finding.counting().collect();
     places.sort_by_key(|place| !is_present(place));
-    let locations: Vec<_> = places.into_iter().take(most).map(|place| location(finding, place)).collect();
+    let locations: Vec<_> = places.into_iter().take(most).map(|place| location(report, finding, place)).collect();
     let fingerprint = report.fingerprint(&finding.fingerprint);
     let digits = fingerprint.digits().to_string();
     // The only one that GitHub looks at is named after a line, and is the credential's all the same: an alert follows its credential
@@ -208,7 +209,7 @@ fn message(text: &str) -> sarif::Message {
     sarif::Message::builder().text(text).build()
 }
 
-fn location(finding: &Finding, place: &Occurrence) -> sarif::Location {
+fn location(report: &Report<'_>, finding: &Finding, place: &Occurrence) -> sarif::Location {
     let uri = uri(place);
     let base = (!uri.starts_with("file:")).then(|| ROOT.to_owned());
     let mut artifact = sarif::ArtifactLocation::builder().uri(uri).build();
@@ -221,7 +222,24 @@ fn location(finding: &Finding, place: &Occurrence) -> sarif::Location {
         let name = visible(&place.provenance.to_string()).into_owned();
         location.logical_locations = Some(vec![sarif::LogicalLocation::builder().fully_qualified_name(name).build()]);
     }
+    location.properties = stored_properties(report, place);
     location
+}
+
+/// Which version of which object it is, and who may read it.
+fn stored_properties(report: &Report<'_>, place: &Occurrence) -> Option<sarif::PropertyBag> {
+    let object = place.provenance.stored()?;
+    let told = [
+        ("bucket", Some(json!(*object.bucket))),
+        ("key", Some(json!(stored::key(object)))),
+        ("version_id", object.version_id.as_ref().map(|id| json!(**id))),
+        ("is_latest", Some(json!(object.is_latest))),
+        ("last_modified", stored::last_modified(object).map(|date| json!(date))),
+        ("part", stored::part(place).map(|part| json!(part))),
+        ("public", report.public(place).map(|public| json!(public))),
+    ];
+    let told = told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Some(sarif::PropertyBag::builder().additional_properties(told.collect::<BTreeMap<_, _>>()).build())
 }
 
 fn region(finding: &Finding, place: &Occurrence) -> sarif::Region {
@@ -278,10 +296,12 @@ mod tests {
     use serde_json::Value;
 
     use super::super::samples::{
-        ID, Sample, canary, commit, file, finding, history, message, object, occurrence, suppression, tag, written,
+        ID, Sample, canary, commit, file, finding, history, message, object, occurrence, stored, suppression, tag,
+        written,
     };
     use super::*;
     use crate::engine::Encoding;
+    use crate::exposure::Publicness;
     use crate::report::Format;
 
     fn run_of(report: &Report<'_>) -> Value {
@@ -452,6 +472,26 @@ mod tests {
         for (origin, uri) in told {
             assert_eq!(uri_of(&occurrence(origin, 1)), uri);
         }
+    }
+
+    #[test]
+    fn an_object_has_a_relative_uri_and_says_what_it_is() {
+        let mut zipped = stored("b", "k é/a:1.zip".as_bytes(), Some("v1"), false);
+        zipped.provenance = zipped.provenance.member(b"c.env");
+        let mut sample = Sample::at(vec![zipped]);
+        sample.publish(Publicness::Yes(vec!["policy statement PublicRead".to_owned()]));
+        let location = run_of(&sample.report())["results"][0]["locations"][0].clone();
+        let artifact = &location["physicalLocation"]["artifactLocation"];
+        assert_eq!(artifact["uri"], "s3/b/k%20%C3%A9/a%3A1.zip!c.env");
+        assert_eq!(artifact["uriBaseId"], ROOT);
+        let name = "s3://b/k é/a:1.zip (version v1)!c.env";
+        assert_eq!(location["logicalLocations"][0]["fullyQualifiedName"], name);
+        let expected = json!({
+            "bucket": "b", "key": "k é/a:1.zip", "version_id": "v1", "is_latest": false,
+            "last_modified": "2024-03-01T10:00:00+00:00",
+            "public": {"is": true, "because": "policy statement PublicRead"},
+        });
+        assert_eq!(location["properties"], expected);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use anstyle::{AnsiColor, Color, Style};
 
 use super::places::{self, Place, is_present};
 use super::sanitize::{lossless, one_line, visible};
+use super::stored;
 use super::units::{grouped, plural, size};
 use super::verdict;
 use super::{Report, RuleInfo};
@@ -20,7 +21,7 @@ use crate::finding::accounts::Standing;
 use crate::finding::snippet::Snippet;
 use crate::finding::suppression::{By, Suppression};
 use crate::finding::{Finding, Occurrence};
-use crate::provenance::{Commit, Origin, Provenance, StoredPart};
+use crate::provenance::{Commit, Origin, Provenance};
 use crate::triage::verdict::{Status, Verdict};
 
 /// Places told of one credential; JSON lists all.
@@ -137,6 +138,9 @@ impl Page<'_> {
         for place in places.iter().take(PLACES) {
             let group = if is_present(place.shown) { "still in" } else { "also in" };
             self.field(if group == label { "" } else { group }, &described(place))?;
+            if let Some(about) = stored::about(self.report, place.shown) {
+                self.field("", &visible(&format!("  {about}")))?;
+            }
             label = group;
         }
         match beyond(PLACES, places.len()) {
@@ -362,10 +366,15 @@ pub(super) fn spot(occurrence: &Occurrence) -> String {
         Origin::CommitMessage { commit } => format!("message of commit {}", short(&commit.id)).into(),
         Origin::TagMessage { name, .. } => format!("message of tag {}", shown(name)).into(),
         Origin::Object { repository, id } => format!("object {id}{}", of_repository(repository)).into(),
-        Origin::Stored { object, part: StoredPart::Body } => {
-            return format!("{}{member}:{line}", visible(&object.to_string()));
+        Origin::Stored { object, part } => {
+            let named = format!("s3://{}/{}", visible(&object.bucket), shown(&object.key));
+            let version = object.version_id.as_ref().filter(|_| !object.is_latest);
+            let version = version.map_or(String::new(), |id| format!(" (version {})", visible(id)));
+            return match part.name() {
+                None => format!("{named}{member}:{line}{version}"),
+                Some(part) => format!("{part} of {named}{version}, line {line}"),
+            };
         }
-        Origin::Stored { .. } => visible(&origin.to_string()).into_owned().into(),
     };
     format!("{named}{member}, line {line}")
 }
@@ -389,13 +398,15 @@ fn short(id: &ObjectId) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::samples::{
-        ID, RULE, SECRET, Sample, canary, commit, file, finding, history, message, object, occurrence, suppression,
-        tag, with_account, written,
+        ID, RULE, SECRET, Sample, canary, commit, file, finding, history, message, object, occurrence, stored,
+        stored_part, suppression, tag, with_account, written,
     };
     use super::*;
     use crate::engine::SecretKind;
+    use crate::exposure::Publicness;
     use crate::finding::suppression::Lapsed;
     use crate::key::{AccountId, Secret};
+    use crate::provenance::StoredPart;
     use crate::report::Format;
     use crate::source::Skipped;
 
@@ -594,6 +605,29 @@ Everything was read.
                 "            object 0707070707070707070707070707070707070707 of .., line 4",
             ]
         );
+    }
+
+    #[test]
+    fn an_object_is_told_with_its_date_and_who_may_read_it() {
+        let mut zipped = stored("b", b"a.zip", Some("v2"), true);
+        zipped.provenance = zipped.provenance.member(b"c.env");
+        let places = vec![
+            stored("b", b"k/\x1b", Some("v1"), false),
+            zipped,
+            stored_part("b", b"k", None, true, StoredPart::Metadata),
+        ];
+        let mut sample = Sample::at(places);
+        let private = text(&sample);
+        assert!(!private.contains("public"), "{private}");
+        sample.publish(Publicness::Yes(vec!["policy statement PublicRead".to_owned()]));
+        let told = text(&sample);
+        let about =
+            "                  last modified 2024-03-01T10:00:00+00:00; public: yes, by policy statement PublicRead";
+        let expected = format!(
+            "    still in    s3://b/a.zip!c.env:3\n{about}\n                metadata of s3://b/k, line 3\n{about}\n    \
+             also in     s3://b/k/\\u{{1b}}:3 (version v1)\n{about}\n"
+        );
+        assert!(told.contains(&expected), "{told}");
     }
 
     #[test]

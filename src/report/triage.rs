@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use serde_json::{Map, Value, json};
 
 use super::csv::{cell, io_error};
-use super::json::{SCHEMA, write_line};
+use super::json::{write_told, write_told_lines};
 use super::sanitize::visible;
 use super::text::{STRONG, status_style};
 use super::units::plural;
@@ -128,19 +128,11 @@ fn urgency(verdict: &Verdict) -> (bool, bool, Status) {
 
 fn document(triaged: &Triaged<'_>, out: &mut dyn Write) -> io::Result<()> {
     let findings: Vec<Map<String, Value>> = triaged.credentials.iter().map(Judged::told).collect();
-    write_line(&json!({ "schema": SCHEMA, "findings": findings, "summary": triaged.summary }), out)
+    write_told(&findings, &triaged.summary, out)
 }
 
 fn lines(triaged: &Triaged<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let line = |kind: &str, mut told: Map<String, Value>| {
-        told.insert("schema".to_owned(), SCHEMA.into());
-        told.insert("type".to_owned(), kind.into());
-        told
-    };
-    for one in &triaged.credentials {
-        write_line(&line("finding", one.told()), out)?;
-    }
-    write_line(&line("summary", triaged.summary.clone()), out)
+    write_told_lines(triaged.credentials.iter().map(Judged::told), &triaged.summary, out)
 }
 
 const HEADER: [&str; 12] = [

@@ -69,13 +69,16 @@ pub(super) fn is_link(reference: &str) -> bool {
 
 /// The path of a file that can be looked at as it is now, as it is reached from where the scan ran.
 pub(super) fn present_file(place: &Occurrence) -> Option<String> {
-    let path = place.provenance.path().filter(|_| is_present(place))?;
+    // The key of an object would name a file of the tree that has nothing to do with it.
+    let is_file = is_present(place) && place.provenance.stored().is_none();
+    let path = place.provenance.path().filter(|_| is_file)?;
     let path = path.strip_prefix(b"./").unwrap_or(path);
     Some(lossless(path).into_owned())
 }
 
 /// Where it stands, each place once, as people point at it: with the commit, where a file is no longer there.
-pub(super) fn places(finding: &Finding) -> Vec<String> {
+/// Of an object it is told too whether the public may read it.
+pub(super) fn places(report: &Report<'_>, finding: &Finding) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     let mut known = BTreeSet::new();
     for place in places::of(finding) {
@@ -84,6 +87,9 @@ pub(super) fn places(finding: &Finding) -> Vec<String> {
             && !is_present(place.shown)
         {
             let _ = write!(text, " (commit {:.12})", commit.id.to_string());
+        }
+        if let Some(public) = report.public(place.shown) {
+            let _ = write!(text, " (public: {})", one_line(&public.in_words()));
         }
         // A file as it lies and the same in HEAD are one to people.
         if known.insert(text.clone()) {
@@ -119,8 +125,9 @@ pub(super) fn object_path(id: &ObjectId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{ID, commit, file, finding, history, message, object, occurrence, tag};
+    use super::super::samples::{ID, Sample, commit, file, finding, history, message, object, occurrence, stored, tag};
     use super::*;
+    use crate::exposure::Publicness;
 
     #[test]
     fn every_place_has_a_path() {
@@ -134,6 +141,7 @@ mod tests {
             (occurrence(Origin::Stdin, 1), "stdin".to_owned()),
             (occurrence(message(&commit(2, 0)), 1), id("02")),
             (occurrence(object(3), 1), id("03")),
+            (stored("b", b"k/a.env", Some("v1"), false), "s3://b/k/a.env".to_owned()),
         ] {
             assert_eq!(path(&place), expected);
         }
@@ -150,7 +158,19 @@ mod tests {
                 occurrence(tag(&commit(2, 0), b"v1"), 3),
             ],
         );
-        assert_eq!(places(&found), ["a:1", "b:2 (commit 010101010101)", "message of tag v1, line 3"]);
+        assert_eq!(
+            places(&Sample::default().report(), &found),
+            ["a:1", "b:2 (commit 010101010101)", "message of tag v1, line 3"]
+        );
+    }
+
+    #[test]
+    fn who_may_read_an_object_is_told_beside_it() {
+        let mut sample = Sample::at(vec![stored("b", b"k", None, true)]);
+        assert_eq!(places(&sample.report(), &sample.findings[0]), ["s3://b/k:3"]);
+        sample.publish(Publicness::Yes(vec!["ACL grant READ\nto everyone".to_owned()]));
+        let told = ["s3://b/k:3 (public: yes, by ACL grant READ to everyone)"];
+        assert_eq!(places(&sample.report(), &sample.findings[0]), told);
     }
 
     #[test]
@@ -162,6 +182,7 @@ mod tests {
             history(&commit(1, 0), "a", None, 1),
             occurrence(Origin::Stdin, 1),
             occurrence(message(&commit(2, 0)), 1),
+            stored("b", b"src/main.rs", None, true),
         ] {
             assert_eq!(present_file(&gone), None);
         }

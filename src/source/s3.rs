@@ -71,6 +71,19 @@ pub struct Estimate {
     pub known: u64,
 }
 
+impl Estimate {
+    /// Both together.
+    pub fn add(&mut self, other: &Self) {
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+        self.list_requests += other.list_requests;
+        self.get_requests += other.get_requests;
+        self.archived.0 += other.archived.0;
+        self.archived.1 += other.archived.1;
+        self.known += other.known;
+    }
+}
+
 /// Buckets as one viewer sees them.
 #[derive(Debug)]
 pub struct Buckets {

@@ -55,7 +55,7 @@ pub enum NoReport {
     #[error("finding {0} is no object")]
     Finding(usize),
     /// It is more than one.
-    #[error("it has several summaries: these are several reports; triage them one by one")]
+    #[error("it has several summaries: these are several reports; hand them over one by one")]
     Several,
     /// A finding is none.
     #[error("finding {0}: its `access_key_id` is no access key id")]

@@ -20,6 +20,8 @@ mod rules;
 mod scan;
 mod staged;
 mod support;
+#[cfg(feature = "s3")]
+mod sweep;
 mod torture;
 #[cfg(feature = "iam")]
 mod triage;

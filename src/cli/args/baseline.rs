@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
-use super::{Cli, Command, Limits, RuleFiles, ScanArgs, Shape};
+use super::{Cli, Command, Limits, RuleFiles, ScanArgs, SearchArgs, Shape};
 use crate::baseline::entry;
 
 /// What is known and not reported.
@@ -169,12 +169,15 @@ impl ReadingArgs {
         };
         ScanArgs {
             targets: vec![target.to_owned()],
-            rules: self.rules.clone(),
+            search: SearchArgs {
+                rules: self.rules.clone(),
+                limits: self.limits.clone(),
+                jobs: self.jobs,
+                ..plain.search
+            },
             respect_gitignore: self.respect_gitignore,
-            limits: self.limits.clone(),
             #[cfg(feature = "git")]
             cache: self.cache.clone(),
-            jobs: self.jobs,
             ..*plain
         }
     }
@@ -188,7 +191,7 @@ impl AddArgs {
         {
             scan.history.clone_from(&self.history);
         }
-        scan.known.import_ignores = self.import_ignores;
+        scan.search.known.import_ignores = self.import_ignores;
         scan
     }
 }
