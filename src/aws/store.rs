@@ -27,6 +27,7 @@ mod gate;
 mod list;
 mod no;
 mod object;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -234,6 +235,11 @@ impl Store {
     pub async fn buckets(&self) -> Result<Vec<Listed>, StoreError> {
         list::buckets(self).await
     }
+
+    /// The settings of these buckets, several at a time, in their order.
+    pub async fn survey(&self, buckets: &[String]) -> Vec<Facts> {
+        settings::survey(self, buckets).await
+    }
 }
 
 impl Bucket {
@@ -286,15 +292,15 @@ impl Bucket {
 
     /// What its settings say of who may list and read it. What could not be learnt is told in the facts.
     pub async fn facts(&self) -> Facts {
-        unimplemented!()
+        settings::facts(self).await
     }
 
     /// Whom an object's own access list lets read it (`s3:GetObjectAcl`).
     ///
     /// # Errors
     /// When it could not be had, after all attempts.
-    pub async fn object_acl(&self, _wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
-        unimplemented!()
+    pub async fn object_acl(&self, wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
+        settings::object_acl(self, wanted).await
     }
 }
 

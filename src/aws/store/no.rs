@@ -50,7 +50,8 @@ impl Refusal {
             );
             return Self::SlowDown(error(No::SlowDown, why));
         }
-        if status >= 500 || trouble.code == "RequestTimeout" {
+        // What it does not know it does not learn by being asked again.
+        if (status >= 500 && status != 501) || trouble.code == "RequestTimeout" {
             return Self::Again(error(No::Failed, format!("S3 failed again and again: {}", said(&trouble, status))));
         }
         if !is_understood {
