@@ -14,8 +14,8 @@ use super::search::{self, Telling};
 use super::viewers;
 use crate::aws::store::{Store, StoreOptions};
 use crate::blob::Blob;
-use crate::report::estimate::{self, Listed};
 use crate::report::Format;
+use crate::report::estimate::{self, Listed};
 use crate::source::s3::{Buckets, Estimate, Options, State, Target};
 use crate::source::{Sink, Skipped, Source, Taken};
 

@@ -28,10 +28,7 @@ fn something_must_be_named_and_once() {
     refused(&["sweep", "--public", "--all"], &["cannot be used with"]);
     refused(&["sweep", "s3://bucket", "--inventory", "s3://other/manifest.json"], &["--inventory", "--include"]);
     refused(&["sweep", "s3://bucket", "--exclude", "s3://other"], &["--public or --all"]);
-    refused(
-        &["sweep", "s3://bucket", "--organization", "--role-name", "r"],
-        &["--organization", "--public or --all"],
-    );
+    refused(&["sweep", "s3://bucket", "--organization", "--role-name", "r"], &["--organization", "--public or --all"]);
     refused(&["sweep", "s3://bucket", "--fail-on", "live"], &["add --triage"]);
     refused(&["sweep", "s3://bucket", "--dry-run", "--purge-list", "x"], &["cannot be used with"]);
     refused(&["sweep", "s3://bucket", "--shard", "3/2"], &["1/8"]);
