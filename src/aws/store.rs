@@ -29,6 +29,7 @@ mod no;
 mod object;
 #[cfg(test)]
 mod tests;
+mod words;
 
 /// How buckets are read.
 #[derive(Clone, Debug)]
@@ -120,7 +121,8 @@ pub struct Entry {
     pub etag: Box<str>,
     /// In seconds since 1970.
     pub last_modified: Option<i64>,
-    /// `STANDARD`, `GLACIER`, …; empty where it is not told.
+    /// What it would be read from: `STANDARD`, `GLACIER`, …; empty where that is not told. Of an archived object that was restored it is that of the
+    /// copy, `STANDARD`.
     pub storage_class: Box<str>,
 }
 

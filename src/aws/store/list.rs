@@ -6,12 +6,16 @@ use std::sync::Arc;
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
-use aws_sdk_s3::types::{CommonPrefix, DeleteMarkerEntry, EncodingType, Object, ObjectVersion, RequestPayer};
+use aws_sdk_s3::types::{
+    CommonPrefix, DeleteMarkerEntry, EncodingType, Object, ObjectVersion, OptionalObjectAttributes, RequestPayer,
+    RestoreStatus,
+};
 use aws_smithy_types::date_time::DateTime;
 use bstr::{BString, ByteSlice};
 use percent_encoding::percent_decode;
 
 use super::call::Ask;
+use super::no::NOT_UNDERSTOOD;
 use super::{Bucket, Entry, Listed, Listing, Marker, No, Page, Store, StoreError};
 
 /// The most that S3 gives.
@@ -73,11 +77,12 @@ async fn objects(bucket: &Bucket, listing: &Listing, from: Option<&Marker>) -> R
                 .set_start_after(after.cloned())
                 .set_request_payer(payer(bucket))
                 .encoding_type(EncodingType::Url)
+                .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
                 .max_keys(MAX_KEYS)
                 .send()
         })
         .await
-        .map_err(|error| blinded(error))?;
+        .map_err(blinded)?;
     of_objects(page)
 }
 
@@ -97,11 +102,12 @@ async fn versions(bucket: &Bucket, listing: &Listing, from: Option<&Marker>) -> 
                 .set_version_id_marker(version.cloned())
                 .set_request_payer(payer(bucket))
                 .encoding_type(EncodingType::Url)
+                .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
                 .max_keys(MAX_KEYS)
                 .send()
         })
         .await
-        .map_err(|error| blinded(error))?;
+        .map_err(blinded)?;
     of_versions(page)
 }
 
@@ -175,7 +181,7 @@ impl Decoder {
             size: size(object.size),
             etag: bare(object.e_tag),
             last_modified: seconds(object.last_modified),
-            storage_class: object.storage_class.as_ref().map(|class| class.as_str()).unwrap_or_default().into(),
+            storage_class: class(object.storage_class.as_ref().map(|class| class.as_str()), object.restore_status),
         })
     }
 
@@ -188,7 +194,7 @@ impl Decoder {
             size: size(version.size),
             etag: bare(version.e_tag),
             last_modified: seconds(version.last_modified),
-            storage_class: version.storage_class.as_ref().map(|class| class.as_str()).unwrap_or_default().into(),
+            storage_class: class(version.storage_class.as_ref().map(|class| class.as_str()), version.restore_status),
         })
     }
 
@@ -223,6 +229,12 @@ pub(super) fn bare(etag: Option<String>) -> Box<str> {
     etag.as_deref().unwrap_or_default().trim_matches('"').into()
 }
 
+/// Where there is a restored copy, that is what is read.
+fn class(class: Option<&str>, restored: Option<RestoreStatus>) -> Box<str> {
+    let is_restored = restored.is_some_and(|restored| restored.restore_expiry_date.is_some());
+    if is_restored { "STANDARD".into() } else { class.unwrap_or_default().into() }
+}
+
 fn size(size: Option<i64>) -> u64 {
     size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default()
 }
@@ -248,19 +260,20 @@ fn failed(why: String) -> StoreError {
 
 /// A page that can't be read may have been spoilt by one key.
 fn blinded(error: StoreError) -> StoreError {
-    if error.kind == No::Failed && error.code.is_empty() && error.why.contains("can't be understood") {
-        let why = format!(
-            "{}; if it is, a key in this page may hold what XML can't, and the server ignores encoding-type=url",
-            error.why
-        );
-        return StoreError { why, ..error };
+    if error.kind != No::Failed || !error.code.is_empty() || !error.why.starts_with(NOT_UNDERSTOOD) {
+        return error;
     }
-    error
+    let why = format!(
+        "{}; or a key in this page of the list holds what XML has no way to write, and the server does not encode keys \
+         (encoding-type=url) as S3 does",
+        error.why
+    );
+    StoreError { why, ..error }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Server, reply};
+    use super::super::tests::{Reply, Server, reply};
     use super::*;
 
     fn server(xml: &'static str) -> Server {
@@ -393,6 +406,40 @@ mod tests {
             let error = page.unwrap_err();
             assert!(error.kind == No::Failed && error.why.contains("encoding-type"), "{xml}: {error}");
         }
+    }
+
+    #[test]
+    fn what_was_restored_is_read_from_its_copy() {
+        let object = |key: &str, status: &str| {
+            format!("<Contents><Key>{key}</Key><StorageClass>GLACIER</StorageClass>{status}</Contents>")
+        };
+        let under_way = "<RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress></RestoreStatus>";
+        let done = "<RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress>\
+                    <RestoreExpiryDate>2026-12-21T00:00:00.000Z</RestoreExpiryDate></RestoreStatus>";
+        let objects = [object("a", ""), object("b", under_way), object("c", done)].concat();
+        let server = Server::new(move |request, _| {
+            assert_eq!(request.header("x-amz-optional-object-attributes"), Some("RestoreStatus"));
+            reply("200 OK", &[], format!("<ListBucketResult>{objects}</ListBucketResult>"))
+        });
+        let page = ask(&server, false, None).unwrap();
+        let classes: Vec<&str> = page.entries.iter().map(|entry| &*entry.storage_class).collect();
+        assert_eq!(classes, ["GLACIER", "GLACIER", "STANDARD"]);
+    }
+
+    #[test]
+    fn a_page_that_broke_off_is_asked_for_again() {
+        let whole = "<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>";
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", whole.len());
+        let server = Server::new(move |_, before| {
+            let (head, part) = (head.clone(), whole.as_bytes()[..20].to_vec());
+            match before {
+                0 => Reply::Cut(head, part),
+                1 => Reply::Stalled(head, part),
+                _ => reply("200 OK", &[], whole),
+            }
+        });
+        assert_eq!(keys(&ask(&server, false, None).unwrap()), [b"k"]);
+        assert_eq!(server.requests().len(), 3);
     }
 
     #[test]

@@ -9,19 +9,30 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::call::Ask;
 use super::{No, StoreError, Viewer};
+use crate::aws::client::in_quarantine;
 use crate::aws::trouble::{Kind, Trouble, text_of};
 
-/// What to do about an answer.
+/// How it is told that an answer is neither what was asked for nor an error.
+pub(super) const NOT_UNDERSTOOD: &str = "the answer can't be understood";
+
+/// An answer that is not what was asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The bucket is in another region: in this one, if it is told.
     Elsewhere(Option<String>),
-    /// It is asked too often.
-    SlowDown(StoreError),
-    /// Another attempt may come to something.
-    Again(StoreError),
+    /// The bucket, if there is one, is where it was asked.
+    Here(Repeat, StoreError),
+}
+
+/// Whether another attempt may come to something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
     /// It will not.
-    No(StoreError),
+    Never,
+    /// It may.
+    Soon,
+    /// It may, if the bucket is asked less often.
+    Slower,
 }
 
 impl Refusal {
@@ -48,17 +59,20 @@ impl Refusal {
                 "the bucket says that it is asked too often, and went on doing so; try again later: {}",
                 trouble.why()
             );
-            return Self::SlowDown(error(No::SlowDown, why));
+            return Self::Here(Repeat::Slower, error(No::SlowDown, why));
         }
-        if status >= 500 || trouble.code == "RequestTimeout" {
-            return Self::Again(error(No::Failed, format!("S3 failed again and again: {}", said(&trouble, status))));
+        // What is not implemented will not be in a moment.
+        if (status >= 500 && status != 501) || trouble.code == "RequestTimeout" {
+            let why = format!("S3 failed again and again: {}", said(&trouble, status));
+            return Self::Here(Repeat::Soon, error(No::Failed, why));
         }
         if !is_understood {
-            let why = format!("S3's answer can't be understood (status {status}); is the endpoint one of S3?");
-            return Self::Again(error(No::Failed, why));
+            let why =
+                format!("{NOT_UNDERSTOOD} (status {status}); the endpoint may not be one of S3 (AWS_ENDPOINT_URL)");
+            return Self::Here(Repeat::Soon, error(No::Failed, why));
         }
         let refused = refused(&trouble, status, ask, viewer);
-        Self::No(StoreError { code: code.into(), ..refused })
+        Self::Here(Repeat::Never, StoreError { code: code.into(), ..refused })
     }
 }
 
@@ -101,13 +115,13 @@ fn is_too_often(status: u16, code: &str) -> bool {
 
 /// No answer came.
 fn unanswered(trouble: &Trouble) -> Refusal {
-    let error = |kind| StoreError { kind, code: trouble.code.as_str().into(), why: trouble.why(), permission: None };
-    match trouble.kind {
-        Kind::Unreachable => Refusal::Again(error(No::Unreachable)),
-        Kind::Lost | Kind::Failed => Refusal::Again(error(No::Failed)),
-        Kind::Credentials | Kind::Clock => Refusal::No(error(No::Credentials)),
-        _ => Refusal::No(error(No::Failed)),
-    }
+    let (repeat, kind) = match trouble.kind {
+        Kind::Unreachable => (Repeat::Soon, No::Unreachable),
+        Kind::Lost | Kind::Failed => (Repeat::Soon, No::Failed),
+        Kind::Credentials | Kind::Clock => (Repeat::Never, No::Credentials),
+        Kind::Denied | Kind::Missing | Kind::Refused => (Repeat::Never, No::Failed),
+    };
+    Refusal::Here(repeat, StoreError { kind, code: trouble.code.as_str().into(), why: trouble.why(), permission: None })
 }
 
 /// What S3 says, and if that is nothing, by which status.
@@ -121,7 +135,7 @@ fn refused(trouble: &Trouble, status: u16, ask: Ask, viewer: &Viewer) -> StoreEr
     let kind = kind_of(trouble, status, ask);
     let why = match kind {
         No::Denied if *viewer == Viewer::Stranger => format!("it is not public: {said}"),
-        No::Denied => denied(&said, trouble, ask),
+        No::Denied => format!("{}{}", denied(&said, trouble, ask), quarantined(trouble, viewer)),
         No::KeyDenied => format!("it is encrypted, and the caller may not use its key (kms:Decrypt): {said}"),
         No::NoBucket => format!("there is no such bucket: {said}"),
         No::Gone => format!("there is no such object any more: {said}"),
@@ -149,6 +163,14 @@ fn denied(said: &str, trouble: &Trouble, ask: Ask) -> String {
         ", or it is gone, which S3 tells only to those who may list the bucket"
     };
     format!("the caller may not ({permission}){gone}: {said}")
+}
+
+/// AWS denies a user whose key it found in public to read buckets, among all else.
+fn quarantined(trouble: &Trouble, viewer: &Viewer) -> String {
+    match (viewer, trouble.quarantine()) {
+        (Viewer::Caller(caller), Some(policy)) => in_quarantine(caller, policy),
+        _ => String::new(),
+    }
 }
 
 fn kind_of(trouble: &Trouble, status: u16, ask: Ask) -> No {
@@ -216,6 +238,7 @@ mod tests {
             ("403 Forbidden", "SignatureDoesNotMatch", "x", No::Credentials, "secret access key"),
             ("403 Forbidden", "RequestTimeTooSkewed", "x", No::Credentials, "clock"),
             ("400 Bad Request", "InvalidArgument", "Invalid version id specified", No::Failed, "Invalid version id"),
+            ("501 Not Implemented", "NotImplemented", "not implemented", No::Failed, "not implemented"),
         ] {
             let server = Server::new(move |_, _| error(status, code, message));
             let error = of_object(&server, &wanted("k"));
@@ -255,6 +278,15 @@ mod tests {
         assert!(error.why.contains("no such object any more"), "{error}");
         assert!(of_object(&plain, &wanted("k")).why.contains("or it is gone"));
         assert!(!of_list(&plain.owned()).why.contains("gone"));
+    }
+
+    #[test]
+    fn a_caller_in_quarantine_is_told_so() {
+        let message = "User: u is not authorized to perform: s3:GetObject on resource: b with an explicit deny in an identity-based \
+                       policy: arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
+        let server = Server::new(move |_, _| error("403 Forbidden", "AccessDenied", message));
+        let error = of_object(&server, &wanted("k"));
+        assert!(error.why.contains("user/a itself in quarantine (AWSCompromisedKeyQuarantineV3)"), "{error}");
     }
 
     #[test]
