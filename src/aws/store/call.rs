@@ -174,6 +174,13 @@ impl Bucket {
         }
     }
 
+    /// The region that it was reached in; `None` as long as nothing there has answered.
+    pub(super) fn region(&self) -> Option<String> {
+        let is_found = self.reach.is_found.load(Ordering::Relaxed);
+        let region = self.reach.line().client.config().region().map(|region| region.as_ref().to_owned());
+        region.filter(|_| is_found)
+    }
+
     /// The pause before the next attempt, when so many have failed.
     pub(super) fn backoff(&self, failed: u32) -> Duration {
         self.store.inner.patience.backoff * 2_u32.saturating_pow(failed.saturating_sub(1).min(6))
