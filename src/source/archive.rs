@@ -23,6 +23,7 @@ mod zip;
 pub use budget::Budget;
 use budget::{Charge, Fault, Tap};
 pub use detect::{HEAD, Kind, detect};
+pub use rows::is_caught;
 
 /// A decoder may hold this many bytes of history, in zstd's and LZMA's own terms a window or a dictionary. The largest presets
 /// of both tools stay within it (`zstd --ultra -22`: 128 MiB, `xz -9`: 64 MiB).

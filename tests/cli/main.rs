@@ -21,6 +21,7 @@ mod rules;
 mod scan;
 mod staged;
 mod support;
+mod tables;
 mod torture;
 #[cfg(feature = "iam")]
 mod triage;

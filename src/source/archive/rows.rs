@@ -83,8 +83,8 @@ thread_local! {
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a panic on this thread is expected and will be caught, so that nobody need be told of it.
-pub(super) fn is_caught() -> bool {
+/// Whether a panic on this thread is a decoder's and will be caught: it is told as something unread, and nowhere else.
+pub fn is_caught() -> bool {
     IS_CAUGHT.get()
 }
 
