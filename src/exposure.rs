@@ -5,7 +5,19 @@
 
 use std::collections::BTreeMap;
 
+use self::acl::Acls;
+use self::glob::Glob;
+use self::policy::Access;
+use self::standing::{BucketPolicy, Way};
 use crate::provenance::StoredObject;
+
+mod acl;
+mod condition;
+mod glob;
+mod policy;
+mod standing;
+#[cfg(test)]
+mod tests;
 
 /// What one setting of a bucket says.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -15,7 +27,7 @@ pub enum Fact<T> {
     /// It has no such setting.
     #[default]
     Absent,
-    /// It could not be learnt, and why.
+    /// It could not be learnt, and why: a whole clause that says what was asked, without a full stop.
     Unknown(String),
 }
 
@@ -58,6 +70,17 @@ pub struct Facts {
     pub account_block: Fact<Block>,
     /// `BucketOwnerEnforced` (ACLs count for nothing), `BucketOwnerPreferred`, `ObjectWriter`.
     pub ownership: Fact<String>,
+    /// What came of trying, where a stranger looked, who is told nothing of settings.
+    pub tried: Option<Tried>,
+}
+
+/// What unsigned requests came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// A list of one key.
+    pub list: Fact<bool>,
+    /// A byte of the first object; absent where it was refused, as others need not be.
+    pub read: Fact<bool>,
 }
 
 /// Whether the public may do something.
@@ -71,14 +94,144 @@ pub enum Publicness {
     Unknown(String),
 }
 
+impl Publicness {
+    /// It may.
+    pub fn is_yes(&self) -> bool {
+        matches!(self, Self::Yes(_))
+    }
+
+    /// Of several ways to it, one is enough.
+    fn of(ways: Vec<Way>) -> Self {
+        let (mut open, mut unclear, mut shut) = (Vec::new(), Vec::new(), Vec::new());
+        for way in ways {
+            let (list, text) = match way {
+                Way::Open(by) => (&mut open, by),
+                Way::Unclear(why) => (&mut unclear, why),
+                Way::Shut(by, against) => (&mut shut, format!("{by} would let it, but {against}")),
+            };
+            if !list.contains(&text) {
+                list.push(text);
+            }
+        }
+        match (open.is_empty(), unclear.is_empty(), shut.is_empty()) {
+            (false, _, _) => Self::Yes(open),
+            (true, false, _) => Self::Unknown(unclear.join("; ")),
+            (true, true, false) => Self::No(Some(shut.join("; "))),
+            (true, true, true) => Self::No(None),
+        }
+    }
+}
+
 /// What the settings of a bucket come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposure {
     /// Whether the public may list it.
     pub list: Publicness,
-    /// Whether the public may read objects of it: some, at least.
+    /// Whether the public may read objects of it: some, at least. What objects' own ACLs give is not in it: see [`Exposure::heeds_object_acls`].
     pub read: Publicness,
+    /// Whether the public may write to it: objects, their ACLs, or the settings of the bucket. No stranger tries that: by trying it is not known.
+    pub write: Publicness,
+    /// Whether the public may do anything to it at all: one of these, or something else that S3 calls public.
+    pub public: Publicness,
+    /// What else there is to know, in sentences without their full stops.
+    pub notes: Vec<String>,
+    bucket: String,
+    policy: BucketPolicy,
+    acls: Acls,
+    is_tried: bool,
 }
 
 /// What was worked out for objects, one by one.
 pub type OfObjects = BTreeMap<StoredObject, Publicness>;
+
+const LIST: &[&str] = &["s3:ListBucket", "s3:ListBucketVersions"];
+const READ: &[&str] = &["s3:GetObject", "s3:GetObjectVersion"];
+const WRITE_OBJECTS: &[&str] =
+    &["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectAcl", "s3:PutObjectVersionAcl"];
+const WRITE_BUCKET: &[&str] = &[
+    "s3:PutBucketAcl",
+    "s3:PutBucketPolicy",
+    "s3:DeleteBucketPolicy",
+    "s3:PutBucketPublicAccessBlock",
+    "s3:PutBucketOwnershipControls",
+    "s3:DeleteBucket",
+];
+
+/// Works out who may do what to a bucket.
+pub fn judge(bucket: &str, facts: &Facts) -> Exposure {
+    let (policy, acls) = (BucketPolicy::new(facts), Acls::new(facts));
+    let itself = Glob::literal(&arn(bucket));
+    let objects = Glob::literal(&format!("{}/", arn(bucket))).and_more();
+    let denials = |action, on| policy.denials(Access { action, on });
+    let settings = || {
+        let list =
+            [policy.ways(LIST, &itself), acls.ways(&["READ", "FULL_CONTROL"], &denials("s3:ListBucket", &itself))];
+        let write = [
+            policy.ways(WRITE_OBJECTS, &objects),
+            policy.ways(WRITE_BUCKET, &itself),
+            acls.ways(&["WRITE", "FULL_CONTROL"], &denials("s3:PutObject", &objects)),
+            acls.ways(&["WRITE_ACP"], &denials("s3:PutBucketAcl", &itself)),
+        ];
+        [list.concat(), policy.ways(READ, &objects), write.concat()]
+    };
+    let [list, read, write] = facts.tried.as_ref().map_or_else(settings, Tried::ways);
+    let mut all = [&list[..], &read, &write].concat();
+    if !all.iter().any(|way| matches!(way, Way::Open(_))) {
+        all.extend(policy.way_by_status());
+    }
+    Exposure {
+        list: Publicness::of(list),
+        read: Publicness::of(read),
+        write: Publicness::of(write),
+        public: Publicness::of(all),
+        notes: [policy.notes(facts), acls.notes(facts)].concat(),
+        bucket: bucket.to_owned(),
+        policy,
+        acls,
+        is_tried: facts.tried.is_some(),
+    }
+}
+
+fn arn(bucket: &str) -> String {
+    format!("arn:aws:s3:::{bucket}")
+}
+
+impl Exposure {
+    /// The own ACLs of objects count: single objects may be public by them, or it could not be learnt that they can't.
+    pub fn heeds_object_acls(&self) -> bool {
+        !self.is_tried && !self.acls.are_off()
+    }
+
+    /// Whether the public may read an object that was read; what its own ACL says is needed where [`Exposure::heeds_object_acls`].
+    pub fn of_object(&self, object: &StoredObject, acl: Option<&[Grant]>) -> Publicness {
+        if self.is_tried {
+            return Publicness::Yes(vec!["an unsigned request, which read it".to_owned()]);
+        }
+        let on = Glob::literal(&format!("{}/{}", arn(&self.bucket), object.key));
+        let action = if object.is_latest { "s3:GetObject" } else { "s3:GetObjectVersion" };
+        let denials = self.policy.denials(Access { action, on: &on });
+        let by_acl = match acl {
+            Some(grants) => self.acls.ways_of(grants, &["READ", "FULL_CONTROL"], &denials),
+            None if self.acls.are_off() => Vec::new(),
+            None => vec![Way::Unclear("its own ACL was not read".to_owned())],
+        };
+        Publicness::of([self.policy.ways(&[action], &on), by_acl].concat())
+    }
+}
+
+impl Tried {
+    /// The ways to list, to read and to write. To try the last would change something, so it is left alone.
+    fn ways(&self) -> [Vec<Way>; 3] {
+        let ways = |fact: &Fact<bool>, untried: &str| match fact {
+            Fact::Known(true) => vec![Way::Open("an unsigned request, which was answered".to_owned())],
+            Fact::Known(false) => Vec::new(),
+            Fact::Absent => vec![Way::Unclear(untried.to_owned())],
+            Fact::Unknown(why) => vec![Way::Unclear(why.clone())],
+        };
+        let unread = match self.list {
+            Fact::Known(true) => "the object that was tried can't be read unsigned, which others may be",
+            _ => "it can't be listed unsigned, so that no object could be tried",
+        };
+        [ways(&self.list, "it was not tried"), ways(&self.read, unread), Vec::new()]
+    }
+}

@@ -24,7 +24,7 @@ use crate::key::{AccessKeyId, AccountId};
 use crate::triage::inventory::Gap;
 
 /// The region of STS where nothing says another: there it is everywhere.
-const REGION: Region = Region::from_static("us-east-1");
+pub(super) const REGION: Region = Region::from_static("us-east-1");
 /// As what CloudTrail knows our sessions of roles.
 const SESSION: &str = "keysweep";
 
@@ -150,7 +150,7 @@ pub(super) fn unpooled() -> SharedHttpClient {
 }
 
 /// The SDK's own HTTP client, with rustls on ring, which builds with a C compiler alone; it keeps so many idle connections.
-fn http(idle: Option<usize>) -> SharedHttpClient {
+pub(super) fn http(idle: Option<usize>) -> SharedHttpClient {
     Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));
         connector.set_pool_max_idle_per_host(idle);

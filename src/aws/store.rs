@@ -4,14 +4,34 @@
 //!
 //! Its methods are async; they run on the runtime of [`Store::handle`], and whoever is not may block on that.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bstr::BString;
 use tokio::runtime::Handle;
 
+use self::call::Reach;
+use self::connect::Inner;
 use super::{Account, Caller, NoAccount};
-use crate::exposure::{Facts, Grant};
+use crate::exposure::{Facts, Grant, OfObjects};
+use crate::provenance::StoredObject;
+
+pub use self::body::Body;
+pub use self::gate::Turn;
+
+mod body;
+mod call;
+mod connect;
+mod gate;
+mod list;
+mod no;
+mod object;
+mod public;
+mod settings;
+#[cfg(test)]
+mod tests;
 
 /// How buckets are read.
 #[derive(Clone, Debug)]
@@ -37,11 +57,6 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    viewer: Viewer,
-    options: StoreOptions,
-}
-
 /// A bucket of a list of buckets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listed {
@@ -57,7 +72,7 @@ pub struct Listed {
 #[derive(Clone)]
 pub struct Bucket {
     store: Store,
-    name: Arc<str>,
+    reach: Arc<Reach>,
 }
 
 /// Which part of a bucket to list.
@@ -125,23 +140,8 @@ pub struct Wanted {
     pub from: u64,
 }
 
-/// A place in the queue of a bucket's requests, held until the answer is through. How many there are follows the latency seen and what
-/// the bucket says of its own pace.
-pub struct Turn(());
-
-/// What came of a request for an object, its bytes still to be read: [`Body::next`].
-pub struct Body {
-    /// Bytes from [`Wanted::from`] to the end.
-    pub length: u64,
-    /// Without quotes.
-    pub etag: Box<str>,
-    /// `Content-Encoding`, empty where there is none.
-    pub content_encoding: String,
-    /// The user's metadata (`x-amz-meta-…` without that), in order of names.
-    pub metadata: Vec<(String, String)>,
-    /// How many tags it has, if the answer says so.
-    pub tags: u64,
-}
+/// Bytes of an object, as they came off the network.
+pub struct Chunk(Box<dyn AsRef<[u8]> + Send + Sync>);
 
 /// Why a request about a bucket or an object came to nothing. Its text is a whole clause that ends without a full stop, has what to try in
 /// it where that is known, and holds nothing secret.
@@ -150,6 +150,8 @@ pub struct Body {
 pub struct StoreError {
     /// What kind of no it is.
     pub kind: No,
+    /// S3's own name for it, such as `NoSuchBucketPolicy`; empty where it gave none.
+    pub code: Box<str>,
     /// In words.
     pub why: String,
     /// The permission that is missing, if it is that: `s3:GetObject`.
@@ -195,17 +197,17 @@ impl Store {
     ///
     /// # Errors
     /// When its runtime can't be started.
-    pub fn of(_account: &Account, _options: StoreOptions) -> Result<Self, NoAccount> {
-        Err(NoAccount("not built yet".to_owned()))
+    pub fn of(account: &Account, options: StoreOptions) -> Result<Self, NoAccount> {
+        connect::of(account, options).map(|inner| Self { inner: Arc::new(inner) })
     }
 
     /// S3 as a stranger sees it: nothing is signed, no credentials are looked for. `profile` is for the endpoint and the region that it
-    /// may name.
+    /// may name. To be called outside of any runtime.
     ///
     /// # Errors
     /// When its runtime can't be started.
-    pub fn stranger(_profile: Option<&str>, _region: Option<&str>, _options: StoreOptions) -> Result<Self, NoAccount> {
-        Err(NoAccount("not built yet".to_owned()))
+    pub fn stranger(profile: Option<&str>, region: Option<&str>, options: StoreOptions) -> Result<Self, NoAccount> {
+        connect::stranger(profile, region, options).map(|inner| Self { inner: Arc::new(inner) })
     }
 
     /// Whose eyes it is seen with.
@@ -215,12 +217,22 @@ impl Store {
 
     /// Where its futures run.
     pub fn handle(&self) -> Handle {
-        unimplemented!("{:?}", self.inner.options)
+        self.inner.handle()
     }
 
-    /// One bucket.
+    /// How often each operation was called so far, repeated attempts included, by names such as `s3:GetObject`.
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.inner.requests()
+    }
+
+    /// Who else may read these objects, all of which were read. Waits for the answers.
+    pub fn public(&self, objects: Vec<Arc<StoredObject>>) -> OfObjects {
+        self.handle().block_on(public::of_objects(self, objects))
+    }
+
+    /// One bucket. What was learnt of it is shared with everybody who has it.
     pub fn bucket(&self, name: &str) -> Bucket {
-        Bucket { store: self.clone(), name: name.into() }
+        Bucket { store: self.clone(), reach: self.inner.reach(name) }
     }
 
     /// All buckets of the account, in order of their names (`s3:ListAllMyBuckets`).
@@ -228,14 +240,19 @@ impl Store {
     /// # Errors
     /// When they could not be listed to the end.
     pub async fn buckets(&self) -> Result<Vec<Listed>, StoreError> {
-        unimplemented!()
+        list::buckets(self).await
+    }
+
+    /// The settings of these buckets, several at a time, in their order.
+    pub async fn survey(&self, buckets: &[String]) -> Vec<Facts> {
+        settings::survey(self, buckets).await
     }
 }
 
 impl Bucket {
     /// Its name.
     pub fn name(&self) -> &Arc<str> {
-        &self.name
+        self.reach.name()
     }
 
     /// The store that it is of.
@@ -247,61 +264,70 @@ impl Bucket {
     ///
     /// # Errors
     /// When it could not be had, after all attempts.
-    pub async fn list(&self, _listing: &Listing, _from: Option<&Marker>) -> Result<Page, StoreError> {
-        unimplemented!()
+    pub async fn list(&self, listing: &Listing, from: Option<&Marker>) -> Result<Page, StoreError> {
+        list::page(self, listing, from).await
     }
 
     /// Waits until another request may go out.
     pub async fn turn(&self) -> Turn {
-        Turn(())
+        self.reach.gate().turn().await
     }
 
     /// Asks for an object's bytes, from somewhere to its end.
     ///
     /// # Errors
     /// When it could not be had, after all attempts.
-    pub async fn get(&self, _turn: Turn, _wanted: &Wanted) -> Result<Body, StoreError> {
-        unimplemented!()
+    pub async fn get(&self, turn: Turn, wanted: &Wanted) -> Result<Body, StoreError> {
+        Body::of(self.clone(), turn, wanted.clone()).await
     }
 
     /// The user's metadata of an object whose bytes are not read.
     ///
     /// # Errors
     /// When it could not be had, after all attempts.
-    pub async fn metadata(&self, _turn: Turn, _wanted: &Wanted) -> Result<Vec<(String, String)>, StoreError> {
-        unimplemented!()
+    pub async fn metadata(&self, mut turn: Turn, wanted: &Wanted) -> Result<Vec<(String, String)>, StoreError> {
+        object::metadata(self, &mut turn, wanted).await
     }
 
     /// An object's tags (`s3:GetObjectTagging`, of versions `s3:GetObjectVersionTagging`).
     ///
     /// # Errors
     /// When they could not be had, after all attempts.
-    pub async fn tags(&self, _turn: Turn, _wanted: &Wanted) -> Result<Vec<(String, String)>, StoreError> {
-        unimplemented!()
+    pub async fn tags(&self, mut turn: Turn, wanted: &Wanted) -> Result<Vec<(String, String)>, StoreError> {
+        object::tags(self, &mut turn, wanted).await
     }
 
     /// What its settings say of who may list and read it. What could not be learnt is told in the facts.
     pub async fn facts(&self) -> Facts {
-        unimplemented!()
+        settings::facts(self).await
     }
 
     /// Whom an object's own access list lets read it (`s3:GetObjectAcl`).
     ///
     /// # Errors
     /// When it could not be had, after all attempts.
-    pub async fn object_acl(&self, _wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
-        unimplemented!()
+    pub async fn object_acl(&self, wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
+        settings::object_acl(self, wanted).await
     }
 }
 
-impl Body {
-    /// The next bytes; `None` when all have come. A body that is cut or stalls is asked for again from where it broke off, so that what comes
-    /// is the object as it was listed, once and in order.
-    ///
-    /// # Errors
-    /// When it is another object by now, or broke off again and again without a byte.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
-        unimplemented!()
+impl Chunk {
+    fn new(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        Self(Box::new(bytes))
+    }
+}
+
+impl Deref for Chunk {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.len())
     }
 }
 
@@ -309,5 +335,11 @@ impl Body {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("viewer", self.viewer()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bucket").field("name", self.name()).finish_non_exhaustive()
     }
 }

@@ -185,7 +185,7 @@ fn finds<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The text of an element of XML. Emulators put their errors where the SDK does not look for them.
-fn text_of<'a>(xml: &'a str, element: &str) -> Option<&'a str> {
+pub(super) fn text_of<'a>(xml: &'a str, element: &str) -> Option<&'a str> {
     let (_, rest) = xml.split_once(&format!("<{element}>"))?;
     Some(rest.split_once('<')?.0)
 }

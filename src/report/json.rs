@@ -518,7 +518,11 @@ mod tests {
         assert_eq!(json!(told(1)), json!(["object", "k", "b", "k", null, "e7ag", date, true, "tags"]));
         assert!(places[0].get("part").is_none() && places[0].get("public").is_none(), "{places}");
         for (public, is, because) in [
-            (Publicness::Yes(vec!["policy statement PublicRead".to_owned()]), json!(true), json!("policy statement PublicRead")),
+            (
+                Publicness::Yes(vec!["policy statement PublicRead".to_owned()]),
+                json!(true),
+                json!("policy statement PublicRead"),
+            ),
             (Publicness::No(None), json!(false), json!(null)),
             (Publicness::Unknown("not allowed".to_owned()), json!(null), json!("not allowed")),
         ] {

@@ -34,7 +34,9 @@ pub enum Shape {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoMerge {
     /// A fingerprint is none, or a place is no object.
-    #[error("finding {0} has no fingerprint, or something else than places in its `occurrences`: another version of keysweep may have made it")]
+    #[error(
+        "finding {0} has no fingerprint, or something else than places in its `occurrences`: another version of keysweep may have made it"
+    )]
     Finding(usize),
     /// Nobody can tell whether they tell of the same credentials.
     #[error(
@@ -164,7 +166,10 @@ impl Merge {
             };
             for secret in credential.secrets.keys() {
                 let owner = (id.clone(), fingerprint.clone());
-                owners.entry(secret.clone()).and_modify(|best| *best = owner.clone().min(best.clone())).or_insert(owner);
+                owners
+                    .entry(secret.clone())
+                    .and_modify(|best| *best = owner.clone().min(best.clone()))
+                    .or_insert(owner);
             }
         }
         let alone = self.credentials.iter().filter(|(_, credential)| id(credential).is_none());
@@ -301,7 +306,13 @@ fn weight(name: &str, value: &Value) -> (usize, String) {
     let by = [By::Comment, By::Imported, By::Baseline, By::IgnoreFile].map(By::name);
     let rank = match name {
         // What counts anywhere counts; then the most general reason.
-        "suppressed" => if value.is_null() { by.len() + 1 } else { rank(&by, &value["by"]) },
+        "suppressed" => {
+            if value.is_null() {
+                by.len() + 1
+            } else {
+                rank(&by, &value["by"])
+            }
+        }
         _ if value.is_null() => return (0, String::new()),
         "severity" => rank(&["low", "medium", "high", "critical"], value),
         "account" => rank(&["unknown", "foreign", "ours", "canary"], value),

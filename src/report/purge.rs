@@ -91,7 +91,9 @@ mod tests {
             file("a", 1),
         ];
         let mut sample = Sample::at(places);
-        sample.findings.push(finding(&canary(), vec![stored("a", b"z", None, true), stored("b", b"a", Some("1"), false)]));
+        sample
+            .findings
+            .push(finding(&canary(), vec![stored("a", b"z", None, true), stored("b", b"a", Some("1"), false)]));
         let [first, second] = [ID.to_owned(), canary()].map(|id| Fingerprint::of(id.as_bytes()).to_string());
         let mut both = vec![first.clone(), second.clone()];
         both.sort();

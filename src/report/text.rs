@@ -621,7 +621,8 @@ Everything was read.
         assert!(!private.contains("public"), "{private}");
         sample.publish(Publicness::Yes(vec!["policy statement PublicRead".to_owned()]));
         let told = text(&sample);
-        let about = "                  last modified 2024-03-01T10:00:00+00:00; public: yes, by policy statement PublicRead";
+        let about =
+            "                  last modified 2024-03-01T10:00:00+00:00; public: yes, by policy statement PublicRead";
         let expected = format!(
             "    still in    s3://b/a.zip!c.env:3\n{about}\n                metadata of s3://b/k, line 3\n{about}\n    \
              also in     s3://b/k/\\u{{1b}}:3 (version v1)\n{about}\n"

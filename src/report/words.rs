@@ -125,9 +125,7 @@ pub(super) fn object_path(id: &ObjectId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{
-        ID, Sample, commit, file, finding, history, message, object, occurrence, stored, tag,
-    };
+    use super::super::samples::{ID, Sample, commit, file, finding, history, message, object, occurrence, stored, tag};
     use super::*;
     use crate::exposure::Publicness;
 
@@ -160,7 +158,10 @@ mod tests {
                 occurrence(tag(&commit(2, 0), b"v1"), 3),
             ],
         );
-        assert_eq!(places(&Sample::default().report(), &found), ["a:1", "b:2 (commit 010101010101)", "message of tag v1, line 3"]);
+        assert_eq!(
+            places(&Sample::default().report(), &found),
+            ["a:1", "b:2 (commit 010101010101)", "message of tag v1, line 3"]
+        );
     }
 
     #[test]

@@ -21,6 +21,8 @@ mod rules;
 mod scan;
 mod staged;
 mod support;
+#[cfg(feature = "s3")]
+mod sweep;
 mod tables;
 mod torture;
 #[cfg(feature = "iam")]

@@ -45,8 +45,20 @@ impl Place {
         };
         let date = text("date");
         let is_stored = told.get("bucket").is_some_and(Value::is_string);
-        let known = ["source", "date", "repository", "commit", "author", "reachable", "bucket", "key", "version_id", "is_latest"];
-        let known = known.iter().chain(&["etag", "last_modified", "part", "path", "in_head", "member", "line", "column"]);
+        let known = [
+            "source",
+            "date",
+            "repository",
+            "commit",
+            "author",
+            "reachable",
+            "bucket",
+            "key",
+            "version_id",
+            "is_latest",
+        ];
+        let known =
+            known.iter().chain(&["etag", "last_modified", "part", "path", "in_head", "member", "line", "column"]);
         let known: Vec<&str> = known.chain(&SAID).copied().collect();
         let rest = told.iter().filter(|(name, value)| !known.contains(&name.as_str()) && !value.is_null());
         Self {
@@ -87,9 +99,11 @@ fn offset(date: &str) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Format;
-    use crate::report::samples::{Sample, commit, file, history, message, object, occurrence, stored, stored_part, tag};
     use crate::provenance::{Commit, Origin, StoredPart, Timestamp};
+    use crate::report::Format;
+    use crate::report::samples::{
+        Sample, commit, file, history, message, object, occurrence, stored, stored_part, tag,
+    };
 
     /// Every kind of place, some of each, in the order of a scan.
     fn places() -> Vec<crate::finding::Occurrence> {
@@ -137,7 +151,8 @@ mod tests {
 
     #[test]
     fn offsets_are_told_in_minutes() {
-        let told = [("2024-03-01T12:00:00+02:00", 120), ("2024-03-01T00:30:00-09:30", -570), ("2024-03-01T00:30:00Z", 0)];
+        let told =
+            [("2024-03-01T12:00:00+02:00", 120), ("2024-03-01T00:30:00-09:30", -570), ("2024-03-01T00:30:00Z", 0)];
         for (date, minutes) in told {
             assert_eq!(offset(date), minutes);
         }

@@ -2,9 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::samples::{
-    ID, Sample, canary, file, finding, stored, suppression, verdict, with_account, written,
-};
+use super::super::samples::{ID, Sample, canary, file, finding, stored, suppression, verdict, with_account, written};
 use super::super::{Format, Report as Written};
 use super::*;
 use crate::finding::Finding;
@@ -68,7 +66,8 @@ fn one_report_stays_what_it_is() {
 #[test]
 fn places_are_united_and_each_stands_there_once() {
     let first = with(vec![one(ID, &["s1"], vec![file("b", 1), file("c", 1)])]);
-    let second = with(vec![one(ID, &["s1"], vec![file("a", 7), file("b", 1)]), one(&canary(), &[], vec![file("b", 2)])]);
+    let second =
+        with(vec![one(ID, &["s1"], vec![file("a", 7), file("b", 1)]), one(&canary(), &[], vec![file("b", 2)])]);
     let all = of(&[&first, &second]);
     let paths = |n: usize| {
         let places = all["findings"][n]["occurrences"].as_array().unwrap();
@@ -101,12 +100,24 @@ fn what_counts_anywhere_counts() {
         with(vec![finding(ID, vec![place])])
     };
     let both = of(&[&at("a", Some(By::Comment)), &at("b", Some(By::IgnoreFile))]);
-    assert_eq!((&both["findings"][0]["suppressed"]["by"], &both["summary"]["suppressed"]), (&json!("ignore-file"), &json!(1)));
-    assert_eq!((&both["summary"]["suppressed_by"]["ignore-file"], &both["summary"]["suppressed_occurrences"]), (&json!(1), &json!(2)));
+    assert_eq!(
+        (&both["findings"][0]["suppressed"]["by"], &both["summary"]["suppressed"]),
+        (&json!("ignore-file"), &json!(1))
+    );
+    assert_eq!(
+        (&both["summary"]["suppressed_by"]["ignore-file"], &both["summary"]["suppressed_occurrences"]),
+        (&json!(1), &json!(2))
+    );
     let one = of(&[&at("a", Some(By::Comment)), &at("b", None)]);
-    assert_eq!((&one["findings"][0]["suppressed"], &one["summary"]["suppressed_occurrences"]), (&json!(null), &json!(1)));
+    assert_eq!(
+        (&one["findings"][0]["suppressed"], &one["summary"]["suppressed_occurrences"]),
+        (&json!(null), &json!(1))
+    );
     let same = of(&[&at("a", Some(By::Comment)), &at("a", None)]);
-    assert_eq!((&same["findings"][0]["occurrences"][0]["suppressed"], &same["summary"]["findings"]), (&json!(null), &json!(1)));
+    assert_eq!(
+        (&same["findings"][0]["occurrences"][0]["suppressed"], &same["summary"]["findings"]),
+        (&json!(null), &json!(1))
+    );
 }
 
 #[test]
@@ -122,9 +133,15 @@ fn the_most_urgent_verdict_and_the_highest_severity_stay() {
         ([judged(Status::Inactive), judged(Status::Deleted)], json!("inactive"), "medium"),
         ([judged(Status::Deleted), plain.clone()], json!("deleted"), "critical"),
     ] {
-        for texts in [texts.clone(), { let [a, b] = texts; [b, a] }] {
+        for texts in [texts.clone(), {
+            let [a, b] = texts;
+            [b, a]
+        }] {
             let all = document(&merged(&texts));
-            assert_eq!((&all["findings"][0]["verdict"]["status"], &all["findings"][0]["severity"]), (&status, &json!(severity)));
+            assert_eq!(
+                (&all["findings"][0]["verdict"]["status"], &all["findings"][0]["severity"]),
+                (&status, &json!(severity))
+            );
         }
     }
 }
@@ -145,7 +162,8 @@ fn a_secret_alone_joins_the_id_that_another_report_has_it_with() {
     let stranger = Sample::alone(SecretKind::SecretAccessKey, "s2");
     let all = of(&[&alone, &pair, &stranger]);
     assert_eq!(all["summary"]["findings"], 3);
-    let owner = all["findings"].as_array().unwrap().iter().find(|found| found["access_key_id"] == ID.min(&canary())).unwrap();
+    let owner =
+        all["findings"].as_array().unwrap().iter().find(|found| found["access_key_id"] == ID.min(&canary())).unwrap();
     assert!(owner["occurrences"].as_array().unwrap().iter().any(|place| place["path"] == "z"), "{all}");
 }
 
@@ -187,7 +205,10 @@ fn fingerprints_of_different_making_are_not_mixed() {
     }
     assert_eq!(document(&merged(&[texts[1].clone(), texts[1].clone()]))["summary"]["findings"], 1);
     // What has no findings was made in either way.
-    assert_eq!(document(&merged(&[Sample::default().written(Format::Json), texts[2].clone()]))["summary"]["findings"], 1);
+    assert_eq!(
+        document(&merged(&[Sample::default().written(Format::Json), texts[2].clone()]))["summary"]["findings"],
+        1
+    );
 }
 
 #[test]

@@ -1,0 +1,60 @@
+//! `keysweep sweep` as far as it gets without asking anybody: flags that don't go together, what is no input. No credentials are in the
+//! environment, and nothing but this machine could be reached.
+
+use crate::support::{Invocation, Keysweep};
+
+/// The program, with nobody to ask.
+fn alone<'a>(at: &'a Keysweep, args: &[&str]) -> Invocation<'a> {
+    at.invocation(args)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .env("AWS_REGION", "us-east-1")
+}
+
+#[track_caller]
+fn refused(args: &[&str], words: &[&str]) {
+    let at = Keysweep::new();
+    let output = alone(&at, args).run();
+    assert_eq!(output.code, Some(2), "{output:?}");
+    output.expect_stderr(words);
+    assert!(output.stdout.is_empty(), "{output:?}");
+}
+
+#[test]
+fn something_must_be_named_and_once() {
+    refused(&["sweep"], &["s3://BUCKET"]);
+    refused(&["sweep", "bucket"], &["s3://BUCKET"]);
+    refused(&["sweep", "s3://bucket", "--all"], &["--public and --all", "named ones out"]);
+    refused(&["sweep", "--public", "--all"], &["cannot be used with"]);
+    refused(&["sweep", "s3://bucket", "--inventory", "s3://other/manifest.json"], &["--inventory", "--include"]);
+    refused(&["sweep", "s3://bucket", "--exclude", "s3://other"], &["--public or --all"]);
+    refused(&["sweep", "s3://bucket", "--organization", "--role-name", "r"], &["--organization", "--public or --all"]);
+    refused(&["sweep", "s3://bucket", "--fail-on", "live"], &["add --triage"]);
+    refused(&["sweep", "s3://bucket", "--dry-run", "--purge-list", "x"], &["cannot be used with"]);
+    refused(&["sweep", "s3://bucket", "--shard", "3/2"], &["1/8"]);
+    refused(&["sweep", "s3://bucket", "--newer-than", "soon"], &["2026-11-01"]);
+}
+
+#[test]
+fn who_has_no_credentials_is_told_of_both_ways() {
+    refused(&["sweep", "s3://bucket"], &["no AWS credentials", "--anonymous"]);
+    refused(&["sweep", "--public", "--anonymous"], &["no AWS credentials"]);
+}
+
+#[test]
+fn a_bad_glob_or_a_wrong_place_is_known_before_anything_is_read() {
+    refused(&["sweep", "s3://bucket", "--anonymous", "--include", "a[b"], &["a[b"]);
+    refused(&["sweep", "s3://bucket", "--anonymous", "--purge-list", "no/such/place"], &["no/such/place"]);
+    refused(&["sweep", "s3://bucket", "--anonymous", "-o", "report.unknown"], &["report.unknown"]);
+}
+
+#[test]
+fn a_bucket_that_can_not_be_reached_is_unread_and_not_empty() {
+    let at = Keysweep::new();
+    let output = alone(&at, &["sweep", "s3://bucket", "--anonymous", "--format", "jsonl"]).run();
+    assert_eq!(output.code, Some(2), "{output:?}");
+    output.expect_stderr(&["reading as a stranger"]);
+    assert_eq!(output.summary()["complete"], false);
+    let skipped = output.summary()["skipped"].to_string();
+    assert!(skipped.contains("s3://bucket"), "{skipped}");
+}
