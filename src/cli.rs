@@ -37,6 +37,7 @@ mod owner;
 #[cfg(feature = "iam")]
 mod policy;
 mod progress;
+mod report;
 mod rules;
 mod scan;
 mod search;
@@ -77,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Triage(args) => triage::run(&args),
         #[cfg(feature = "iam")]
         Command::Inventory(args) => inventory::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
         #[cfg(feature = "git")]

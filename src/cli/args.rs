@@ -11,6 +11,7 @@ pub(super) use self::baseline::{
 };
 #[cfg(feature = "iam")]
 pub(super) use self::owner::OwnerArgs;
+pub(super) use self::report::{MergeArgs, MergeShape, ReportArgs, ReportCommand};
 #[cfg(feature = "iam")]
 pub(super) use self::response::{ApprovalArgs, DeactivateArgs, PolicyArgs, Purpose, UndoArgs};
 #[cfg(feature = "s3")]
@@ -28,6 +29,7 @@ use crate::source::git::Push;
 mod baseline;
 #[cfg(feature = "iam")]
 mod owner;
+mod report;
 #[cfg(feature = "iam")]
 mod response;
 #[cfg(feature = "s3")]
@@ -83,6 +85,8 @@ pub(super) enum Command {
     Policy(PolicyArgs),
     /// Keep .keysweepignore, the list of credentials that are known and not reported
     Baseline(BaselineArgs),
+    /// Do something with reports: join several into one
+    Report(ReportArgs),
     /// Say of everything in a file that looks like a credential why it is reported or not
     Explain(ExplainArgs),
     /// Show or check the rules that say what a credential looks like

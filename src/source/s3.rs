@@ -4,10 +4,37 @@
 //! Requests, and how often they are repeated, are `aws::store`'s business. Lists and fetches run on the store's threads, what is scanned on those of
 //! the sweep's pool, each of which takes the next object when it is through with one.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Sink, Source, SourceError};
+use sha2::{Digest, Sha256};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::{Sink, Skipped, Source, SourceError};
 use crate::aws::store::Store;
+
+mod archived;
+mod dispatch;
+mod estimate;
+mod fetch;
+mod filter;
+mod hand;
+mod list;
+mod pick;
+mod remote;
+mod state;
+
+use dispatch::{Budget, Run};
+use filter::Filter;
+use pick::Picker;
+use state::Memory;
+
+/// So many buckets are read at once.
+const BUCKETS: usize = 4;
+/// So many objects may wait to be scanned, as far as there is room for their bytes.
+const READY: usize = 256;
 
 /// A bucket, or what is in it below a prefix.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +43,14 @@ pub struct Target {
     pub bucket: String,
     /// Only keys that begin so; empty for all.
     pub prefix: String,
+}
+
+impl Target {
+    /// What is to be told when nothing begins with the prefix. A bucket may well be empty.
+    fn unread(&self) -> Option<Skipped> {
+        let why = "nothing is there: no key of the bucket begins so";
+        (!self.prefix.is_empty()).then(|| Skipped::new(list::name(&self.bucket, &self.prefix), why))
+    }
 }
 
 /// What to read of the targets, and how.
@@ -88,8 +123,10 @@ impl Estimate {
 #[derive(Debug)]
 pub struct Buckets {
     store: Store,
-    targets: Vec<Target>,
+    /// What to list of each bucket; no prefix begins with another.
+    targets: BTreeMap<String, Vec<String>>,
     options: Options,
+    picker: Arc<Picker>,
 }
 
 impl Buckets {
@@ -98,21 +135,115 @@ impl Buckets {
     /// # Errors
     /// When a glob is none, or the state can't be opened.
     pub fn new(store: Store, targets: Vec<Target>, options: Options) -> Result<Self, SourceError> {
-        Ok(Self { store, targets, options })
+        let failed = |why| SourceError { what: "buckets".to_owned(), why };
+        let targets = outermost(targets);
+        let filter = Filter::new(&options).map_err(failed)?;
+        let open = |state: &State| Memory::open(state, &options, plan(&targets, &options)).map(Arc::new);
+        let memory = options.state.as_ref().map(open).transpose().map_err(failed)?;
+        let picker = Arc::new(Picker { filter, metadata: options.metadata, memory });
+        Ok(Self { store, targets, options, picker })
     }
 
     /// Lists everything and reads nothing. What could not be listed goes to `sink`.
     ///
     /// # Errors
     /// When nothing at all can be listed.
-    pub fn estimate(&self, _sink: &dyn Sink) -> Result<Estimate, SourceError> {
-        Ok(Estimate::default())
+    pub fn estimate(&self, sink: &dyn Sink) -> Result<Estimate, SourceError> {
+        Ok(estimate::estimate(self, sink))
     }
 }
 
 impl Source for Buckets {
-    fn visit(&self, _sink: &dyn Sink) -> Result<(), SourceError> {
-        let _ = (&self.store, &self.targets, &self.options);
+    fn visit(&self, sink: &dyn Sink) -> Result<(), SourceError> {
+        let handle = self.store.handle();
+        let (out, incoming) = mpsc::channel(READY);
+        let memory = &self.picker.memory;
+        let (journal, written) = memory.as_ref().map(|memory| memory.journal(&handle)).unzip();
+        let archived = Arc::new(Mutex::default());
+        let run = Run {
+            handle: handle.clone(),
+            picker: self.picker.clone(),
+            versions: self.options.versions,
+            sample: self.options.sample,
+            journal,
+            budget: Budget::new(self.options.max_in_flight),
+            out,
+            archived: Arc::clone(&archived),
+        };
+        let (store, targets) = (self.store.clone(), self.targets.clone());
+        let reading = handle.spawn(all(Arc::new(run), store, targets));
+        hand::hand_out(incoming, sink);
+        let broken = handle.block_on(reading).unwrap_or_else(|error| vec![error.to_string()]);
+        for why in broken {
+            let why = format!("reading broke off by a mistake of keysweep's ({why}); please report it");
+            sink.skipped(Skipped::new("buckets", why));
+        }
+        let archived = std::mem::take(&mut *archived.lock().unwrap_or_else(PoisonError::into_inner));
+        for (bucket, archived) in &archived {
+            archived::told(bucket, archived).into_iter().for_each(|skipped| sink.skipped(skipped));
+        }
+        let written = written.map(|written| handle.block_on(written).unwrap_or_else(|error| Err(error.to_string())));
+        let finished = written.transpose().and_then(|_| memory.as_ref().map(|memory| memory.finish()).transpose());
+        if let Err(why) = finished {
+            sink.note(format!("not all of what was read is remembered: {why}; the next sweep reads that again"));
+        }
         Ok(())
+    }
+}
+
+/// Reads all targets, a few buckets at a time. Gives what broke off.
+async fn all(run: Arc<Run>, store: Store, targets: BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let turns = Arc::new(Semaphore::new(BUCKETS));
+    let mut buckets = JoinSet::new();
+    for (bucket, prefixes) in targets {
+        let turn = turns.clone().acquire_owned().await;
+        let (run, bucket) = (run.clone(), store.bucket(&bucket));
+        buckets.spawn(async move {
+            let _turn = turn;
+            run.bucket(bucket, prefixes).await;
+        });
+    }
+    let mut broken = Vec::new();
+    while let Some(ended) = buckets.join_next().await {
+        broken.extend(ended.err().map(|error| error.to_string()));
+    }
+    broken
+}
+
+/// By bucket, which prefixes to list: none that begins with another.
+fn outermost(mut targets: Vec<Target>) -> BTreeMap<String, Vec<String>> {
+    targets.sort();
+    let mut outermost: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for Target { bucket, prefix } in targets {
+        let prefixes = outermost.entry(bucket).or_default();
+        // What begins with another stands behind it, and only what begins with it as well stands between the two.
+        if prefixes.last().is_none_or(|last| !prefix.starts_with(last.as_str())) {
+            prefixes.push(prefix);
+        }
+    }
+    outermost
+}
+
+/// A digest of which objects are listed and which of them are read.
+fn plan(targets: &BTreeMap<String, Vec<String>>, options: &Options) -> [u8; 32] {
+    let Options { versions, metadata, include, exclude, newer_than, max_size, sample, shard, inventory, .. } = options;
+    let asked = (targets, versions, metadata, include, exclude, newer_than, max_size, sample, shard, inventory);
+    Sha256::digest(format!("{asked:?}")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn targets_within_others_are_read_once(keys in proptest::collection::vec("[ab]{0,4}", 1..8), key in "[ab]{0,6}") {
+            let target = |prefix: &String| Target { bucket: "b".into(), prefix: prefix.clone() };
+            let outermost = outermost(keys.iter().map(target).collect());
+            let listed = outermost["b"].iter().filter(|prefix| key.starts_with(prefix.as_str())).count();
+            prop_assert_eq!(listed, usize::from(keys.iter().any(|prefix| key.starts_with(prefix.as_str()))));
+        }
     }
 }

@@ -12,6 +12,7 @@ mod ids;
 mod log;
 mod organizations;
 mod report;
+mod request;
 mod sts;
 mod tests;
 mod world;
@@ -190,7 +191,7 @@ fn serve(stream: &TcpStream, shared: &Shared, address: SocketAddr) -> std::io::R
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let connection = stream.peer_addr()?.port();
-    while let Some(request) = http::request(&mut reader)? {
+    while let Some(request) = Request::read(&mut reader)? {
         let (answer, ending) = shared.receive(&request, connection, address);
         let Some(answer) = answer else { return Ok(()) };
         let now = now() + shared.state().world.clock_ahead;

@@ -13,6 +13,7 @@ mod exit;
 mod hook;
 #[cfg(feature = "iam")]
 mod inventory;
+mod merge_reports;
 mod merges;
 mod range;
 mod reports;

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connect::Inner;
 use super::gate::{Gate, Turn};
-use super::no::{Refusal, region_of};
+use super::no::{Refusal, Repeat, region_of};
 use super::{Bucket, No, StoreError};
 
 /// How often a request is repeated that was turned away because there were too many.
@@ -37,9 +37,9 @@ pub(super) struct Reach {
     name: Arc<str>,
     gate: Arc<Gate>,
     line: RwLock<Line>,
-    /// Something there has answered: the region is right.
+    /// Nothing speaks against the region.
     is_found: AtomicBool,
-    /// As long as it is not found, one asks and the others wait.
+    /// As long as it is not found, one asks and the others wait: else all would be sent on at once.
     finding: Mutex<()>,
 }
 
@@ -129,6 +129,7 @@ impl Bucket {
             let error = match send(&line.client).await {
                 Ok(answer) => {
                     reach.is_found();
+                    // How long lists take says nothing of objects.
                     if turn.is_some() {
                         reach.gate.answered(sent)
                     } else {
@@ -138,10 +139,28 @@ impl Bucket {
                 }
                 Err(error) => error,
             };
-            match Refusal::of(error, ask, &self.store.inner.viewer) {
-                Refusal::Elsewhere(region) => self.follow(&line, region, &mut tried).await?,
-                Refusal::SlowDown(error) => {
-                    drop(finding);
+            let (repeat, error) = match Refusal::of(error, ask, &self.store.inner.viewer) {
+                Refusal::Elsewhere(region) => {
+                    self.follow(&line, region, &mut tried).await?;
+                    continue;
+                }
+                Refusal::Here(repeat, error) => (repeat, error),
+            };
+            reach.is_found();
+            drop(finding);
+            match repeat {
+                Repeat::Never => {
+                    reach.gate.let_in();
+                    return Err(error);
+                }
+                Repeat::Soon => {
+                    tried.failed += 1;
+                    if tried.failed >= self.store.inner.patience.attempts {
+                        return Err(error);
+                    }
+                    sleep(self.backoff(tried.failed)).await;
+                }
+                Repeat::Slower => {
                     reach.gate.slow_down(sent);
                     tried.turned_away += 1;
                     if tried.turned_away >= TURNED_AWAY {
@@ -150,19 +169,6 @@ impl Bucket {
                     if let Some(turn) = turn.as_deref_mut() {
                         turn.again().await;
                     }
-                }
-                Refusal::Again(error) => {
-                    drop(finding);
-                    tried.failed += 1;
-                    if tried.failed >= self.store.inner.patience.attempts {
-                        return Err(error);
-                    }
-                    sleep(self.backoff(tried.failed)).await;
-                }
-                Refusal::No(error) => {
-                    reach.is_found();
-                    reach.gate.let_in();
-                    return Err(error);
                 }
             }
         }

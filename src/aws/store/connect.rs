@@ -227,3 +227,66 @@ fn in_path(params: &Params) -> Option<Params> {
         .build()
         .ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Server, read_all, reply, wanted};
+    use super::super::{Store, Viewer};
+    use super::*;
+
+    #[test]
+    fn a_configured_endpoint_has_the_bucket_in_its_path() {
+        let server = Server::new(|_, _| reply("200 OK", &[], "x"));
+        // By an address AWS's own rules do so too, by a name they don't.
+        for host in ["127.0.0.1", "localhost"] {
+            let bucket = server.store(Viewer::Stranger, host).bucket("a.b");
+            assert_eq!(read_all(&bucket, &wanted("k")).unwrap(), b"x");
+        }
+        let lines: Vec<String> = server.requests().into_iter().map(|request| request.line).collect();
+        assert!(lines.len() == 2 && lines.iter().all(|line| line.starts_with("GET /a.b/k?")), "{lines:?}");
+    }
+
+    #[test]
+    fn a_stranger_is_where_it_is_told_and_looks_for_no_credentials() {
+        let options = StoreOptions { request_payer: false, at_once: 1 };
+        let inner = stranger(None, Some("eu-central-1"), options).unwrap();
+        assert_eq!(inner.config.region().map(Region::as_ref), Some("eu-central-1"));
+        assert!(inner.config.credentials_provider().is_none());
+        assert_eq!(inner.viewer, Viewer::Stranger);
+    }
+
+    #[test]
+    fn the_requester_pays_where_he_agreed_to() {
+        let server = Server::new(|_, _| reply("200 OK", &[], "x"));
+        let store = server.owned();
+        read_all(&store.bucket("b"), &wanted("k")).unwrap();
+        let mut inner = Arc::into_inner(store.inner).unwrap();
+        inner.options.request_payer = true;
+        let store = Store { inner: Arc::new(inner) };
+        read_all(&store.bucket("b"), &wanted("k")).unwrap();
+        let payers: Vec<bool> = server
+            .requests()
+            .iter()
+            .map(|request| request.header("x-amz-request-payer") == Some("requester"))
+            .collect();
+        assert_eq!(payers, [false, true]);
+    }
+
+    #[test]
+    fn the_last_to_hold_it_may_be_a_task_of_its_own() {
+        let server = Server::new(|_, _| reply("200 OK", &[], "x"));
+        let store = server.owned();
+        let (handle, bucket) = (store.handle(), store.bucket("b"));
+        let (done, is_done) = std::sync::mpsc::channel();
+        let (go, may_go) = std::sync::mpsc::channel::<()>();
+        handle.spawn(async move {
+            may_go.recv().unwrap();
+            let body = bucket.get(bucket.turn().await, &wanted("k")).await.unwrap().whole().await.unwrap();
+            drop(bucket);
+            done.send(body).unwrap();
+        });
+        drop(store);
+        go.send(()).unwrap();
+        assert_eq!(is_done.recv().unwrap(), b"x");
+    }
+}

@@ -12,6 +12,7 @@ use bstr::{BString, ByteSlice};
 use percent_encoding::percent_decode;
 
 use super::call::Ask;
+use super::no::NOT_UNDERSTOOD;
 use super::{Bucket, Entry, Listed, Listing, Marker, No, Page, Store, StoreError};
 
 /// The most that S3 gives.
@@ -77,7 +78,7 @@ async fn objects(bucket: &Bucket, listing: &Listing, from: Option<&Marker>) -> R
                 .send()
         })
         .await
-        .map_err(|error| blinded(error))?;
+        .map_err(blinded)?;
     of_objects(page)
 }
 
@@ -101,7 +102,7 @@ async fn versions(bucket: &Bucket, listing: &Listing, from: Option<&Marker>) -> 
                 .send()
         })
         .await
-        .map_err(|error| blinded(error))?;
+        .map_err(blinded)?;
     of_versions(page)
 }
 
@@ -248,19 +249,20 @@ fn failed(why: String) -> StoreError {
 
 /// A page that can't be read may have been spoilt by one key.
 fn blinded(error: StoreError) -> StoreError {
-    if error.kind == No::Failed && error.code.is_empty() && error.why.contains("can't be understood") {
-        let why = format!(
-            "{}; if it is, a key in this page may hold what XML can't, and the server ignores encoding-type=url",
-            error.why
-        );
-        return StoreError { why, ..error };
+    if error.kind != No::Failed || !error.code.is_empty() || !error.why.starts_with(NOT_UNDERSTOOD) {
+        return error;
     }
-    error
+    let why = format!(
+        "{}; or a key in this page of the list holds what XML has no way to write, and the server does not encode keys \
+         (encoding-type=url) as S3 does",
+        error.why
+    );
+    StoreError { why, ..error }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Server, reply};
+    use super::super::tests::{Reply, Server, reply};
     use super::*;
 
     fn server(xml: &'static str) -> Server {
@@ -393,6 +395,22 @@ mod tests {
             let error = page.unwrap_err();
             assert!(error.kind == No::Failed && error.why.contains("encoding-type"), "{xml}: {error}");
         }
+    }
+
+    #[test]
+    fn a_page_that_broke_off_is_asked_for_again() {
+        let whole = "<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>";
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", whole.len());
+        let server = Server::new(move |_, before| {
+            let (head, part) = (head.clone(), whole.as_bytes()[..20].to_vec());
+            match before {
+                0 => Reply::Cut(head, part),
+                1 => Reply::Stalled(head, part),
+                _ => reply("200 OK", &[], whole),
+            }
+        });
+        assert_eq!(keys(&ask(&server, false, None).unwrap()), [b"k"]);
+        assert_eq!(server.requests().len(), 3);
     }
 
     #[test]

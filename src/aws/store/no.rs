@@ -11,17 +11,27 @@ use super::call::Ask;
 use super::{No, StoreError, Viewer};
 use crate::aws::trouble::{Kind, Trouble, text_of};
 
-/// What to do about an answer.
+/// How it is told that an answer is neither what was asked for nor an error.
+pub(super) const NOT_UNDERSTOOD: &str = "the answer can't be understood";
+
+/// An answer that is not what was asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The bucket is in another region: in this one, if it is told.
     Elsewhere(Option<String>),
-    /// It is asked too often.
-    SlowDown(StoreError),
-    /// Another attempt may come to something.
-    Again(StoreError),
+    /// The bucket, if there is one, is where it was asked.
+    Here(Repeat, StoreError),
+}
+
+/// Whether another attempt may come to something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
     /// It will not.
-    No(StoreError),
+    Never,
+    /// It may.
+    Soon,
+    /// It may, if the bucket is asked less often.
+    Slower,
 }
 
 impl Refusal {
@@ -48,18 +58,20 @@ impl Refusal {
                 "the bucket says that it is asked too often, and went on doing so; try again later: {}",
                 trouble.why()
             );
-            return Self::SlowDown(error(No::SlowDown, why));
+            return Self::Here(Repeat::Slower, error(No::SlowDown, why));
         }
-        // What it does not know it does not learn by being asked again.
+        // What is not implemented will not be in a moment.
         if (status >= 500 && status != 501) || trouble.code == "RequestTimeout" {
-            return Self::Again(error(No::Failed, format!("S3 failed again and again: {}", said(&trouble, status))));
+            let why = format!("S3 failed again and again: {}", said(&trouble, status));
+            return Self::Here(Repeat::Soon, error(No::Failed, why));
         }
         if !is_understood {
-            let why = format!("S3's answer can't be understood (status {status}); is the endpoint one of S3?");
-            return Self::Again(error(No::Failed, why));
+            let why =
+                format!("{NOT_UNDERSTOOD} (status {status}); the endpoint may not be one of S3 (AWS_ENDPOINT_URL)");
+            return Self::Here(Repeat::Soon, error(No::Failed, why));
         }
         let refused = refused(&trouble, status, ask, viewer);
-        Self::No(StoreError { code: code.into(), ..refused })
+        Self::Here(Repeat::Never, StoreError { code: code.into(), ..refused })
     }
 }
 
@@ -102,13 +114,13 @@ fn is_too_often(status: u16, code: &str) -> bool {
 
 /// No answer came.
 fn unanswered(trouble: &Trouble) -> Refusal {
-    let error = |kind| StoreError { kind, code: trouble.code.as_str().into(), why: trouble.why(), permission: None };
-    match trouble.kind {
-        Kind::Unreachable => Refusal::Again(error(No::Unreachable)),
-        Kind::Lost | Kind::Failed => Refusal::Again(error(No::Failed)),
-        Kind::Credentials | Kind::Clock => Refusal::No(error(No::Credentials)),
-        _ => Refusal::No(error(No::Failed)),
-    }
+    let (repeat, kind) = match trouble.kind {
+        Kind::Unreachable => (Repeat::Soon, No::Unreachable),
+        Kind::Lost | Kind::Failed => (Repeat::Soon, No::Failed),
+        Kind::Credentials | Kind::Clock => (Repeat::Never, No::Credentials),
+        Kind::Denied | Kind::Missing | Kind::Refused => (Repeat::Never, No::Failed),
+    };
+    Refusal::Here(repeat, StoreError { kind, code: trouble.code.as_str().into(), why: trouble.why(), permission: None })
 }
 
 /// What S3 says, and if that is nothing, by which status.
@@ -217,6 +229,7 @@ mod tests {
             ("403 Forbidden", "SignatureDoesNotMatch", "x", No::Credentials, "secret access key"),
             ("403 Forbidden", "RequestTimeTooSkewed", "x", No::Credentials, "clock"),
             ("400 Bad Request", "InvalidArgument", "Invalid version id specified", No::Failed, "Invalid version id"),
+            ("501 Not Implemented", "NotImplemented", "not implemented", No::Failed, "not implemented"),
         ] {
             let server = Server::new(move |_, _| error(status, code, message));
             let error = of_object(&server, &wanted("k"));

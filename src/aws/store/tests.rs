@@ -86,11 +86,12 @@ impl Server {
         self.requests().iter().filter(|request| request.line.contains(part)).count()
     }
 
-    fn store(&self, viewer: Viewer, patience: Patience) -> Store {
+    /// A store that names this server so.
+    pub(super) fn store(&self, viewer: Viewer, host: &str) -> Store {
         let runtime = runtime().unwrap();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
-            .endpoint_url(format!("http://127.0.0.1:{}", self.port));
+            .endpoint_url(format!("http://{host}:{}", self.port));
         loader = match &viewer {
             Viewer::Stranger => loader.no_credentials(),
             Viewer::Caller(_) => {
@@ -100,23 +101,23 @@ impl Server {
         };
         let config = runtime.block_on(loader.load());
         let options = StoreOptions { request_payer: false, at_once: 64 };
-        Store { inner: Arc::new(Inner::new(viewer, config, options, patience, runtime)) }
+        Store { inner: Arc::new(Inner::new(viewer, config, options, IMPATIENT, runtime)) }
     }
 
     /// As an account's user.
     pub(super) fn owned(&self) -> Store {
         let account = AccountId::parse("111122223333").unwrap();
         let arn = "arn:aws:iam::111122223333:user/a".to_owned();
-        self.store(Viewer::Caller(Arc::new(Caller { account, arn, access_key_ids: [].into() })), IMPATIENT)
+        self.store(Viewer::Caller(Arc::new(Caller { account, arn, access_key_ids: [].into() })), "127.0.0.1")
     }
 
     /// As a stranger.
     pub(super) fn strange(&self) -> Store {
-        self.store(Viewer::Stranger, IMPATIENT)
+        self.store(Viewer::Stranger, "127.0.0.1")
     }
 }
 
-pub(super) const IMPATIENT: Patience = Patience {
+const IMPATIENT: Patience = Patience {
     connect: Duration::from_secs(3),
     answer: Duration::from_secs(5),
     stall: Duration::from_millis(100),

@@ -60,7 +60,7 @@ fn one_report_stays_what_it_is() {
     joined.write(Shape::Jsonl, &mut out).unwrap();
     let values = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
     assert_eq!(values(std::str::from_utf8(&out).unwrap()), values(&lines));
-    assert_eq!((joined.counting(), joined.is_complete(), joined.is_any()), (2, false, true));
+    assert_eq!((joined.counting(), joined.is_complete(), joined.is_any()), (3, false, true));
 }
 
 #[test]

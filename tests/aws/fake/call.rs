@@ -7,16 +7,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::answer::{Protocol, Refusal};
-
-/// A request as it came over the wire.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    /// Names in lower case.
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) body: Vec<u8>,
-}
+pub(crate) use super::request::{Request, form_fields, percent_encoded};
 
 /// What it asks for.
 #[derive(Clone, Debug)]
@@ -170,38 +161,4 @@ fn json_fields(body: &[u8]) -> BTreeMap<String, String> {
     let fields: BTreeMap<String, serde_json::Value> = serde_json::from_slice(body).unwrap_or_default();
     let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     fields.into_iter().map(|(name, value)| (name, text(value))).collect()
-}
-
-fn form_fields(body: &[u8]) -> BTreeMap<String, String> {
-    let body = String::from_utf8_lossy(body);
-    let fields = body.split('&').filter_map(|field| field.split_once('='));
-    fields.map(|(name, value)| (decoded(name), decoded(value))).collect()
-}
-
-fn decoded(text: &str) -> String {
-    let text = text.replace('+', " ");
-    let mut pieces = text.split('%');
-    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
-    for piece in pieces {
-        let (digits, rest) = piece.split_at(2);
-        bytes.push(u8::from_str_radix(digits, 16).expect("two hexadecimal digits behind a percent sign"));
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    String::from_utf8(bytes).expect("forms are UTF-8")
-}
-
-/// As `GetUserPolicy` writes documents.
-pub(crate) fn percent_encoded(text: &str) -> String {
-    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let byte = |byte: u8| if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    text.bytes().map(byte).collect()
-}
-
-#[test]
-fn forms_are_taken_apart() {
-    let fields = form_fields(b"Action=PutUserPolicy&UserName=a%2Bb&PolicyDocument=%7B%22a%22%3A+1%7D&Empty=");
-    assert_eq!(fields["UserName"], "a+b");
-    assert_eq!(fields["PolicyDocument"], "{\"a\": 1}");
-    assert_eq!(fields["Empty"], "");
-    assert_eq!(decoded(&percent_encoded("{\"ä\": 1}")), "{\"ä\": 1}");
 }

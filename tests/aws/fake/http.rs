@@ -1,12 +1,11 @@
-//! HTTP/1.1 as far as AWS's clients speak it: requests with a length, connections that are kept.
+//! HTTP/1.1 as far as AWS's clients speak it, the server's half: answers with a length, connections that are kept.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use jiff::Timestamp;
 
 use super::answer::Answer;
-use super::call::Request;
 
 /// How much of an answer goes out, and what becomes of the connection then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,27 +16,6 @@ pub(crate) enum Ending {
     Cut,
     /// All of it, then this side says that nothing more will come, and reads no more.
     HalfClosed,
-}
-
-/// The next request on a connection; `None` at its end.
-pub(super) fn request(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
-    let mut line = String::new();
-    if stream.read_line(&mut line)? == 0 {
-        return Ok(None);
-    }
-    let mut words = line.split_whitespace().map(str::to_owned);
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let mut request = Request { method, path, ..Request::default() };
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line)?;
-        let Some((name, value)) = line.split_once(':') else { break };
-        request.headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    let length = request.headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    request.body.resize(length, 0);
-    stream.read_exact(&mut request.body)?;
-    Ok(Some(request))
 }
 
 /// Writes an answer; whether the connection goes on.

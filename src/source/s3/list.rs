@@ -1,0 +1,248 @@
+//! Lists of a bucket, several at once, page after page: what there is, in which lists it is asked for, and from where a list goes on that an
+//! unfinished sweep left. Which of it is read is `dispatch`'s business.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bstr::ByteSlice;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::Target;
+use super::state::{Mark, Memory, Print, Record, UnitId};
+use crate::aws::store::{Bucket, Entry, Listing, Marker, Page, StoreError};
+use crate::source::Skipped;
+
+/// So many lists of a bucket are followed at once.
+const SIDE_BY_SIDE: usize = 8;
+/// A target with more directories than this is one list: most of them would take a request for a few keys.
+const MOST_UNITS: usize = 64;
+/// So many pages wait to be looked at.
+const AHEAD: usize = 4;
+
+/// A list that is followed page by page.
+#[derive(Debug)]
+pub(super) struct Unit {
+    pub(super) id: UnitId,
+    /// The number of the target that it is of.
+    pub(super) target: usize,
+    listing: Listing,
+}
+
+/// What comes of following lists.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// A list begins; one that goes on is known so far, and some of that is to be read again.
+    Begins(Arc<Unit>, Record, Vec<(Print, Entry)>),
+    /// Its next page, and up to where it goes, if that can be told.
+    Page(Arc<Unit>, Vec<Entry>, Option<Mark>),
+    /// It could not be followed to its end.
+    Failed(Skipped),
+    /// Nothing is there.
+    Empty(Target),
+}
+
+/// What to list.
+pub(super) struct Lists {
+    pub(super) bucket: Bucket,
+    pub(super) versions: bool,
+    /// Where lists were that go on.
+    pub(super) memory: Option<Arc<Memory>>,
+    /// Requests so far.
+    pub(super) requests: Arc<AtomicU64>,
+}
+
+/// Follows the lists of some prefixes of a bucket. They end when nobody takes their steps any more.
+pub(super) fn follow(lists: Lists, prefixes: Vec<String>, handle: &Handle) -> mpsc::Receiver<Step> {
+    let (steps, taken) = mpsc::channel(AHEAD);
+    let lister = Arc::new(Lister { lists, steps, turns: Semaphore::new(SIDE_BY_SIDE) });
+    handle.spawn(async move {
+        let mut targets = JoinSet::new();
+        for (number, prefix) in prefixes.into_iter().enumerate() {
+            targets.spawn(lister.clone().target(number, prefix));
+        }
+        while targets.join_next().await.is_some() {}
+    });
+    taken
+}
+
+/// Nobody takes steps any more.
+struct Unwanted;
+
+struct Lister {
+    lists: Lists,
+    steps: mpsc::Sender<Step>,
+    turns: Semaphore,
+}
+
+impl Lister {
+    async fn target(self: Arc<Self>, number: usize, prefix: String) {
+        let (level, below) = match self.survey(&prefix).await {
+            Ok(units) => units,
+            Err(error) => return drop(self.failed(&prefix, &error, false).await),
+        };
+        let unit = |kind: &str, prefix: String, by_directory| {
+            let id = self
+                .lists
+                .memory
+                .as_ref()
+                .map_or([0; 16], |memory| memory.unit(self.lists.bucket.name(), kind, &prefix));
+            let listing = Listing { prefix, by_directory, versions: self.lists.versions };
+            Arc::new(Unit { id, target: number, listing })
+        };
+        if let Some((prefix, entries)) = level {
+            if entries.is_empty() && below.is_empty() {
+                let bucket = self.lists.bucket.name().to_string();
+                drop(self.send(Step::Empty(Target { bucket, prefix: prefix.clone() })).await);
+            }
+            if self.level(unit("level", prefix, true), entries).await.is_err() {
+                return;
+            }
+        }
+        let mut units = JoinSet::new();
+        for prefix in below {
+            units.spawn(self.clone().unit(unit("flat", prefix, false)));
+        }
+        while units.join_next().await.is_some() {}
+    }
+
+    /// Looks at the directories of a target: gives what stands beside them, and which prefixes to list.
+    async fn survey(&self, target: &str) -> Result<(Option<(String, Vec<Entry>)>, Vec<String>), StoreError> {
+        let _turn = self.turns.acquire().await;
+        let mut prefix = target.to_owned();
+        loop {
+            let listing = Listing { prefix: prefix.clone(), by_directory: true, versions: self.lists.versions };
+            let mut page = self.page(&listing, None).await?;
+            if page.next.is_some() || page.prefixes.len() > MOST_UNITS {
+                return Ok((None, vec![prefix]));
+            }
+            match page.prefixes.pop() {
+                Some(only) if page.entries.is_empty() && page.prefixes.is_empty() && only.len() > prefix.len() => {
+                    prefix = only
+                }
+                last => {
+                    page.prefixes.extend(last);
+                    return Ok((Some((prefix, page.entries)), page.prefixes));
+                }
+            }
+        }
+    }
+
+    /// A level that was listed when it was looked at.
+    async fn level(&self, unit: Arc<Unit>, entries: Vec<Entry>) -> Result<(), Unwanted> {
+        match self.left(&unit) {
+            Some((record, again)) if record.mark == Some(Mark::End) => {
+                self.send(Step::Begins(unit, record, again)).await
+            }
+            _ => {
+                self.send(Step::Begins(unit.clone(), Record::default(), Vec::new())).await?;
+                self.send(Step::Page(unit, entries, Some(Mark::End))).await
+            }
+        }
+    }
+
+    async fn unit(self: Arc<Self>, unit: Arc<Unit>) -> Result<(), Unwanted> {
+        // Held to the end: each list has a page in memory.
+        let _turn = self.turns.acquire().await;
+        let Some((record, again)) = self.left(&unit) else {
+            return self.from_its_start(unit).await;
+        };
+        let Some(Mark::After(key, version)) = record.mark.clone() else {
+            return self.send(Step::Begins(unit, record, again)).await;
+        };
+        let marker = Marker::After(key, version);
+        // What the mark names may be gone, which not everybody takes well.
+        match self.page(&unit.listing, Some(&marker)).await {
+            Ok(page) => {
+                self.send(Step::Begins(unit.clone(), record, again)).await?;
+                self.pages(unit, page, Some(marker)).await
+            }
+            Err(_) => self.from_its_start(unit).await,
+        }
+    }
+
+    async fn from_its_start(&self, unit: Arc<Unit>) -> Result<(), Unwanted> {
+        self.send(Step::Begins(unit.clone(), Record::default(), Vec::new())).await?;
+        match self.page(&unit.listing, None).await {
+            Ok(page) => self.pages(unit, page, None).await,
+            Err(error) => self.failed(&unit.listing.prefix, &error, false).await,
+        }
+    }
+
+    /// Takes a page and follows what comes behind it.
+    async fn pages(&self, unit: Arc<Unit>, mut page: Page, mut from: Option<Marker>) -> Result<(), Unwanted> {
+        // Where to go on by name, should the token have become stale.
+        let mut by_name = from.clone();
+        loop {
+            let mark = mark(&page);
+            if let Some(Mark::After(key, version)) = &mark {
+                by_name = Some(Marker::After(key.clone(), version.clone()));
+            }
+            let next = page.next.take();
+            // Pages may be empty though the list goes on.
+            if next.is_none() || !page.entries.is_empty() {
+                self.send(Step::Page(unit.clone(), page.entries, mark)).await?;
+            }
+            if next.is_none() {
+                return Ok(());
+            }
+            if next == from {
+                let what = name(self.lists.bucket.name(), &unit.listing.prefix);
+                let why = "listing it goes in circles: each answer says that it goes on where it began; what was listed before was read";
+                return self.send(Step::Failed(Skipped::new(what, why))).await;
+            }
+            let had = match (self.page(&unit.listing, next.as_ref()).await, &next) {
+                (Err(error), Some(Marker::Token(_))) if by_name.is_some() && !error.is_the_buckets() => {
+                    self.page(&unit.listing, by_name.as_ref()).await
+                }
+                (had, _) => had,
+            };
+            page = match had {
+                Ok(page) => page,
+                Err(error) => return self.failed(&unit.listing.prefix, &error, true).await,
+            };
+            from = next;
+        }
+    }
+
+    async fn page(&self, listing: &Listing, from: Option<&Marker>) -> Result<Page, StoreError> {
+        self.lists.requests.fetch_add(1, Ordering::Relaxed);
+        self.lists.bucket.list(listing, from).await
+    }
+
+    /// What is remembered of a list. That nothing can be remembered is told when it is written.
+    fn left(&self, unit: &Unit) -> Option<(Record, Vec<(Print, Entry)>)> {
+        let memory = self.lists.memory.as_ref()?;
+        let left = tokio::task::block_in_place(|| memory.left(unit.id)).ok()??;
+        Some(left).filter(|(record, _)| record.mark.is_some())
+    }
+
+    async fn failed(&self, prefix: &str, error: &StoreError, is_begun: bool) -> Result<(), Unwanted> {
+        let bucket = self.lists.bucket.name();
+        let what = if error.is_the_buckets() { name(bucket, "") } else { name(bucket, prefix) };
+        let so_far = if is_begun { "; what was listed before was read" } else { "" };
+        self.send(Step::Failed(Skipped::new(what, format!("listing it failed: {error}{so_far}")))).await
+    }
+
+    async fn send(&self, step: Step) -> Result<(), Unwanted> {
+        self.steps.send(step).await.map_err(|_| Unwanted)
+    }
+}
+
+/// `s3://bucket/prefix`, or the bucket alone.
+pub(super) fn name(bucket: &str, prefix: &str) -> String {
+    if prefix.is_empty() { format!("s3://{bucket}") } else { format!("s3://{bucket}/{prefix}") }
+}
+
+/// Up to where a page goes, by name.
+fn mark(page: &Page) -> Option<Mark> {
+    match &page.next {
+        None => Some(Mark::End),
+        Some(Marker::After(key, version)) => Some(Mark::After(key.clone(), version.clone())),
+        Some(Marker::Token(_)) => {
+            let last = page.entries.last()?.key.to_str().ok()?;
+            Some(Mark::After(last.to_owned(), None))
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! An object that is too large to be fetched whole, read like a file: what follows is read ahead, a seek asks for the bytes from there on. Its
+//! beginning is kept and its end is read in one go, because that is where whoever opens an archive goes back and forth.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::dispatch::Shelf;
+use crate::aws::store::{Body, StoreError, Wanted};
+
+/// Bytes come in pieces of about this size.
+const PIECE: usize = 512 << 10;
+/// What comes off the network at once is seldom more than this, and may go beyond a piece.
+const BESIDE: usize = 64 << 10;
+/// So many pieces are read ahead.
+const AHEAD: usize = 4;
+/// A seek forward over no more than this many bytes reads them instead of asking anew.
+const SKIP: u64 = 1 << 20;
+/// What is nearer to the end than this many bytes is asked for from there.
+const TAIL: u64 = 128 << 10;
+
+/// Begins to bring the bytes of an object from an offset on.
+type Open = dyn FnMut(u64) -> io::Result<Ahead>;
+
+/// An object that is read from a distance.
+pub(super) struct Remote {
+    open: Box<Open>,
+    size: u64,
+    position: u64,
+    /// The first piece, once it was read.
+    head: Vec<u8>,
+    ahead: Option<Ahead>,
+}
+
+/// Bytes that are being brought.
+struct Ahead {
+    pieces: mpsc::Receiver<Result<Vec<u8>, StoreError>>,
+    task: Option<AbortHandle>,
+    /// Where the piece at hand begins in the object.
+    from: u64,
+    piece: Vec<u8>,
+}
+
+impl Remote {
+    /// Of the object that `body` begins to bring from its start. `wanted` asks for the same.
+    pub(super) fn new(shelf: Arc<Shelf>, wanted: Wanted, body: Body) -> Self {
+        let (handle, size) = (shelf.run.handle.clone(), body.length);
+        let ahead = Ahead::bring(&handle, body, 0);
+        let open = move |from| {
+            let wanted = Wanted { from, ..wanted.clone() };
+            let body = handle.block_on(async { shelf.bucket.get(shelf.bucket.turn().await, &wanted).await });
+            Ok(Ahead::bring(&handle, body.map_err(io::Error::other)?, from))
+        };
+        Self { open: Box::new(open), size, position: 0, head: Vec::new(), ahead: Some(ahead) }
+    }
+
+    /// Some bytes of its beginning, as far as they can be had; who reads on meets the error.
+    pub(super) fn head(&mut self) -> &[u8] {
+        if self.head.is_empty() && self.ahead.as_ref().is_some_and(|ahead| ahead.from == 0) {
+            // Without its head it is asked for anew.
+            drop(self.next());
+        }
+        &self.head
+    }
+
+    /// Bytes from the position on that are at hand: at least one, unless it is the end.
+    fn at_hand(&mut self) -> io::Result<&[u8]> {
+        let position = self.position;
+        if position >= self.size {
+            return Ok(&[]);
+        }
+        while position >= self.head.len() as u64 {
+            match &self.ahead {
+                Some(ahead) if ahead.reaches(position) => break,
+                Some(ahead) if ahead.is_near(position) => self.next()?,
+                _ => {
+                    // Its place in the queue goes with it.
+                    self.ahead = None;
+                    let from = position.min(self.size.saturating_sub(TAIL));
+                    self.ahead = Some((self.open)(from)?);
+                }
+            }
+        }
+        match &self.ahead {
+            Some(ahead) if position >= self.head.len() as u64 => Ok(&ahead.piece[(position - ahead.from) as usize..]),
+            _ => Ok(&self.head[position as usize..]),
+        }
+    }
+
+    /// Takes the next piece. The first is kept.
+    fn next(&mut self) -> io::Result<()> {
+        let Some(ahead) = &mut self.ahead else {
+            return Ok(());
+        };
+        if let Err(error) = ahead.next() {
+            self.ahead = None;
+            return Err(error);
+        }
+        if ahead.from == 0 {
+            self.head = std::mem::take(&mut ahead.piece);
+            ahead.from = self.head.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+impl Read for Remote {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.at_hand()?.read(buffer)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Remote {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let (from, by) = match to {
+            SeekFrom::Start(position) => (position, 0),
+            SeekFrom::End(by) => (self.size, by),
+            SeekFrom::Current(by) => (self.position, by),
+        };
+        let before = || io::Error::new(io::ErrorKind::InvalidInput, "a seek to before its beginning");
+        self.position = from.checked_add_signed(by).ok_or_else(before)?;
+        Ok(self.position)
+    }
+}
+
+impl Ahead {
+    fn bring(handle: &Handle, body: Body, from: u64) -> Self {
+        let (pieces, taken) = mpsc::channel(AHEAD);
+        let task = handle.spawn(bring(body, pieces)).abort_handle();
+        Self { pieces: taken, task: Some(task), from, piece: Vec::new() }
+    }
+
+    /// Whether the piece at hand holds the byte.
+    fn reaches(&self, position: u64) -> bool {
+        (self.from..self.from + self.piece.len() as u64).contains(&position)
+    }
+
+    /// Whether the byte comes soon.
+    fn is_near(&self, position: u64) -> bool {
+        position >= self.from && position - self.from <= self.piece.len() as u64 + SKIP
+    }
+
+    fn next(&mut self) -> io::Result<()> {
+        let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "it ended before all of its bytes had come");
+        let piece = self.pieces.blocking_recv().ok_or_else(cut)?.map_err(io::Error::other)?;
+        self.from += self.piece.len() as u64;
+        self.piece = piece;
+        Ok(())
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// Passes bytes on as they come, in pieces that are worth a turn.
+async fn bring(mut body: Body, pieces: mpsc::Sender<Result<Vec<u8>, StoreError>>) {
+    loop {
+        let mut piece = Vec::new();
+        let end = loop {
+            match body.next().await {
+                Ok(Some(more)) => {
+                    piece.reserve_exact(if piece.is_empty() { PIECE.max(more.len()) + BESIDE } else { 0 });
+                    piece.extend_from_slice(&more);
+                }
+                Ok(None) => break Some(None),
+                Err(error) => break Some(Some(error)),
+            }
+            if piece.len() >= PIECE {
+                break None;
+            }
+        };
+        if !piece.is_empty() && pieces.send(Ok(piece)).await.is_err() {
+            return;
+        }
+        match end {
+            None => {}
+            Some(None) => return,
+            Some(Some(error)) => return drop(pieces.send(Err(error)).await),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::aws::store::No;
+
+    fn bytes(size: usize) -> Vec<u8> {
+        (0..size).map(|n| (n * 7 + n / 251) as u8).collect()
+    }
+
+    /// An object in memory that comes in pieces of one size, and how often it is asked for.
+    fn remote(bytes: Vec<u8>, piece: usize, fails_at: Option<u64>) -> (Remote, Rc<Cell<u32>>) {
+        let asked = Rc::new(Cell::new(0));
+        let (count, size) = (asked.clone(), bytes.len() as u64);
+        let open = move |from: u64| {
+            count.set(count.get() + 1);
+            let mut pieces = Vec::new();
+            let mut at = from;
+            for piece in bytes[from as usize..].chunks(piece) {
+                if fails_at.is_some_and(|fails| at + piece.len() as u64 > fails) {
+                    pieces.push(Err(StoreError {
+                        kind: No::Changed,
+                        code: "".into(),
+                        why: "it is another by now".to_owned(),
+                        permission: None,
+                    }));
+                    break;
+                }
+                at += piece.len() as u64;
+                pieces.push(Ok(piece.to_vec()));
+            }
+            let (sender, pieces_taken) = mpsc::channel(pieces.len().max(1));
+            pieces.into_iter().for_each(|piece| sender.try_send(piece).unwrap());
+            Ok(Ahead { pieces: pieces_taken, task: None, from, piece: Vec::new() })
+        };
+        (Remote { open: Box::new(open), size, position: 0, head: Vec::new(), ahead: None }, asked)
+    }
+
+    #[test]
+    fn what_is_read_from_start_to_end_is_asked_for_once_though_it_is_rewound_at_first() {
+        let all = bytes(5 << 20);
+        let (mut remote, asked) = remote(all.clone(), 300_000, None);
+        let mut head = [0; 512];
+        remote.read_exact(&mut head).unwrap();
+        assert_eq!(remote.seek(SeekFrom::End(0)).unwrap(), all.len() as u64);
+        remote.rewind().unwrap();
+        let mut read = Vec::new();
+        remote.read_to_end(&mut read).unwrap();
+        assert!(read == all && head[..] == all[..512]);
+        assert_eq!(asked.get(), 1);
+        remote.rewind().unwrap();
+        remote.read_exact(&mut head).unwrap();
+        assert_eq!((&head[..], asked.get()), (&all[..512], 1), "the beginning is kept");
+    }
+
+    #[test]
+    fn the_end_is_asked_for_once_however_it_is_looked_through() {
+        let all = bytes(5 << 20);
+        let (mut remote, asked) = remote(all.clone(), PIECE, None);
+        for back in [22, 1_000, 60_000, 22, 66_000, 131_072] {
+            let mut read = Vec::new();
+            remote.seek(SeekFrom::End(-back)).unwrap();
+            remote.read_to_end(&mut read).unwrap();
+            assert!(read == all[all.len() - back as usize..], "{back}");
+        }
+        assert_eq!(asked.get(), 1);
+    }
+
+    #[test]
+    fn short_ways_forward_are_read_and_long_ones_asked_for() {
+        let all = bytes(8 << 20);
+        let (mut remote, asked) = remote(all.clone(), 100_000, None);
+        for (at, expected) in [(0, 1), (900_000, 1), (1_800_000, 1), (6_000_000, 2), (6_500_000, 2), (2_000_000, 3)] {
+            let mut byte = [0];
+            remote.seek(SeekFrom::Start(at)).unwrap();
+            remote.read_exact(&mut byte).unwrap();
+            assert_eq!((byte[0], asked.get()), (all[at as usize], expected), "{at}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_met_where_it_stands_and_told_as_it_is() {
+        let (mut remote, _) = remote(bytes(1 << 20), 1_000, Some(5_000));
+        let mut read = Vec::new();
+        let error = remote.read_to_end(&mut read).unwrap_err();
+        assert_eq!((read.len(), error.to_string().as_str()), (5_000, "it is another by now"));
+        assert!(remote.seek(SeekFrom::Current(-6_000)).is_err());
+    }
+
+    #[test]
+    fn an_object_that_ends_too_early_is_an_error() {
+        let (mut remote, _) = remote(bytes(10_000), 1_000, None);
+        remote.size = 20_000;
+        let error = remote.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_like_a_file(
+            size in 0usize..4_000_000,
+            piece in 1_000usize..700_000,
+            steps in proptest::collection::vec((0u64..5_000_000, 0usize..200_000), 0..12),
+        ) {
+            let all = bytes(size);
+            let (mut remote, _) = remote(all.clone(), piece, None);
+            let mut file = io::Cursor::new(all);
+            for (to, length) in steps {
+                let mut ours = Vec::new();
+                let mut theirs = Vec::new();
+                prop_assert_eq!(remote.seek(SeekFrom::Start(to)).unwrap(), file.seek(SeekFrom::Start(to)).unwrap());
+                (&mut remote).take(length as u64).read_to_end(&mut ours).unwrap();
+                (&mut file).take(length as u64).read_to_end(&mut theirs).unwrap();
+                prop_assert!(ours == theirs);
+            }
+        }
+    }
+}
