@@ -28,7 +28,7 @@ mod list;
 mod no;
 mod object;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod words;
 
 /// How buckets are read.
