@@ -129,7 +129,7 @@ pub struct Exposure {
     pub list: Publicness,
     /// Whether the public may read objects of it: some, at least. What objects' own ACLs give is not in it: see [`Exposure::heeds_object_acls`].
     pub read: Publicness,
-    /// Whether the public may write to it: objects, their ACLs, or the settings of the bucket.
+    /// Whether the public may write to it: objects, their ACLs, or the settings of the bucket. No stranger tries that: by trying it is not known.
     pub write: Publicness,
     /// Whether the public may do anything to it at all: one of these, or something else that S3 calls public.
     pub public: Publicness,
@@ -162,42 +162,34 @@ pub fn judge(bucket: &str, facts: &Facts) -> Exposure {
     let (policy, acls) = (BucketPolicy::new(facts), Acls::new(facts));
     let itself = Glob::literal(&arn(bucket));
     let objects = Glob::literal(&format!("{}/", arn(bucket))).and_more();
-    let ways = |actions: &[&str], on| policy.ways(actions, on);
-    let denials = |action| policy.denials(Access { action, on: &itself });
-    let list = [ways(LIST, &itself), acls.ways(&["READ", "FULL_CONTROL"], &denials("s3:ListBucket"))].concat();
-    let write = [
-        ways(WRITE_OBJECTS, &objects),
-        ways(WRITE_BUCKET, &itself),
-        acls.ways(&["WRITE", "FULL_CONTROL"], &policy.denials(Access { action: "s3:PutObject", on: &objects })),
-        acls.ways(&["WRITE_ACP"], &denials("s3:PutBucketAcl")),
-    ];
-    let (list, read, write) = match &facts.tried {
-        Some(tried) => tried.told(),
-        None => (Publicness::of(list), Publicness::of(ways(READ, &objects)), Publicness::of(write.concat())),
+    let denials = |action, on| policy.denials(Access { action, on });
+    let settings = || {
+        let list =
+            [policy.ways(LIST, &itself), acls.ways(&["READ", "FULL_CONTROL"], &denials("s3:ListBucket", &itself))];
+        let write = [
+            policy.ways(WRITE_OBJECTS, &objects),
+            policy.ways(WRITE_BUCKET, &itself),
+            acls.ways(&["WRITE", "FULL_CONTROL"], &denials("s3:PutObject", &objects)),
+            acls.ways(&["WRITE_ACP"], &denials("s3:PutBucketAcl", &itself)),
+        ];
+        [list.concat(), policy.ways(READ, &objects), write.concat()]
     };
-    let is_tried = facts.tried.is_some();
-    let kinds = [&list, &read, &write];
-    let public = Publicness::of(all_of(if is_tried { &kinds[..2] } else { &kinds }, &policy));
-    let notes = [policy.notes(facts), acls.notes(facts)].concat();
-    let bucket = bucket.to_owned();
-    Exposure { list, read, write, public, notes, bucket, policy, acls, is_tried }
-}
-
-/// What is public of these, and what S3 calls so besides.
-fn all_of(kinds: &[&Publicness], policy: &BucketPolicy) -> Vec<Way> {
-    let mut ways = Vec::new();
-    for kind in kinds {
-        match kind {
-            Publicness::Yes(by) => ways.extend(by.iter().cloned().map(Way::Open)),
-            Publicness::Unknown(why) => ways.push(Way::Unclear(why.clone())),
-            // That something is not public because of two settings is told by each, and not here.
-            Publicness::No(_) => {}
-        }
+    let [list, read, write] = facts.tried.as_ref().map_or_else(settings, Tried::ways);
+    let mut all = [&list[..], &read, &write].concat();
+    if !all.iter().any(|way| matches!(way, Way::Open(_))) {
+        all.extend(policy.way_by_status());
     }
-    if !ways.iter().any(|way| matches!(way, Way::Open(_))) {
-        ways.extend(policy.way_by_status());
+    Exposure {
+        list: Publicness::of(list),
+        read: Publicness::of(read),
+        write: Publicness::of(write),
+        public: Publicness::of(all),
+        notes: [policy.notes(facts), acls.notes(facts)].concat(),
+        bucket: bucket.to_owned(),
+        policy,
+        acls,
+        is_tried: facts.tried.is_some(),
     }
-    ways
 }
 
 fn arn(bucket: &str) -> String {
@@ -228,21 +220,18 @@ impl Exposure {
 }
 
 impl Tried {
-    /// What that says of listing, reading and writing.
-    fn told(&self) -> (Publicness, Publicness, Publicness) {
-        let told = |fact: &Fact<bool>, by: &str, untried: &str| match fact {
-            Fact::Known(true) => Publicness::Yes(vec![by.to_owned()]),
-            Fact::Known(false) => Publicness::No(None),
-            Fact::Absent => Publicness::Unknown(untried.to_owned()),
-            Fact::Unknown(why) => Publicness::Unknown(why.clone()),
+    /// The ways to list, to read and to write. To try the last would change something, so it is left alone.
+    fn ways(&self) -> [Vec<Way>; 3] {
+        let ways = |fact: &Fact<bool>, untried: &str| match fact {
+            Fact::Known(true) => vec![Way::Open("an unsigned request, which was answered".to_owned())],
+            Fact::Known(false) => Vec::new(),
+            Fact::Absent => vec![Way::Unclear(untried.to_owned())],
+            Fact::Unknown(why) => vec![Way::Unclear(why.clone())],
         };
-        let list = told(&self.list, "an unsigned request, which was answered", "it was not tried");
-        let unread = if list.is_yes() {
-            "the object that was tried can't be read unsigned, which others may be"
-        } else {
-            "what is in it can't be listed unsigned, so that no object could be tried"
+        let unread = match self.list {
+            Fact::Known(true) => "the object that was tried can't be read unsigned, which others may be",
+            _ => "it can't be listed unsigned, so that no object could be tried",
         };
-        let read = told(&self.read, "an unsigned request, which was answered", unread);
-        (list, read, Publicness::Unknown("trying to write would change something".to_owned()))
+        [ways(&self.list, "it was not tried"), ways(&self.read, unread), Vec::new()]
     }
 }

@@ -15,7 +15,8 @@ use tokio::runtime::Handle;
 use self::call::Reach;
 use self::connect::Inner;
 use super::{Account, Caller, NoAccount};
-use crate::exposure::{Facts, Grant};
+use crate::exposure::{Facts, Grant, OfObjects};
+use crate::provenance::StoredObject;
 
 pub use self::body::Body;
 pub use self::gate::Turn;
@@ -27,6 +28,8 @@ mod gate;
 mod list;
 mod no;
 mod object;
+mod public;
+mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
 mod words;
@@ -224,6 +227,11 @@ impl Store {
         self.inner.requests()
     }
 
+    /// Who else may read these objects, all of which were read. Waits for the answers.
+    pub fn public(&self, objects: Vec<Arc<StoredObject>>) -> OfObjects {
+        self.handle().block_on(public::of_objects(self, objects))
+    }
+
     /// One bucket. What was learnt of it is shared with everybody who has it.
     pub fn bucket(&self, name: &str) -> Bucket {
         Bucket { store: self.clone(), reach: self.inner.reach(name) }
@@ -235,6 +243,11 @@ impl Store {
     /// When they could not be listed to the end.
     pub async fn buckets(&self) -> Result<Vec<Listed>, StoreError> {
         list::buckets(self).await
+    }
+
+    /// The settings of these buckets, several at a time, in their order.
+    pub async fn survey(&self, buckets: &[String]) -> Vec<Facts> {
+        settings::survey(self, buckets).await
     }
 }
 
@@ -288,15 +301,15 @@ impl Bucket {
 
     /// What its settings say of who may list and read it. What could not be learnt is told in the facts.
     pub async fn facts(&self) -> Facts {
-        unimplemented!()
+        settings::facts(self).await
     }
 
     /// Whom an object's own access list lets read it (`s3:GetObjectAcl`).
     ///
     /// # Errors
     /// When it could not be had, after all attempts.
-    pub async fn object_acl(&self, _wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
-        unimplemented!()
+    pub async fn object_acl(&self, wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
+        settings::object_acl(self, wanted).await
     }
 }
 

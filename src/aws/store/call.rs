@@ -131,9 +131,9 @@ impl Bucket {
                     reach.is_found();
                     // How long lists take says nothing of objects.
                     if turn.is_some() {
-                        reach.gate.answered(sent)
+                        reach.gate.answered(sent);
                     } else {
-                        reach.gate.let_in()
+                        reach.gate.let_in();
                     }
                     return Ok(answer);
                 }
@@ -172,6 +172,13 @@ impl Bucket {
                 }
             }
         }
+    }
+
+    /// The region that it was reached in; `None` as long as nothing there has answered.
+    pub(super) fn region(&self) -> Option<String> {
+        let is_found = self.reach.is_found.load(Ordering::Relaxed);
+        let region = self.reach.line().client.config().region().map(|region| region.as_ref().to_owned());
+        region.filter(|_| is_found)
     }
 
     /// The pause before the next attempt, when so many have failed.

@@ -15,12 +15,14 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::endpoint::{DefaultResolver, EndpointFuture, Params, ResolveEndpoint};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::OnceCell;
 
 use super::call::Reach;
 use super::gate::Pauses;
 use super::{StoreOptions, Viewer};
 use crate::aws::connect::{REGION, http};
 use crate::aws::{Account, NoAccount};
+use crate::exposure::{Block, Fact};
 
 /// How long is waited for what, and how often.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,8 @@ pub(super) struct Inner {
     clients: Mutex<HashMap<String, Client>>,
     buckets: Mutex<HashMap<Arc<str>, Arc<Reach>>>,
     requests: Mutex<BTreeMap<&'static str, u64>>,
+    /// The account's public access block, once it is asked for.
+    pub(super) account_block: OnceCell<Fact<Block>>,
     /// `None` once it is being shut down.
     runtime: Option<Runtime>,
 }
@@ -130,6 +134,7 @@ impl Inner {
             clients: Mutex::default(),
             buckets: Mutex::default(),
             requests: Mutex::default(),
+            account_block: OnceCell::new(),
             runtime: Some(runtime),
         }
     }

@@ -111,7 +111,7 @@ async fn versions(bucket: &Bucket, listing: &Listing, from: Option<&Marker>) -> 
     of_versions(page)
 }
 
-fn of_objects(page: ListObjectsV2Output) -> Result<Page, StoreError> {
+pub(super) fn of_objects(page: ListObjectsV2Output) -> Result<Page, StoreError> {
     let decoder = Decoder::of(page.encoding_type.as_ref());
     let next = match (page.is_truncated, page.next_continuation_token) {
         (Some(true), Some(token)) if !token.is_empty() => Some(Marker::Token(token)),

@@ -88,7 +88,7 @@ fn ask(operation: &'static str, wanted: &Wanted, current: &'static str, version:
 }
 
 /// S3's keys are UTF-8; others can't be asked for.
-fn key(wanted: &Wanted) -> Result<&str, StoreError> {
+pub(super) fn key(wanted: &Wanted) -> Result<&str, StoreError> {
     wanted.key.to_str().map_err(|_| StoreError {
         kind: No::Failed,
         code: Box::default(),
