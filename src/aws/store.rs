@@ -31,7 +31,7 @@ mod object;
 mod public;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod words;
 
 /// How buckets are read.

@@ -81,7 +81,7 @@ pub(super) fn open(object: &mut Object) -> Option<Remote> {
                 object.tags(turn).await;
             }
         }
-        Some(Remote::new(object.shelf.clone(), wanted, body))
+        Some(Remote::new(handle.clone(), object.shelf.bucket.clone(), wanted, body))
     })
 }
 

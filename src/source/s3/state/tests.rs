@@ -68,7 +68,7 @@ impl Bucket {
         if !tell(Told::Begins(unit, record)) {
             return swept;
         }
-        let mut done = |ticket: Ticket, entry: &Entry, swept: &mut Swept, tell: &mut dyn FnMut(Told) -> bool| {
+        let done = |ticket: Ticket, entry: &Entry, swept: &mut Swept, tell: &mut dyn FnMut(Told) -> bool| {
             let n: usize = entry.key.to_string().parse().unwrap();
             *swept.read.entry(n).or_default() += 1;
             let clean = (self.is_clean)(n);
