@@ -54,6 +54,9 @@ fn shape(args: &MergeArgs) -> Result<MergeShape> {
         (Some(format), _) => Ok(format),
         (None, Some(Format::Json)) => Ok(MergeShape::Json),
         (None, Some(Format::Jsonl)) => Ok(MergeShape::Jsonl),
-        _ => bail!("can't tell the format of --output {}: let it end in .json or .jsonl, or add --format", file.display()),
+        _ => bail!(
+            "can't tell the format of --output {}: let it end in .json or .jsonl, or add --format",
+            file.display()
+        ),
     }
 }
