@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "flags, environment and the clock are read here and nowhere else")]
 
 use std::io;
+use std::panic;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -55,9 +56,12 @@ mod viewers;
 
 use self::args::{Cli, Command};
 use self::exit::Exit;
+use crate::source::archive;
 
 /// Runs the program: reads its arguments, does what they say and returns how to exit.
 pub fn main() -> ExitCode {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| if !archive::is_caught() { usual(panic) }));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&error),

@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     ("report", "blob provenance location key engine source finding sweep triage response exposure"),
     // Types of the inventory and of buckets' settings to fill, and a switch to be.
-    ("aws", "exposure finding key triage response"),
+    ("aws", "exposure finding key provenance triage response"),
     ("exposure", "provenance"),
     ("response", "key triage"),
     ("triage", "key finding"),

@@ -15,7 +15,8 @@ use tokio::runtime::Handle;
 use self::call::Reach;
 use self::connect::Inner;
 use super::{Account, Caller, NoAccount};
-use crate::exposure::{Facts, Grant};
+use crate::exposure::{Facts, Grant, OfObjects};
+use crate::provenance::StoredObject;
 
 pub use self::body::Body;
 pub use self::gate::Turn;
@@ -27,9 +28,11 @@ mod gate;
 mod list;
 mod no;
 mod object;
+mod public;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod words;
 
 /// How buckets are read.
 #[derive(Clone, Debug)]
@@ -121,7 +124,8 @@ pub struct Entry {
     pub etag: Box<str>,
     /// In seconds since 1970.
     pub last_modified: Option<i64>,
-    /// `STANDARD`, `GLACIER`, …; empty where it is not told.
+    /// What it would be read from: `STANDARD`, `GLACIER`, …; empty where that is not told. Of an archived object that was restored it is that of the
+    /// copy, `STANDARD`.
     pub storage_class: Box<str>,
 }
 
@@ -221,6 +225,11 @@ impl Store {
     /// How often each operation was called so far, repeated attempts included, by names such as `s3:GetObject`.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         self.inner.requests()
+    }
+
+    /// Who else may read these objects, all of which were read. Waits for the answers.
+    pub fn public(&self, objects: Vec<Arc<StoredObject>>) -> OfObjects {
+        self.handle().block_on(public::of_objects(self, objects))
     }
 
     /// One bucket. What was learnt of it is shared with everybody who has it.

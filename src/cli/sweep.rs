@@ -2,7 +2,7 @@
 //! `search`'s business.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +14,9 @@ use super::search::{self, Telling};
 use super::viewers;
 use crate::aws::store::{Store, StoreOptions};
 use crate::blob::Blob;
+use crate::exposure::OfObjects;
+use crate::finding::Finding;
+use crate::provenance::StoredObject;
 use crate::report::Format;
 use crate::report::estimate::{self, Listed};
 use crate::source::s3::{Buckets, Estimate, Options, State, Target};
@@ -35,7 +38,20 @@ pub(super) fn run(args: &SweepArgs) -> Result<Exit> {
     let mut outcome = search::sweep(&args.search, &sources, &scanner, &search::options(&args.search, false))?;
     search::complete_tally(&mut outcome, skipped, may_be_empty(args));
     search.judge(&mut outcome);
-    search.tell(outcome, &scanner, Telling { may_be_empty: may_be_empty(args), purge_list, ..Telling::default() })
+    let public = public(&views, &outcome.findings);
+    let telling = Telling { may_be_empty: may_be_empty(args), purge_list, public: Some(&public), ..Telling::default() };
+    search.tell(outcome, &scanner, telling)
+}
+
+/// Who may read the objects in which something was found, each asked as it was read.
+fn public(views: &[View], findings: &[Finding]) -> OfObjects {
+    let places = findings.iter().flat_map(|finding| &finding.occurrences);
+    let found: Vec<&Arc<StoredObject>> = places.filter_map(|place| place.provenance.stored()).collect();
+    let of_view = |view: &View| {
+        let is_there = |object: &Arc<StoredObject>| view.targets.iter().any(|one| *one.bucket == *object.bucket);
+        view.store.public(found.iter().copied().filter(|object| is_there(object)).cloned().collect())
+    };
+    views.iter().flat_map(of_view).collect()
 }
 
 /// Buckets, with the eyes that they are seen with.

@@ -1,7 +1,7 @@
-//! Archives and compressed files: what they hold, member by member, within a budget of bytes.
+//! Archives, compressed files and tables in containers: what they hold, member by member, within a budget of bytes.
 //!
-//! `detect` tells kinds apart by their magic, `zip`, `tar` and `compressed` each read one of them, `budget` says when it is
-//! enough. A member that is an archive itself is handed out like any other: opening it, and how deep, is the sweep's business.
+//! `detect` tells kinds apart by their magic, `zip`, `tar`, `compressed`, `parquet` and `avro` each read one of them, `rows` has what tables
+//! have in common, `budget` says when it is enough. A member that is an archive itself is handed out like any other: opening it, and how deep, is the sweep's business.
 //! Comments of zips are left to whoever scans the archive's own bytes, in which they stand in the clear.
 
 use std::fmt::Display;
@@ -9,9 +9,12 @@ use std::io::{BufReader, Cursor, Read};
 
 use crate::blob::Content;
 
+mod avro;
 mod budget;
 mod compressed;
 mod detect;
+mod parquet;
+mod rows;
 mod tar;
 #[cfg(test)]
 mod tests;
@@ -20,6 +23,7 @@ mod zip;
 pub use budget::Budget;
 use budget::{Charge, Fault, Tap};
 pub use detect::{HEAD, Kind, detect};
+pub use rows::is_caught;
 
 /// A decoder may hold this many bytes of history, in zstd's and LZMA's own terms a window or a dictionary. The largest presets
 /// of both tools stay within it (`zstd --ultra -22`: 128 MiB, `xz -9`: 64 MiB).
@@ -60,6 +64,8 @@ pub fn expand(kind: Kind, name: &[u8], content: Content<'_>, budget: &Budget, ea
             zip::by_directory(&mut Cursor::new(bytes), &mut expansion);
         }
         (Kind::Zip, Content::Seekable(file)) => zip::by_directory(file, &mut expansion),
+        (Kind::Parquet, Content::Bytes(bytes)) => parquet::tables(&mut Cursor::new(bytes), &mut expansion),
+        (Kind::Parquet, Content::Seekable(file)) => parquet::tables(file, &mut expansion),
         (_, Content::Bytes(mut bytes)) => {
             expansion.in_order(kind, name, &mut bytes, Charge::Nothing);
         }
@@ -102,6 +108,11 @@ impl Expansion<'_, '_> {
             Kind::Zstd => compressed::zstd(name, input, self),
             Kind::Xz => compressed::xz(name, input, self),
             Kind::Bzip2 => compressed::bzip2(name, input, self),
+            Kind::Parquet => parquet::held(&mut input, self),
+            Kind::Avro => match avro::Records::open(&mut input) {
+                Ok(records) => drop(self.table(rows::NAME, records)),
+                Err(why) => self.problem(None, failed("reading its header", &why)),
+            },
         }
         if let Some(fault) = tap.fault() {
             self.problem(None, failed("reading it", &fault));
@@ -113,6 +124,17 @@ impl Expansion<'_, '_> {
         let mut tap = Tap::new(reader, self.budget, charge);
         self.hand_out(name, size, &mut tap);
         tap.fault()
+    }
+
+    /// Hands out the rows of a table, and gives it back.
+    fn table<T: rows::Table>(&mut self, name: &[u8], table: T) -> T {
+        let mut lines = rows::Lines::new(table);
+        if self.budget.admit()
+            && let Some(fault) = self.member(name, None, &mut lines, Charge::Spend)
+        {
+            self.problem(None, failed("reading its rows", &fault));
+        }
+        lines.into_table()
     }
 
     /// Hands out what comes out of a tap.

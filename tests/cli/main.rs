@@ -23,6 +23,7 @@ mod staged;
 mod support;
 #[cfg(feature = "s3")]
 mod sweep;
+mod tables;
 mod torture;
 #[cfg(feature = "iam")]
 mod triage;

@@ -18,12 +18,16 @@ pub enum Kind {
     Xz,
     /// bzip2.
     Bzip2,
+    /// Apache Parquet, also with an encrypted footer.
+    Parquet,
+    /// An object container file of Apache Avro.
+    Avro,
 }
 
 /// What kind of archive begins with these bytes; more than [`HEAD`] of them do no harm.
 pub fn detect(head: &[u8]) -> Option<Kind> {
-    use Kind::{Bzip2, Gzip, Tar, Xz, Zip, Zstd};
-    [Zip, Tar, Gzip, Zstd, Xz, Bzip2].into_iter().find(|kind| kind.begins(head))
+    use Kind::{Avro, Bzip2, Gzip, Parquet, Tar, Xz, Zip, Zstd};
+    [Zip, Tar, Gzip, Zstd, Xz, Bzip2, Parquet, Avro].into_iter().find(|kind| kind.begins(head))
 }
 
 impl Kind {
@@ -35,6 +39,8 @@ impl Kind {
             Self::Zstd => is_zstd(head),
             Self::Xz => is_xz(head),
             Self::Bzip2 => is_bzip2(head),
+            Self::Parquet => head.starts_with(b"PAR1") || head.starts_with(b"PARE"),
+            Self::Avro => head.starts_with(b"Obj\x01"),
         }
     }
 }
@@ -97,7 +103,7 @@ mod tests {
 
     #[test]
     fn every_magic_is_known() {
-        let known: [(&[u8], Kind); 8] = [
+        let known: [(&[u8], Kind); 11] = [
             (b"PK\x03\x04", Kind::Zip),
             (b"PK\x05\x06", Kind::Zip),
             (b"\x1f\x8b\x08", Kind::Gzip),
@@ -106,6 +112,9 @@ mod tests {
             (b"\xfd7zXZ\0", Kind::Xz),
             (b"BZh91AY&SY", Kind::Bzip2),
             (b"BZh1\x17\x72\x45\x38\x50\x90", Kind::Bzip2),
+            (b"PAR1", Kind::Parquet),
+            (b"PARE", Kind::Parquet),
+            (b"Obj\x01", Kind::Avro),
         ];
         for (magic, kind) in known {
             assert_eq!(detect(&head(magic)), Some(kind), "{magic:?}");
