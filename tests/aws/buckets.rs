@@ -174,6 +174,24 @@ fn what_may_not_be_asked_is_not_known_and_names_the_permission() {
     assert!(matches!(exposure.read, Publicness::Unknown(_)), "{exposure:?}");
 }
 
+#[test]
+fn the_policy_that_is_printed_is_enough() {
+    let Some(admin) = alone("111100000011", the_policy_that_is_printed_is_enough) else { return };
+    put(&admin, "/site-11", &[], "");
+    publish(&admin, "site-11");
+    let (_, policy) = keysweep(&["policy", "sweep"]);
+    let statements = policy["Statement"].as_array().unwrap().iter().flat_map(|one| one["Action"].as_array().unwrap());
+    // What moto calls AWS's `s3:GetAccountPublicAccessBlock`.
+    let of_moto = "s3:GetPublicAccessBlock";
+    let actions: Vec<&str> = statements.map(|action| action.as_str().unwrap()).chain([of_moto]).collect();
+    let key = admin.user("sweeper").allow("sweeper", &actions).key("sweeper");
+    admin.profile("sweeper", &key);
+    admin.enforce();
+    let (output, document) = keysweep(&["buckets", "--profile", "sweeper", "--format", "json"]);
+    assert_eq!((output.status.code(), &document["skipped"]), (Some(1), &json!([])), "{output:?}");
+    assert_eq!(document["buckets"][0]["read"]["is"], "yes", "{output:?}");
+}
+
 fn keysweep(args: &[&str]) -> (Output, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_keysweep")).args(args).output().unwrap();
     let document = serde_json::from_slice(&output.stdout).unwrap_or_default();
