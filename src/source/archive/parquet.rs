@@ -36,7 +36,8 @@ pub(super) fn held(input: &mut dyn Read, expansion: &mut Expansion<'_, '_>) {
     let _ = input.take(HELD + 1).read_to_end(&mut bytes);
     if bytes.len() as u64 > HELD {
         let most = HELD >> 20;
-        let why = format!("it is read from its end, and larger than the {most} MiB that are held of what comes as a stream");
+        let why =
+            format!("it is read from its end, and larger than the {most} MiB that are held of what comes as a stream");
         return expansion.problem(None, format!("{why}: unpack it and scan that"));
     }
     if !expansion.budget.is_over() {
@@ -79,7 +80,10 @@ fn footer(file: &mut dyn ReadSeek) -> Result<ParquetMetaData, String> {
     }
     let length = length.iter().rev().fold(0, |length, byte| length << 8 | u64::from(*byte));
     if length > FOOTER {
-        return Err(format!("it is larger than {} MiB: write the table with fewer row groups and scan that", FOOTER >> 20));
+        return Err(format!(
+            "it is larger than {} MiB: write the table with fewer row groups and scan that",
+            FOOTER >> 20
+        ));
     }
     let start = (size - 8).checked_sub(length).ok_or("it is cut short")?;
     file.seek(SeekFrom::Start(start)).map_err(told)?;
@@ -156,7 +160,8 @@ impl<'a> Rows<'a> {
                 Ok(more) => is_any |= more,
                 Err(why) => {
                     let name = self.leaves[index].path.join(".");
-                    self.troubles.insert(format!("reading its column {name:?} failed: {why}; its other columns were scanned"));
+                    self.troubles
+                        .insert(format!("reading its column {name:?} failed: {why}; its other columns were scanned"));
                     column.end();
                 }
             }

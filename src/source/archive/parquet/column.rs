@@ -118,7 +118,8 @@ impl Column {
         };
         let start = self.row[0].start;
         let full = self.full;
-        let there = if full == 0 { end - start } else { self.defined[start..end].iter().filter(|at| **at == full).count() };
+        let there =
+            if full == 0 { end - start } else { self.defined[start..end].iter().filter(|at| **at == full).count() };
         let first = self.row[1].start;
         self.row = [start..end, first..(first + there).min(self.values.len())];
         Ok(true)
@@ -258,7 +259,9 @@ impl Pages {
             let held = self.dictionary.saturating_add(header.unpacked).saturating_add(whole);
             if held > room {
                 let most = MOST >> 20;
-                return Err(format!("its pages take more than {most} MiB at once: write the table with smaller pages and scan that"));
+                return Err(format!(
+                    "its pages take more than {most} MiB at once: write the table with smaller pages and scan that"
+                ));
             }
             self.fill(file, whole)?;
             let rest = self.ahead.split_off(whole);
@@ -323,7 +326,8 @@ impl Pages {
             }
             // A frame, which makes up to 255 bytes of one, where others write blocks.
             Compression::LZ4 if packed.starts_with(&[0x04, 0x22, 0x4d, 0x18]) && packed.len() > MOST / 256 => {
-                Err("a page of it may be larger than it says: write the table with smaller pages and scan that".to_owned())
+                Err("a page of it may be larger than it says: write the table with smaller pages and scan that"
+                    .to_owned())
             }
             _ => Ok(()),
         }
@@ -359,7 +363,9 @@ impl Pages {
         }
         let most = if repeats { VALUES } else { 4 * VALUES };
         if (repeats || is_delta || page.is_dictionary_page()) && count > most {
-            return Err(format!("a page of it has more than {most} values: write the table with smaller pages and scan that"));
+            return Err(format!(
+                "a page of it has more than {most} values: write the table with smaller pages and scan that"
+            ));
         }
         if is_delta { self.check_delta(page, most) } else { Ok(()) }
     }
@@ -375,7 +381,8 @@ impl Pages {
                 buffer.get(levels..).ok_or_else(damaged)?
             }
             _ => {
-                let lists = [described.max_rep_level(), described.max_def_level()].iter().filter(|level| **level > 0).count();
+                let lists =
+                    [described.max_rep_level(), described.max_def_level()].iter().filter(|level| **level > 0).count();
                 let mut rest = &buffer[..];
                 for _ in 0..lists {
                     let (length, after) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
