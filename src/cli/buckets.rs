@@ -68,8 +68,6 @@ pub(super) struct Survey {
 /// A bucket and who may do what to it.
 #[derive(Debug)]
 pub(super) struct Surveyed {
-    /// With whose eyes it was seen.
-    pub(super) store: Store,
     /// Whose it is; `None` where a stranger looked.
     pub(super) account: Option<AccountId>,
     pub(super) name: String,
@@ -102,7 +100,8 @@ pub(super) fn survey(stores: &[Store], names: Option<&[String]>) -> Survey {
     survey
 }
 
-fn listed(store: &Store) -> Result<Vec<String>, Skipped> {
+/// The names of all buckets of an account.
+pub(super) fn listed(store: &Store) -> Result<Vec<String>, Skipped> {
     let listed = store.handle().block_on(store.buckets());
     let listed = listed.map_err(|why| {
         let whose = account(store).map_or_else(|| "the account".to_owned(), |account| format!("account {account}"));
@@ -124,7 +123,7 @@ impl Survey {
         for (name, facts) in names.into_iter().zip(facts) {
             left.remove(&name);
             let exposure = exposure::judge(&name, &facts);
-            self.buckets.push(Surveyed { store: store.clone(), account: account(store), name, facts, exposure });
+            self.buckets.push(Surveyed { account: account(store), name, facts, exposure });
         }
     }
 }
@@ -141,6 +140,21 @@ impl Surveyed {
             _ => return None,
         };
         Some(Skipped::new(format!("s3://{}", self.name), format_args!("whether the public may {what}: {why}")))
+    }
+
+    /// By what the public may list or read it; `None` where it may not.
+    pub(super) fn open_to_readers(&self) -> Option<String> {
+        let by = |public: &Publicness| match public {
+            Publicness::Yes(by) => Some(by.join(", ")),
+            _ => None,
+        };
+        match (by(&self.exposure.list), by(&self.exposure.read)) {
+            (Some(list), Some(read)) if list == read => Some(format!("listable and readable by {list}")),
+            (Some(list), Some(read)) => Some(format!("listable by {list}, readable by {read}")),
+            (Some(list), None) => Some(format!("listable by {list}")),
+            (None, Some(read)) => Some(format!("readable by {read}")),
+            (None, None) => None,
+        }
     }
 
     fn row(&self) -> Row<'_> {

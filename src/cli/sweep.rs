@@ -5,11 +5,12 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::args::SweepArgs;
+use super::buckets::{self, Survey};
 use super::exit::Exit;
-use super::output::Whole;
+use super::output::{self, Whole};
 use super::search::{self, Telling};
 use super::viewers;
 use crate::aws::store::{Store, StoreOptions};
@@ -17,9 +18,9 @@ use crate::blob::Blob;
 use crate::exposure::OfObjects;
 use crate::finding::Finding;
 use crate::provenance::StoredObject;
-use crate::report::Format;
 use crate::report::estimate::{self, Listed};
-use crate::source::s3::{Buckets, Estimate, Options, State, Target};
+use crate::report::{self, Format};
+use crate::source::s3::{BucketGlobs, Buckets, Estimate, Options, State, Target};
 use crate::source::{Sink, Skipped, Source, Taken};
 
 pub(super) fn run(args: &SweepArgs) -> Result<Exit> {
@@ -91,9 +92,8 @@ fn find(args: &SweepArgs) -> Result<Found> {
     let owner = &args.search.owner_side.owner;
     let options =
         StoreOptions { request_payer: args.buckets.request_payer, at_once: usize::from(args.work.concurrency) };
-    let targets = || args.buckets.inventory.iter().chain(&args.targets).cloned().collect();
     if args.buckets.public || args.buckets.all {
-        bail!("not built yet");
+        return discover(args, &viewers::callers(owner, &options)?, options);
     }
     let store = if args.buckets.anonymous {
         viewers::stranger(owner, options)?
@@ -102,7 +102,74 @@ fn find(args: &SweepArgs) -> Result<Found> {
         Store::of(&account, options)?
     };
     viewers::tell(&store);
-    Ok(Found { views: vec![View { store, targets: targets() }], skipped: Vec::new() })
+    let targets = args.buckets.inventory.iter().chain(&args.targets).cloned().collect();
+    Ok(Found { views: vec![View { store, targets }], skipped: Vec::new() })
+}
+
+/// Finds buckets in the accounts, all or those that are public. Of these it is told by what.
+fn discover(args: &SweepArgs, stores: &[Store], options: StoreOptions) -> Result<Found> {
+    stores.iter().for_each(viewers::tell);
+    let (_, excluded) = args.objects.excluded();
+    let excluded = BucketGlobs::new(&excluded).map_err(|why| anyhow!("--exclude s3://…: {why}"))?;
+    let Found { mut views, skipped } =
+        if args.buckets.public { public_buckets(stores, &excluded) } else { all_buckets(stores, &excluded) };
+    let found: usize = views.iter().map(|view| view.targets.len()).sum();
+    if found == 0 && skipped.is_empty() {
+        output::note("no bucket is to be read: none was found that was asked for");
+    }
+    if args.buckets.anonymous {
+        let store = viewers::stranger(&args.search.owner_side.owner, options)?;
+        viewers::tell(&store);
+        views = vec![View { store, targets: views.into_iter().flat_map(|view| view.targets).collect() }];
+    }
+    Ok(Found { views, skipped })
+}
+
+fn all_buckets(stores: &[Store], excluded: &BucketGlobs) -> Found {
+    let mut found = Found { views: Vec::new(), skipped: Vec::new() };
+    for store in stores {
+        match buckets::listed(store) {
+            Ok(names) => {
+                let names = names.into_iter().filter(|name| !excluded.hold(name));
+                found.views.push(View { store: store.clone(), targets: names.map(whole).collect() });
+            }
+            Err(skipped) => found.skipped.push(skipped),
+        }
+    }
+    found
+}
+
+/// Buckets that the public may list or read. Of which that could not be learnt is unread: it may well be one.
+fn public_buckets(stores: &[Store], excluded: &BucketGlobs) -> Found {
+    let mut found = Found { views: Vec::new(), skipped: Vec::new() };
+    let mut by_object_acls = 0;
+    for store in stores {
+        let Survey { buckets, skipped } = buckets::survey(std::slice::from_ref(store), None);
+        found.skipped.extend(skipped);
+        let mut targets = Vec::new();
+        for bucket in buckets.into_iter().filter(|bucket| !excluded.hold(&bucket.name)) {
+            if let Some(why) = bucket.open_to_readers() {
+                output::note(&format!("s3://{} is public: {why}", bucket.name));
+                targets.push(whole(bucket.name));
+            } else if let Some(skipped) = bucket.unlearnt() {
+                found.skipped.push(skipped);
+            } else if bucket.exposure.heeds_object_acls() {
+                by_object_acls += 1;
+            }
+        }
+        found.views.push(View { store: store.clone(), targets });
+    }
+    if by_object_acls > 0 {
+        let buckets = report::plural(by_object_acls, "more bucket");
+        output::note(&format!(
+            "{buckets} may have single objects that are public by their own ACLs: --all reads these too"
+        ));
+    }
+    found
+}
+
+fn whole(bucket: String) -> Target {
+    Target { bucket, prefix: String::new() }
 }
 
 fn options(args: &SweepArgs, rules: [u8; 32]) -> Options {

@@ -29,6 +29,7 @@ mod state;
 mod tests;
 
 use dispatch::{Budget, Run};
+pub use filter::BucketGlobs;
 use filter::Filter;
 use pick::Picker;
 use state::Memory;

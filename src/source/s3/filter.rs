@@ -84,6 +84,25 @@ impl Filter {
     }
 }
 
+/// Globs for the names of buckets.
+#[derive(Debug)]
+pub struct BucketGlobs(GlobSet);
+
+impl BucketGlobs {
+    /// From globs like those for keys.
+    ///
+    /// # Errors
+    /// What is no glob, and why.
+    pub fn new(texts: &[String]) -> Result<Self, String> {
+        globs(texts).map(Self)
+    }
+
+    /// Whether one of them matches.
+    pub fn hold(&self, name: &str) -> bool {
+        self.0.is_match(name)
+    }
+}
+
 fn globs(texts: &[String]) -> Result<GlobSet, String> {
     let mut set = GlobSetBuilder::new();
     for text in texts {
