@@ -59,7 +59,11 @@ use crate::source::archive;
 /// Runs the program: reads its arguments, does what they say and returns how to exit.
 pub fn main() -> ExitCode {
     let usual = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| if !archive::is_caught() { usual(panic) }));
+    panic::set_hook(Box::new(move |panic| {
+        if !archive::is_caught() {
+            usual(panic)
+        }
+    }));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&error),

@@ -21,6 +21,8 @@ mod estimate;
 mod fetch;
 mod filter;
 mod hand;
+#[allow(dead_code, reason = "it is read once a sweep takes what there is to read from it")]
+mod inventory;
 mod list;
 mod pick;
 mod remote;
