@@ -13,6 +13,8 @@ mod accounts;
 mod apply;
 mod args;
 mod baseline;
+#[cfg(feature = "s3")]
+mod buckets;
 #[cfg(feature = "git")]
 mod ci;
 #[cfg(feature = "iam")]
@@ -87,6 +89,8 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "iam")]
         Command::Inventory(args) => inventory::run(&args),
         Command::Report(args) => report::run(&args),
+        #[cfg(feature = "s3")]
+        Command::Buckets(args) => buckets::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
         #[cfg(feature = "git")]

@@ -130,13 +130,7 @@ impl Client {
             None if trouble.permission("").is_some() => self.callers_quarantine().await,
             None => None,
         };
-        policy.map_or_else(String::new, |policy| {
-            format!(
-                "; AWS has put the caller {} itself in quarantine ({policy}), because a key of it was found in public: sign in as \
-                 another user or role",
-                self.caller.arn
-            )
-        })
+        policy.map_or_else(String::new, |policy| in_quarantine(&self.caller, &policy))
     }
 
     /// The quarantine policy on the caller's own user, as far as it may be asked. It is asked once.
@@ -155,6 +149,15 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("caller", &self.caller).finish_non_exhaustive()
     }
+}
+
+/// What is to be added to a no when such a policy has put the caller itself in quarantine.
+pub(super) fn in_quarantine(caller: &Caller, policy: &str) -> String {
+    format!(
+        "; AWS has put the caller {} itself in quarantine ({policy}), because a key of it was found in public: sign in as \
+         another user or role",
+        caller.arn
+    )
 }
 
 /// A client of STS.

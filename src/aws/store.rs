@@ -31,7 +31,8 @@ mod object;
 mod public;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod words;
 
 /// How buckets are read.
 #[derive(Clone, Debug)]
@@ -123,7 +124,8 @@ pub struct Entry {
     pub etag: Box<str>,
     /// In seconds since 1970.
     pub last_modified: Option<i64>,
-    /// `STANDARD`, `GLACIER`, …; empty where it is not told.
+    /// What it would be read from: `STANDARD`, `GLACIER`, …; empty where that is not told. Of an archived object that was restored it is that of the
+    /// copy, `STANDARD`.
     pub storage_class: Box<str>,
 }
 

@@ -63,7 +63,7 @@ fn versions_and_metadata_are_read_when_asked_for() {
     assert_eq!((&old["bucket"], &old["key"], &old["source"]), (&"bkt".into(), &"a".into(), &"object".into()), "{old}");
     assert!(old["version_id"].as_str().is_some_and(|version| version.starts_with("v0")), "{old}");
     assert!(old["etag"].as_str().is_some_and(|tag| tag.len() == 32), "{old}");
-    assert_eq!(old["last_modified"], "2026-01-02T03:04:05Z", "{old}");
+    assert_eq!(old["last_modified"], "2026-01-02T03:04:05+00:00", "{old}");
 }
 
 #[test]

@@ -131,9 +131,9 @@ impl Bucket {
                     reach.is_found();
                     // How long lists take says nothing of objects.
                     if turn.is_some() {
-                        reach.gate.answered(sent)
+                        reach.gate.answered(sent);
                     } else {
-                        reach.gate.let_in()
+                        reach.gate.let_in();
                     }
                     return Ok(answer);
                 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
-use aws_sdk_s3::types::{CommonPrefix, DeleteMarkerEntry, EncodingType, Object, ObjectVersion, RequestPayer};
+use aws_sdk_s3::types::{
+    CommonPrefix, DeleteMarkerEntry, EncodingType, Object, ObjectVersion, OptionalObjectAttributes, RequestPayer,
+    RestoreStatus,
+};
 use aws_smithy_types::date_time::DateTime;
 use bstr::{BString, ByteSlice};
 use percent_encoding::percent_decode;
@@ -74,6 +77,7 @@ async fn objects(bucket: &Bucket, listing: &Listing, from: Option<&Marker>) -> R
                 .set_start_after(after.cloned())
                 .set_request_payer(payer(bucket))
                 .encoding_type(EncodingType::Url)
+                .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
                 .max_keys(MAX_KEYS)
                 .send()
         })
@@ -98,6 +102,7 @@ async fn versions(bucket: &Bucket, listing: &Listing, from: Option<&Marker>) -> 
                 .set_version_id_marker(version.cloned())
                 .set_request_payer(payer(bucket))
                 .encoding_type(EncodingType::Url)
+                .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
                 .max_keys(MAX_KEYS)
                 .send()
         })
@@ -176,7 +181,7 @@ impl Decoder {
             size: size(object.size),
             etag: bare(object.e_tag),
             last_modified: seconds(object.last_modified),
-            storage_class: object.storage_class.as_ref().map(|class| class.as_str()).unwrap_or_default().into(),
+            storage_class: class(object.storage_class.as_ref().map(|class| class.as_str()), object.restore_status),
         })
     }
 
@@ -189,7 +194,7 @@ impl Decoder {
             size: size(version.size),
             etag: bare(version.e_tag),
             last_modified: seconds(version.last_modified),
-            storage_class: version.storage_class.as_ref().map(|class| class.as_str()).unwrap_or_default().into(),
+            storage_class: class(version.storage_class.as_ref().map(|class| class.as_str()), version.restore_status),
         })
     }
 
@@ -222,6 +227,12 @@ pub(super) fn payer(bucket: &Bucket) -> Option<RequestPayer> {
 /// An entity tag without its quotes.
 pub(super) fn bare(etag: Option<String>) -> Box<str> {
     etag.as_deref().unwrap_or_default().trim_matches('"').into()
+}
+
+/// Where there is a restored copy, that is what is read.
+fn class(class: Option<&str>, restored: Option<RestoreStatus>) -> Box<str> {
+    let is_restored = restored.is_some_and(|restored| restored.restore_expiry_date.is_some());
+    if is_restored { "STANDARD".into() } else { class.unwrap_or_default().into() }
 }
 
 fn size(size: Option<i64>) -> u64 {
@@ -395,6 +406,24 @@ mod tests {
             let error = page.unwrap_err();
             assert!(error.kind == No::Failed && error.why.contains("encoding-type"), "{xml}: {error}");
         }
+    }
+
+    #[test]
+    fn what_was_restored_is_read_from_its_copy() {
+        let object = |key: &str, status: &str| {
+            format!("<Contents><Key>{key}</Key><StorageClass>GLACIER</StorageClass>{status}</Contents>")
+        };
+        let under_way = "<RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress></RestoreStatus>";
+        let done = "<RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress>\
+                    <RestoreExpiryDate>2026-12-21T00:00:00.000Z</RestoreExpiryDate></RestoreStatus>";
+        let objects = [object("a", ""), object("b", under_way), object("c", done)].concat();
+        let server = Server::new(move |request, _| {
+            assert_eq!(request.header("x-amz-optional-object-attributes"), Some("RestoreStatus"));
+            reply("200 OK", &[], format!("<ListBucketResult>{objects}</ListBucketResult>"))
+        });
+        let page = ask(&server, false, None).unwrap();
+        let classes: Vec<&str> = page.entries.iter().map(|entry| &*entry.storage_class).collect();
+        assert_eq!(classes, ["GLACIER", "GLACIER", "STANDARD"]);
     }
 
     #[test]

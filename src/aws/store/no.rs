@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::call::Ask;
 use super::{No, StoreError, Viewer};
+use crate::aws::client::in_quarantine;
 use crate::aws::trouble::{Kind, Trouble, text_of};
 
 /// How it is told that an answer is neither what was asked for nor an error.
@@ -134,7 +135,7 @@ fn refused(trouble: &Trouble, status: u16, ask: Ask, viewer: &Viewer) -> StoreEr
     let kind = kind_of(trouble, status, ask);
     let why = match kind {
         No::Denied if *viewer == Viewer::Stranger => format!("it is not public: {said}"),
-        No::Denied => denied(&said, trouble, ask),
+        No::Denied => format!("{}{}", denied(&said, trouble, ask), quarantined(trouble, viewer)),
         No::KeyDenied => format!("it is encrypted, and the caller may not use its key (kms:Decrypt): {said}"),
         No::NoBucket => format!("there is no such bucket: {said}"),
         No::Gone => format!("there is no such object any more: {said}"),
@@ -162,6 +163,14 @@ fn denied(said: &str, trouble: &Trouble, ask: Ask) -> String {
         ", or it is gone, which S3 tells only to those who may list the bucket"
     };
     format!("the caller may not ({permission}){gone}: {said}")
+}
+
+/// AWS denies a user whose key it found in public to read buckets, among all else.
+fn quarantined(trouble: &Trouble, viewer: &Viewer) -> String {
+    match (viewer, trouble.quarantine()) {
+        (Viewer::Caller(caller), Some(policy)) => in_quarantine(caller, policy),
+        _ => String::new(),
+    }
 }
 
 fn kind_of(trouble: &Trouble, status: u16, ask: Ask) -> No {
@@ -269,6 +278,15 @@ mod tests {
         assert!(error.why.contains("no such object any more"), "{error}");
         assert!(of_object(&plain, &wanted("k")).why.contains("or it is gone"));
         assert!(!of_list(&plain.owned()).why.contains("gone"));
+    }
+
+    #[test]
+    fn a_caller_in_quarantine_is_told_so() {
+        let message = "User: u is not authorized to perform: s3:GetObject on resource: b with an explicit deny in an identity-based \
+                       policy: arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
+        let server = Server::new(move |_, _| error("403 Forbidden", "AccessDenied", message));
+        let error = of_object(&server, &wanted("k"));
+        assert!(error.why.contains("user/a itself in quarantine (AWSCompromisedKeyQuarantineV3)"), "{error}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use bstr::ByteSlice;
 use super::call::Ask;
 use super::gate::Turn;
 use super::list::payer;
+use super::words::decoded;
 use super::{Bucket, No, StoreError, Wanted};
 
 /// Asks for an object's bytes from `from` on, as long as its entity tag is `etag`, if that is not empty.
@@ -73,9 +74,10 @@ pub(super) async fn tags(
     Ok(answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }
 
-/// In order of names: the SDK has them in none.
+/// In order of names, which the SDK has not, and as they were written.
 pub(super) fn sorted(metadata: Option<impl IntoIterator<Item = (String, String)>>) -> Vec<(String, String)> {
-    let mut sorted: Vec<(String, String)> = metadata.into_iter().flatten().collect();
+    let pairs = metadata.into_iter().flatten();
+    let mut sorted: Vec<(String, String)> = pairs.map(|(name, value)| (name, decoded(value))).collect();
     sorted.sort_unstable();
     sorted
 }

@@ -17,21 +17,21 @@ use crate::key::AccountId;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// `GET /bucket/key?query`.
-    pub(super) line: String,
+    pub(crate) line: String,
     /// In lower case, `name: value`.
-    pub(super) headers: Vec<String>,
+    pub(crate) headers: Vec<String>,
 }
 
 impl Request {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find_map(|header| header.strip_prefix(name)?.strip_prefix(": "))
     }
 }
 
 /// What to send back; the connection stays open as long as it holds.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// Head and body.
     Whole(String, Vec<u8>),
     /// A head, so much of its body, and the end of the connection.
@@ -40,24 +40,24 @@ pub(super) enum Reply {
     Stalled(String, Vec<u8>),
 }
 
-pub(super) fn reply(status: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Reply {
+pub(crate) fn reply(status: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Reply {
     let body = body.as_ref();
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     Reply::Whole(format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len()), body.to_vec())
 }
 
-pub(super) fn error(status: &str, code: &str, message: &str) -> Reply {
+pub(crate) fn error(status: &str, code: &str, message: &str) -> Reply {
     reply(status, &[], format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
 }
 
 /// A server that answers by a function of the request and of how many came before it, and the requests that it got.
-pub(super) struct Server {
+pub(crate) struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    pub(super) fn new(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -72,22 +72,22 @@ impl Server {
     }
 
     /// One that is not there.
-    pub(super) fn gone() -> Self {
+    pub(crate) fn gone() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self { port: free, requests: Arc::default() }
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
     /// How many requests had this in their line.
-    pub(super) fn count(&self, part: &str) -> usize {
+    pub(crate) fn count(&self, part: &str) -> usize {
         self.requests().iter().filter(|request| request.line.contains(part)).count()
     }
 
     /// A store that names this server so.
-    pub(super) fn store(&self, viewer: Viewer, host: &str) -> Store {
+    pub(crate) fn store(&self, viewer: Viewer, host: &str) -> Store {
         let runtime = runtime().unwrap();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -105,14 +105,14 @@ impl Server {
     }
 
     /// As an account's user.
-    pub(super) fn owned(&self) -> Store {
+    pub(crate) fn owned(&self) -> Store {
         let account = AccountId::parse("111122223333").unwrap();
         let arn = "arn:aws:iam::111122223333:user/a".to_owned();
         self.store(Viewer::Caller(Arc::new(Caller { account, arn, access_key_ids: [].into() })), "127.0.0.1")
     }
 
     /// As a stranger.
-    pub(super) fn strange(&self) -> Store {
+    pub(crate) fn strange(&self) -> Store {
         self.store(Viewer::Stranger, "127.0.0.1")
     }
 }
@@ -174,12 +174,12 @@ fn read(lines: &mut impl BufRead) -> Option<Request> {
     Some(Request { line: first.trim_end_matches(" HTTP/1.1").to_owned(), headers })
 }
 
-pub(super) fn wanted(key: &str) -> Wanted {
+pub(crate) fn wanted(key: &str) -> Wanted {
     Wanted { key: key.into(), version_id: None, etag: Box::default(), from: 0 }
 }
 
 /// Reads an object whole.
-pub(super) fn read_all(bucket: &Bucket, wanted: &Wanted) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn read_all(bucket: &Bucket, wanted: &Wanted) -> Result<Vec<u8>, StoreError> {
     bucket.store().handle().block_on(async {
         let turn = bucket.turn().await;
         bucket.get(turn, wanted).await?.whole().await

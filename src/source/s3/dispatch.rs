@@ -131,6 +131,11 @@ impl Shelf {
         self.failures.load(Ordering::Relaxed) >= PATIENCE
     }
 
+    /// Nothing more of it is wanted.
+    fn is_over(&self) -> bool {
+        self.is_given_up() || self.run.out.is_closed()
+    }
+
     /// Notes what became of an object; from a thread that may wait.
     pub(super) fn done(&self, ticket: Ticket, outcome: Outcome) {
         if let Some(journal) = &self.run.journal {
@@ -150,7 +155,7 @@ impl Run {
         let mut reading =
             Reading { shelf: Arc::new(Shelf::new(self, bucket)), tasks: JoinSet::new(), pages: BTreeMap::new() };
         while let Some(step) = steps.recv().await {
-            if reading.shelf.is_given_up() {
+            if reading.shelf.is_over() {
                 break;
             }
             match step {
@@ -282,7 +287,7 @@ impl Reading {
         while let Some(ended) = self.tasks.try_join_next() {
             self.ended(ended).await;
         }
-        if self.shelf.is_given_up() {
+        if self.shelf.is_over() {
             return;
         }
         let run = self.shelf.run.clone();

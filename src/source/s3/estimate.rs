@@ -5,22 +5,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::filter::{Sample, is_archived};
 use super::list::{self, Lists, Step};
-use super::pick::Picked;
+use super::pick::{Picked, Picker};
 use super::{Buckets, Estimate};
 use crate::aws::store::Entry;
 use crate::source::Sink;
 
 /// Lists all targets, bucket after bucket. What can't be listed goes to `sink`.
-pub(super) fn estimate(buckets: &Buckets, sink: &dyn Sink) -> Estimate {
+pub(super) fn estimate(buckets: &Buckets, picker: &Picker, sink: &dyn Sink) -> Estimate {
     let mut estimate = Estimate::default();
     for (name, prefixes) in &buckets.targets {
-        Estimating { buckets, sink, estimate: &mut estimate }.bucket(name, prefixes);
+        Estimating { buckets, picker, sink, estimate: &mut estimate }.bucket(name, prefixes);
     }
     estimate
 }
 
 struct Estimating<'a> {
     buckets: &'a Buckets,
+    picker: &'a Picker,
     sink: &'a dyn Sink,
     estimate: &'a mut Estimate,
 }
@@ -49,7 +50,7 @@ impl Estimating<'_> {
             }
         }
         for sample in samples {
-            let reading = self.buckets.picker.prints(&name, sample.entries());
+            let reading = self.picker.prints(&name, sample.entries());
             self.count(&mut Picked { reading, ..Picked::default() });
         }
         self.estimate.list_requests += requests.load(Ordering::Relaxed);
@@ -57,7 +58,7 @@ impl Estimating<'_> {
 
     /// Looks through a page, and counts what of it can't be read.
     fn picked(&mut self, bucket: &Arc<str>, entries: Vec<Entry>) -> Picked {
-        let mut picked = self.buckets.picker.pick(bucket, entries);
+        let mut picked = self.picker.pick(bucket, entries);
         // What is written down about objects that can't be read themselves is not their bytes.
         picked.reading.retain(|(entry, _)| !is_archived(entry) && !entry.is_delete_marker);
         for (objects, bytes) in picked.archived.values() {
@@ -69,12 +70,12 @@ impl Estimating<'_> {
     }
 
     fn count(&mut self, picked: &mut Picked) {
-        self.buckets.picker.leave_known(picked);
+        self.picker.leave_known(picked);
         self.estimate.known += picked.clean;
         for (entry, _) in &picked.reading {
             self.estimate.objects += 1;
             self.estimate.bytes += entry.size;
-            self.estimate.get_requests += u64::from(entry.size > 0 || self.buckets.picker.metadata);
+            self.estimate.get_requests += u64::from(entry.size > 0 || self.picker.metadata);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One object's requests: its bytes, and what is written down about it where that is asked for. It goes on where something can't be had, and notes
 //! what and why. How often a request is repeated is `aws::store`'s business, when it may go out `dispatch`'s.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use bstr::ByteSlice;
@@ -32,30 +33,34 @@ pub(super) async fn fetch(mut object: Object, turn: Turn) -> Object {
         object.written_down(turn).await;
         return object;
     }
-    let mut body = match object.open(turn).await {
-        Some(body) => body,
-        None => return object,
-    };
-    if body.length > shelf.run.budget.whole() {
-        (object.entry.size, object.body) = (body.length, Part::Remote);
-        // Nothing is held while it waits for more room.
-        drop((body, object.permit.take()));
-        object.permit = shelf.run.budget.take(object.entry.size).await;
+    let Some(mut body) = object.open(turn).await else {
         return object;
+    };
+    let mut read = object.whole(&mut body).await;
+    if let Err(StoreError { kind: No::Changed, .. }) = read {
+        drop(body);
+        // What came of the one before is no part of what is there now.
+        let Some(now) = object.open_again().await else {
+            return object;
+        };
+        body = now;
+        read = object.whole(&mut body).await;
     }
-    let mut bytes = Vec::with_capacity(body.length as usize);
-    loop {
-        match body.next().await {
-            Ok(Some(piece)) => bytes.extend_from_slice(&piece),
-            Ok(None) => break,
-            Err(error) => {
-                object.failed(&error);
-                break;
-            }
+    match read {
+        Ok(true) => {
+            object.beside(body).await;
+        }
+        Ok(false) => {
+            (object.entry.size, object.body) = (body.length, Part::Remote);
+            // Nothing is held while it waits for more room.
+            drop((body, object.permit.take()));
+            object.permit = shelf.run.budget.take(object.entry.size).await;
+        }
+        Err(error) => {
+            object.failed(&error);
+            object.beside(body).await;
         }
     }
-    object.body = Part::Whole(bytes);
-    object.beside(body).await;
     object
 }
 
@@ -76,7 +81,7 @@ pub(super) fn open(object: &mut Object) -> Option<Remote> {
                 object.tags(turn).await;
             }
         }
-        Some(Remote::new(object.shelf.clone(), wanted, body))
+        Some(Remote::new(handle.clone(), object.shelf.bucket.clone(), wanted, body))
     })
 }
 
@@ -86,27 +91,47 @@ impl Object {
         Wanted { key: key.clone(), version_id: version_id.clone(), etag: etag.clone(), from: 0 }
     }
 
-    /// Asks for its bytes. What is another object by now is looked for once more, and read as it is now.
+    /// Asks for its bytes. What is another object by now is read as it is now.
     async fn open(&mut self, turn: Turn) -> Option<Body> {
         let shelf = self.shelf.clone();
-        let mut got = shelf.bucket.get(turn, &self.wanted()).await;
+        let got = shelf.bucket.get(turn, &self.wanted()).await;
         if let Err(StoreError { kind: No::Changed, .. }) = got {
-            got = match self.look_again().await {
-                Ok(()) => shelf.bucket.get(shelf.bucket.turn().await, &self.wanted()).await,
-                Err(error) => Err(error),
-            };
+            return self.open_again().await;
         }
         shelf.note(&got);
         got.map_err(|error| self.failed(&error)).ok()
     }
 
-    async fn look_again(&mut self) -> Result<(), StoreError> {
-        let gone = || StoreError {
-            kind: No::Gone,
-            code: "".into(),
-            why: "it was deleted since it was listed".to_owned(),
-            permission: None,
+    /// Looks for what is there by now, and asks for its bytes.
+    async fn open_again(&mut self) -> Option<Body> {
+        let shelf = self.shelf.clone();
+        let got = match self.look_again().await {
+            Ok(()) => shelf.bucket.get(shelf.bucket.turn().await, &self.wanted()).await,
+            Err(error) => Err(error),
         };
+        shelf.note(&got);
+        got.map_err(|error| self.failed(&error)).ok()
+    }
+
+    /// Takes all bytes; `false` without a byte where they are too many. What came before an error is kept.
+    async fn whole(&mut self, body: &mut Body) -> Result<bool, StoreError> {
+        if body.length > self.shelf.run.budget.whole() {
+            return Ok(false);
+        }
+        let mut bytes = Vec::with_capacity(body.length as usize);
+        let read = loop {
+            match body.next().await {
+                Ok(Some(piece)) => bytes.extend_from_slice(&piece),
+                Ok(None) => break Ok(true),
+                Err(error) => break Err(error),
+            }
+        };
+        self.body = Part::Whole(bytes);
+        read
+    }
+
+    async fn look_again(&mut self) -> Result<(), StoreError> {
+        let gone = || StoreError { kind: No::Gone, code: "".into(), why: String::new(), permission: None };
         let prefix = self.entry.key.to_str().map_err(|_| gone())?.to_owned();
         let listing = Listing { prefix, by_directory: false, versions: false };
         let page = self.shelf.bucket.list(&listing, None).await?;
@@ -157,8 +182,12 @@ impl Object {
                 "it is encoded as its Content-Encoding says ({encoding}), which keysweep can't undo; its bytes were scanned as they are; decode it and scan \
                  what comes out"
             );
-            self.troubles.push(Skipped::new(self.shelf.name(&self.entry), why));
+            self.trouble(why);
         }
+    }
+
+    fn trouble(&mut self, why: impl Display) {
+        self.troubles.push(Skipped::new(self.shelf.name(&self.entry), why));
     }
 
     fn failed_part(&mut self, part: &str, error: &StoreError) {
@@ -167,11 +196,11 @@ impl Object {
     }
 
     fn failed(&mut self, error: &StoreError) {
-        if error.kind != No::Archived {
-            self.troubles.push(Skipped::new(self.shelf.name(&self.entry), error));
-            return;
+        match error.kind {
+            No::Archived => self.is_archived = true,
+            No::Gone => return self.trouble("it was deleted since it was listed"),
+            _ => return self.trouble(error),
         }
-        self.is_archived = true;
         let class = if self.entry.storage_class.is_empty() { TIERED } else { &self.entry.storage_class };
         self.shelf.run.count_archived(self.shelf.bucket.name(), &one(class, self.entry.size));
     }

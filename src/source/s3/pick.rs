@@ -12,7 +12,7 @@ use crate::source::Skipped;
 /// What decides what is read.
 #[derive(Debug)]
 pub(super) struct Picker {
-    pub(super) filter: Filter,
+    pub(super) filter: Arc<Filter>,
     /// What is written down about objects is read too.
     pub(super) metadata: bool,
     pub(super) memory: Option<Arc<Memory>>,

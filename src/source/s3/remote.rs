@@ -2,14 +2,12 @@
 //! beginning is kept and its end is read in one go, because that is where whoever opens an archive goes back and forth.
 
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::dispatch::Shelf;
-use crate::aws::store::{Body, StoreError, Wanted};
+use crate::aws::store::{Body, Bucket, StoreError, Wanted};
 
 /// Bytes come in pieces of about this size.
 const PIECE: usize = 512 << 10;
@@ -46,12 +44,12 @@ struct Ahead {
 
 impl Remote {
     /// Of the object that `body` begins to bring from its start. `wanted` asks for the same.
-    pub(super) fn new(shelf: Arc<Shelf>, wanted: Wanted, body: Body) -> Self {
-        let (handle, size) = (shelf.run.handle.clone(), body.length);
+    pub(super) fn new(handle: Handle, bucket: Bucket, wanted: Wanted, body: Body) -> Self {
+        let size = body.length;
         let ahead = Ahead::bring(&handle, body, 0);
         let open = move |from| {
             let wanted = Wanted { from, ..wanted.clone() };
-            let body = handle.block_on(async { shelf.bucket.get(shelf.bucket.turn().await, &wanted).await });
+            let body = handle.block_on(async { bucket.get(bucket.turn().await, &wanted).await });
             Ok(Ahead::bring(&handle, body.map_err(io::Error::other)?, from))
         };
         Self { open: Box::new(open), size, position: 0, head: Vec::new(), ahead: Some(ahead) }
@@ -292,6 +290,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
         fn it_reads_like_a_file(
             size in 0usize..4_000_000,
