@@ -13,6 +13,8 @@ mod accounts;
 mod apply;
 mod args;
 mod baseline;
+#[cfg(feature = "s3")]
+mod buckets;
 #[cfg(feature = "git")]
 mod ci;
 #[cfg(feature = "iam")]
@@ -59,7 +61,11 @@ use crate::source::archive;
 /// Runs the program: reads its arguments, does what they say and returns how to exit.
 pub fn main() -> ExitCode {
     let usual = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| if !archive::is_caught() { usual(panic) }));
+    panic::set_hook(Box::new(move |panic| {
+        if !archive::is_caught() {
+            usual(panic)
+        }
+    }));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&error),
@@ -83,6 +89,8 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "iam")]
         Command::Inventory(args) => inventory::run(&args),
         Command::Report(args) => report::run(&args),
+        #[cfg(feature = "s3")]
+        Command::Buckets(args) => buckets::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(&args),
         #[cfg(feature = "git")]

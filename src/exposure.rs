@@ -176,9 +176,10 @@ pub fn judge(bucket: &str, facts: &Facts) -> Exposure {
     };
     let [list, read, write] = facts.tried.as_ref().map_or_else(settings, Tried::ways);
     let mut all = [&list[..], &read, &write].concat();
-    if !all.iter().any(|way| matches!(way, Way::Open(_))) {
-        all.extend(policy.way_by_status());
-    }
+    // What S3 calls public besides is told where nothing else says it better.
+    let is_open = all.iter().any(|way| matches!(way, Way::Open(_)));
+    let by_status = policy.way_by_status().filter(|way| all.is_empty() || matches!(way, Way::Open(_)));
+    all.extend(by_status.filter(|_| !is_open));
     Exposure {
         list: Publicness::of(list),
         read: Publicness::of(read),

@@ -23,6 +23,7 @@ use crate::provenance::Timestamp;
 use crate::sweep::Tally;
 use crate::triage::verdict::{Status, Verdict};
 
+pub mod buckets;
 mod csv;
 #[cfg(feature = "s3")]
 pub mod estimate;

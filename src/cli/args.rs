@@ -9,6 +9,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub(super) use self::baseline::{
     AddArgs, BaselineArgs, BaselineCommand, FailOn, KnownArgs, PlaceArgs, PruneArgs, ShowArgs,
 };
+#[cfg(feature = "s3")]
+pub(super) use self::buckets::BucketsArgs;
 #[cfg(feature = "iam")]
 pub(super) use self::owner::OwnerArgs;
 pub(super) use self::report::{MergeArgs, MergeShape, ReportArgs, ReportCommand};
@@ -27,6 +29,8 @@ use crate::report::{Format, Occasion};
 use crate::source::git::Push;
 
 mod baseline;
+#[cfg(feature = "s3")]
+mod buckets;
 #[cfg(feature = "iam")]
 mod owner;
 mod report;
@@ -58,6 +62,11 @@ pub(super) enum Command {
     /// or deleted. Exit codes are those of scan. See docs/sweep.md.
     #[cfg(feature = "s3")]
     Sweep(Box<SweepArgs>),
+    /// Say which buckets are public, and by what: policy, ACL, ownership, public access blocks
+    ///
+    /// Changes nothing. Exit codes: 0 none is public; 1 some are; 2 of some it could not be learnt. 2 wins over 1. See docs/buckets.md.
+    #[cfg(feature = "s3")]
+    Buckets(Box<BucketsArgs>),
     /// Say of leaked keys whether they are live, whose they are and when they were last used, by asking AWS as their owner
     ///
     /// Takes a report of keysweep or access key ids. No call is signed with what was found, and nothing is changed. Exit codes: 0 none is

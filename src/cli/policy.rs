@@ -15,6 +15,7 @@ pub(super) fn run(args: &PolicyArgs) -> Result<Exit> {
         Purpose::Deactivate => Policy::Deactivate,
         Purpose::RevokeSessions => Policy::RevokeSessions,
         Purpose::Organization => Policy::Organization,
+        Purpose::Sweep => Policy::Sweep,
     };
     io::stdout().write_all(policy.document().as_bytes()).context("writing the policy failed")?;
     if let Some(caution) = policy.caution() {

@@ -147,7 +147,7 @@ impl BucketPolicy {
     pub(super) fn way_by_status(&self) -> Option<Way> {
         let is_denied = matches!(&self.text, Fact::Known(policy) if policy.denies_anything());
         let is_public = self.is_public == Fact::Known(true) && !is_denied;
-        is_public.then(|| self.bar.before(Way::Open("the bucket policy, which S3 calls public".to_owned())))
+        is_public.then(|| self.bar.before(Way::Open("the bucket policy (S3 calls it public)".to_owned())))
     }
 
     /// What there is to say of it that decides nothing.

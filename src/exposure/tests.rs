@@ -364,7 +364,7 @@ fn what_is_not_to_be_had_is_said() {
         assert!(
             matches!(&exposure.read, Publicness::Unknown(why) if why.contains("S3 calls the bucket policy public"))
         );
-        assert_eq!(exposure.public, yes(&["the bucket policy, which S3 calls public"]));
+        assert_eq!(exposure.public, yes(&["the bucket policy (S3 calls it public)"]));
         let private = judge("b", &Facts { policy: text, policy_is_public: Fact::Known(false), ..Facts::default() });
         assert_eq!((private.list, private.read, private.public), (NO, NO, NO));
         assert_eq!(private.notes.len(), 1);

@@ -13,11 +13,13 @@ pub enum Policy {
     RevokeSessions,
     /// To reach the other accounts of an organization.
     Organization,
+    /// To read buckets, and who else may.
+    Sweep,
 }
 
 impl Policy {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Audit, Self::Deactivate, Self::RevokeSessions, Self::Organization];
+    pub const ALL: [Self; 5] = [Self::Audit, Self::Deactivate, Self::RevokeSessions, Self::Organization, Self::Sweep];
 
     /// The policy, as JSON with a line end.
     pub fn document(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Policy {
             Self::Deactivate => include_str!("policies/deactivate.json"),
             Self::RevokeSessions => include_str!("policies/revoke-sessions.json"),
             Self::Organization => include_str!("policies/organization.json"),
+            Self::Sweep => include_str!("policies/sweep.json"),
         }
     }
 
@@ -40,6 +43,11 @@ impl Policy {
             Self::RevokeSessions => Some(
                 "iam:PutUserPolicy CAN GRANT ANYTHING to any user whom it covers, the holder included. Give it to a role of its own that is \
                  assumed with a second factor, for an incident and no longer, and never to a job that runs by itself",
+            ),
+            Self::Sweep => Some(
+                "whoever may read every object of an account is as good as its owner: put the buckets that are to be swept in the place of \
+                 the asterisks where they are few, and give the policy to a role for the sweep and no longer. What is encrypted with keys of \
+                 KMS takes kms:Decrypt besides",
             ),
             Self::Organization => Some(
                 "put the name of the role of --role-name in the place of keysweep; the role needs the policy audit or deactivate in each account",
@@ -90,6 +98,25 @@ mod tests {
         assert_eq!(actions(Policy::Deactivate, "Allow"), set(&[&audit[..], &more].concat()));
         let sessions = ["iam:DeleteUserPolicy", "iam:GetUserPolicy", "iam:PutUserPolicy"];
         assert_eq!(actions(Policy::RevokeSessions, "Allow"), set(&sessions));
+        let sweep = [
+            "s3:GetAccountPublicAccessBlock",
+            "s3:GetBucketAcl",
+            "s3:GetBucketLocation",
+            "s3:GetBucketOwnershipControls",
+            "s3:GetBucketPolicy",
+            "s3:GetBucketPolicyStatus",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetObject",
+            "s3:GetObjectAcl",
+            "s3:GetObjectTagging",
+            "s3:GetObjectVersion",
+            "s3:GetObjectVersionAcl",
+            "s3:GetObjectVersionTagging",
+            "s3:ListAllMyBuckets",
+            "s3:ListBucket",
+            "s3:ListBucketVersions",
+        ];
+        assert_eq!(actions(Policy::Sweep, "Allow"), set(&sweep));
         assert_eq!(actions(Policy::Organization, "Allow"), set(&["organizations:ListAccounts", "sts:AssumeRole"]));
     }
 

@@ -9,6 +9,7 @@
 
 mod asked;
 mod bedrock;
+mod buckets;
 mod fake;
 mod faults;
 mod moto;

@@ -135,7 +135,10 @@ fn run_apart<T>(port: u16, number: &str, _test: &T) {
         .env(PORT, port.to_string())
         // Those of single services go before the one for all, behind which nothing answers.
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-        .envs(["IAM", "STS", "ORGANIZATIONS"].map(|service| (format!("AWS_ENDPOINT_URL_{service}"), endpoint.clone())))
+        .envs(
+            ["IAM", "STS", "ORGANIZATIONS", "S3"]
+                .map(|service| (format!("AWS_ENDPOINT_URL_{service}"), endpoint.clone())),
+        )
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_ACCESS_KEY_ID", &admin.key)
         .env("AWS_SECRET_ACCESS_KEY", &admin.secret)
@@ -197,14 +200,26 @@ impl Admin {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// Asks S3; its host name is the server's unless the headers have another.
+    pub fn s3(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, String) {
+        self.send(method, "s3", path, headers, body)
+    }
+
     fn post(&self, service: &str, path: &str, headers: &[&str], body: &str) -> (u16, String) {
+        self.send("POST", service, path, headers, body)
+    }
+
+    fn send(&self, method: &str, service: &str, path: &str, headers: &[&str], body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let Self { port, key, .. } = self;
         let mut request = format!(
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nContent-Length: {}\r\nAuthorization: \
+            "{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\nAuthorization: \
              AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=00\r\n",
             body.len()
         );
+        if !headers.iter().any(|header| header.starts_with("Host: ")) {
+            request.push_str(&format!("Host: 127.0.0.1:{port}\r\n"));
+        }
         headers.iter().for_each(|header| request.push_str(&format!("{header}\r\n")));
         write!(stream, "{request}\r\n{body}").unwrap();
         let mut answer = String::new();

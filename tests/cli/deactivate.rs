@@ -199,6 +199,7 @@ fn policies_are_printed_as_json_and_stand_on_their_page() {
         ("deactivate", Some("/breakglass/")),
         ("revoke-sessions", Some("CAN GRANT ANYTHING")),
         ("organization", Some("--role-name")),
+        ("sweep", Some("kms:Decrypt")),
     ] {
         let output = at.invocation(["policy", purpose]).run();
         assert_eq!(output.code, Some(0), "{output:?}");

@@ -5,6 +5,8 @@
 mod asks;
 mod bad_input;
 mod baseline;
+#[cfg(feature = "s3")]
+mod buckets;
 mod cache;
 mod ci;
 #[cfg(feature = "iam")]

@@ -17,7 +17,8 @@ type Column = (Vec<String>, Option<Vec<i16>>, Option<Vec<i16>>);
 
 fn parquet(schema: &str, groups: Vec<Vec<Column>>) -> Vec<u8> {
     let codec = Compression::ZSTD(ZstdLevel::default());
-    let properties = WriterProperties::builder().set_compression(codec).set_data_page_size_limit(500).set_write_batch_size(20);
+    let properties =
+        WriterProperties::builder().set_compression(codec).set_data_page_size_limit(500).set_write_batch_size(20);
     let schema = Arc::new(parse_message_type(schema).unwrap());
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties.build())).unwrap();
     for group in groups {
@@ -41,7 +42,9 @@ fn keys() -> Vec<u8> {
         (ids[row], secrets[row]) = example_key(seed);
     }
     let schema = "message t { required binary user (UTF8); required binary id (UTF8); required binary secret; }";
-    let group = |ids: Vec<String>, secrets: Vec<String>| vec![(filler("user"), None, None), (ids, None, None), (secrets, None, None)];
+    let group = |ids: Vec<String>, secrets: Vec<String>| {
+        vec![(filler("user"), None, None), (ids, None, None), (secrets, None, None)]
+    };
     parquet(schema, vec![group(filler("id"), filler("text")), group(ids, secrets)])
 }
 
@@ -123,7 +126,8 @@ fn a_config_file_in_a_cell_is_read_like_any_other() {
     let at = Keysweep::new();
     let text = String::from_utf8(crate::support::env_file(1).into()).unwrap();
     let schema = "message t { required binary path (UTF8); required binary content (UTF8); }";
-    let columns = vec![(vec!["a".to_owned(), "prod.env".to_owned()], None, None), (vec!["none".to_owned(), text], None, None)];
+    let columns =
+        vec![(vec!["a".to_owned(), "prod.env".to_owned()], None, None), (vec!["none".to_owned(), text], None, None)];
     at.write("files.parquet", parquet(schema, vec![columns]));
     assert_eq!(pairs(&at, "files.parquet"), [(example_key(1).0, "rows".to_owned(), 2)]);
 }
@@ -137,6 +141,10 @@ fn a_damaged_table_is_unread_and_nothing_else_is_said() {
     at.write("broken.parquet", table);
     let output = at.scan(["--history", "none", "broken.parquet"]);
     assert_eq!(output.code, Some(2));
-    assert!(output.stderr.lines().all(|line| line.starts_with("keysweep: not read: broken.parquet!rows: ")), "{}", output.stderr);
+    assert!(
+        output.stderr.lines().all(|line| line.starts_with("keysweep: not read: broken.parquet!rows: ")),
+        "{}",
+        output.stderr
+    );
     assert!(output.stderr.contains("scanned"), "{}", output.stderr);
 }

@@ -224,6 +224,7 @@ impl World {
         match call.operation {
             "GetCallerIdentity" => return Ok(settings::caller()),
             "ListBuckets" => return self.list_buckets(call),
+            "GetAccountPublicAccessBlock" => return Err(settings::no_block()),
             _ => {}
         }
         let bucket = self.reached(call)?;

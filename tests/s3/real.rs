@@ -41,7 +41,7 @@ fn a_public_bucket_is_read_by_strangers_and_in_all_versions_by_its_owner() {
     weed.put(bucket, "deleted.env", text(), &[]);
     weed.delete(bucket, "deleted.env");
     weed.put(bucket, "logs/a b+c%20/ü.env", text(), &[]);
-    weed.put(bucket, "logs/\u{1}.env", text(), &[]);
+    weed.put(bucket, "logs//twice.env", text(), &[]);
     weed.put(bucket, "logs/🔑.env", text(), &[]);
     weed.put(bucket, "a.gz", gz(&text()), &[]);
     weed.put(bucket, "a.zip", zip(&text()), &[]);
@@ -101,4 +101,15 @@ fn a_large_object_is_read_in_its_middle_too() {
     weed.put("large", "large.log", bytes, &[]);
     let place = Keysweep::new();
     anonymous(&place, &["s3://large"]).run().expect(1, &[&id(40)]);
+}
+
+#[test]
+fn one_name_that_xml_can_t_hold_hides_no_other() {
+    let weed = Weed::shared();
+    weed.create("names");
+    weed.open("names", &READ);
+    weed.put("names", "a/\u{1}b +.env", env_file(50), &[]);
+    weed.put("names", "a/c.env", env_file(51), &[]);
+    let at = Keysweep::new();
+    anonymous(&at, &["s3://names"]).run().expect(1, &[&id(50), &id(51)]);
 }

@@ -10,6 +10,10 @@ use super::object;
 use super::{Bucket, Chunk, No, StoreError, Wanted};
 use crate::aws::trouble::causes;
 
+/// A longer body does not keep its place among the requests: it comes as slowly as its reader goes, who may have to ask for more before he goes on,
+/// and how many of them there are is bounded by his memory.
+const LONG: u64 = 1 << 20;
+
 /// What came of a request for an object, its bytes still to be read: [`Body::next`].
 pub struct Body {
     /// Bytes from [`Wanted::from`] to the end.
@@ -54,6 +58,9 @@ impl Body {
             answer => answer?,
         };
         let Extent { skip, left } = extent(&answer, wanted.from)?;
+        if left > LONG {
+            turn.end();
+        }
         Ok(Self {
             length: left,
             etag: bare(answer.e_tag),
@@ -145,6 +152,9 @@ impl Body {
             return Err(changed());
         }
         (self.stream, self.skip) = (answer.body, skip);
+        if left > LONG {
+            self.turn.end();
+        }
         Ok(())
     }
 }
@@ -371,6 +381,21 @@ mod tests {
             }
         });
         assert_eq!(server.requests().len(), 80);
+    }
+
+    #[test]
+    fn a_long_body_leaves_its_place_to_others() {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", LONG + 1);
+        let server = Server::new(move |_, _| Reply::Stalled(head.clone(), part(0, 1)));
+        let store = server.owned();
+        let bucket = store.bucket("b");
+        store.handle().block_on(async {
+            let mut held = Vec::new();
+            for _ in 0..40 {
+                held.push(bucket.get(bucket.turn().await, &wanted("k")).await.unwrap());
+            }
+        });
+        assert_eq!(server.requests().len(), 40);
     }
 
     #[test]

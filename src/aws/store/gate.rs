@@ -264,8 +264,8 @@ impl State {
     }
 }
 
-/// A place in the queue of a bucket's requests, held until the answer is through. How many there are follows the latency seen and what
-/// the bucket says of its own pace.
+/// A place among the requests to a bucket, held until the answer is through or has begun and turns out to be long. How many there are follows the
+/// latency seen and what the bucket says of its own pace.
 #[derive(Debug)]
 pub struct Turn {
     place: Option<OwnedSemaphorePermit>,

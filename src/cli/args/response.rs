@@ -102,4 +102,6 @@ pub(in crate::cli) enum Purpose {
     RevokeSessions,
     /// --organization, in the account that is signed in to: lists accounts and assumes the role
     Organization,
+    /// keysweep buckets and sweep: reads buckets and their settings, and changes nothing
+    Sweep,
 }

@@ -109,7 +109,8 @@ impl<R: Read> Table for Records<R> {
 
 fn shape(schema: &[u8]) -> Result<Shape, String> {
     let text = std::str::from_utf8(schema).map_err(|_| "its schema is no text")?;
-    let schema = caught(|| Schema::parse_str(text).map_err(|error| format!("its schema can't be understood: {error}")))?;
+    let schema =
+        caught(|| Schema::parse_str(text).map_err(|error| format!("its schema can't be understood: {error}")))?;
     Shapes::default().of(&schema, None)
 }
 

@@ -131,7 +131,11 @@ mod tests {
     fn a_decoder_that_panics_is_an_error() {
         assert_eq!(caught(|| Ok(1)), Ok(1));
         let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| if !is_caught() { hook(info) }));
+        std::panic::set_hook(Box::new(move |info| {
+            if !is_caught() {
+                hook(info)
+            }
+        }));
         let refused = caught(|| -> Result<(), String> { panic!("index out of bounds") }).unwrap_err();
         assert!(refused.contains("damaged") && !is_caught(), "{refused}");
     }

@@ -29,12 +29,19 @@ pub(crate) struct Call {
     pub(crate) status: u16,
 }
 
+/// How paths of S3 Control begin.
+const CONTROL: &str = "v20180820/";
+
 impl Call {
     pub(super) fn of(request: &Request) -> Self {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let query = form_fields(query.as_bytes());
         let path = path.strip_prefix('/').unwrap_or(path);
-        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+        // Settings of the account have an API of their own.
+        let (bucket, key) = match path.starts_with(CONTROL) {
+            true => ("", path),
+            false => path.split_once('/').unwrap_or((path, "")),
+        };
         let header = |name: &str| request.headers.get(name).cloned();
         let scope = header("authorization").and_then(|header| {
             let (_, scope) = header.split_once("Credential=")?;
@@ -66,7 +73,8 @@ fn operation(method: &str, bucket: &str, key: &str, query: &BTreeMap<String, Str
     let is = |name: &str| query.contains_key(name);
     match (method, bucket, key) {
         ("POST", ..) => "GetCallerIdentity",
-        ("GET", "", _) => "ListBuckets",
+        ("GET", "", "") => "ListBuckets",
+        ("GET", "", _) => "GetAccountPublicAccessBlock",
         ("HEAD", _, "") => "HeadBucket",
         ("HEAD", ..) => "HeadObject",
         ("GET", _, "") if is("list-type") => "ListObjectsV2",

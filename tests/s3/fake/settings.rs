@@ -29,16 +29,18 @@ pub(super) fn answer(bucket: &Bucket, call: &Call) -> Result<Answer, Refusal> {
         "GetBucketAcl" | "GetObjectAcl" => {
             Ok(Answer::xml("AccessControlPolicy", &format!("{owner}<AccessControlList></AccessControlList>")))
         }
-        "GetPublicAccessBlock" => {
-            let why = "The public access block configuration was not found";
-            Err(Refusal::new(404, "NoSuchPublicAccessBlockConfiguration", why))
-        }
+        "GetPublicAccessBlock" => Err(no_block()),
         "GetBucketOwnershipControls" => {
             let rule = "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>";
             Ok(Answer::xml("OwnershipControls", rule))
         }
         other => Err(Refusal::new(501, "NotImplemented", format!("no {other} here"))),
     }
+}
+
+/// Neither of a bucket nor of its account.
+pub(super) fn no_block() -> Refusal {
+    Refusal::new(404, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
 }
 
 fn location(region: &str) -> &str {

@@ -103,7 +103,10 @@ impl Shape {
     /// Writes what `bytes` begin with, and leaves what follows it.
     pub(super) fn write(&self, bytes: &mut &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         if out.len() > MOST {
-            return Err(format!("a record of it has more than {} MiB as text: convert it to JSON and scan that", MOST >> 20));
+            return Err(format!(
+                "a record of it has more than {} MiB as text: convert it to JSON and scan that",
+                MOST >> 20
+            ));
         }
         match self {
             Self::Null => out.extend_from_slice(b"null"),

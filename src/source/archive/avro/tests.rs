@@ -18,7 +18,12 @@ const SCHEMA: &str = r#"{"type": "record", "name": "Key", "namespace": "acme", "
     {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}, {"name": "on", "type": "boolean"}]}"#;
 
 fn codecs() -> [Codec; 4] {
-    [Codec::Null, Codec::Deflate(DeflateSettings::default()), Codec::Snappy, Codec::Zstandard(ZstandardSettings::default())]
+    [
+        Codec::Null,
+        Codec::Deflate(DeflateSettings::default()),
+        Codec::Snappy,
+        Codec::Zstandard(ZstandardSettings::default()),
+    ]
 }
 
 fn file(codec: Codec, rows: usize) -> Vec<u8> {
@@ -56,7 +61,8 @@ fn each_record_is_a_line_with_all_it_holds() {
             let text = opened.content(b"rows");
             let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
             assert_eq!(lines.len(), 251, "{codec:?}");
-            let first = b"{\"id\": \"id-0\", \"secret\": \"s\\\"0\", \"age\": -1, \"tags\": {\"t\": [\"x\", \"y\\n\"]}, \
+            let first =
+                b"{\"id\": \"id-0\", \"secret\": \"s\\\"0\", \"age\": -1, \"tags\": {\"t\": [\"x\", \"y\\n\"]}, \
                 \"kind\": \"B\", \"also\": \"B\", \"four\": \"\xff\0ab\", \"rate\": 0.5, \"at\": 7, \"on\": true}";
             assert_eq!(lines[0], first, "{}", String::from_utf8_lossy(lines[0]));
             assert!(lines[249].starts_with(b"{\"id\": \"id-249\", \"secret\": null, \"age\": 248, "));

@@ -27,7 +27,10 @@ fn file(schema: &str, groups: &[Vec<Cells<'_>>], properties: WriterPropertiesBui
             match column.untyped() {
                 ColumnWriter::ByteArrayColumnWriter(_) => {
                     let values: Vec<ByteArray> = values.iter().map(|value| ByteArray::from(*value)).collect();
-                    column.typed::<ByteArrayType>().write_batch(&values, defined.as_deref(), repeated.as_deref()).unwrap();
+                    column
+                        .typed::<ByteArrayType>()
+                        .write_batch(&values, defined.as_deref(), repeated.as_deref())
+                        .unwrap();
                 }
                 ColumnWriter::FixedLenByteArrayColumnWriter(_) => {
                     let values = values.iter().map(|value| FixedLenByteArray::from(value.to_vec()));
@@ -162,7 +165,10 @@ fn rows_whose_values_repeat_go_on_from_page_to_page() {
         let lines = lines(&opened);
         assert_eq!(lines.len(), 1000);
         assert_eq!(lines[2], r#"{"tags": ["tag-3", "tag-4", "tag-5"], "id": "id-2"}"#);
-        assert_eq!(lines[999], r#"{"tags": ["tag-2995", "tag-2996", "tag-2997", "tag-2998", "tag-2999"], "id": "id-999"}"#);
+        assert_eq!(
+            lines[999],
+            r#"{"tags": ["tag-2995", "tag-2996", "tag-2997", "tag-2998", "tag-2999"], "id": "id-999"}"#
+        );
     }
 }
 
@@ -230,7 +236,11 @@ fn a_column_that_is_damaged_does_not_take_the_others_with_it() {
     assert!(why.contains("column \"id\" failed") && why.contains("other columns"), "{why}");
     let lines = lines(&opened);
     assert_eq!(lines.len(), 100);
-    assert!(lines[0].starts_with("{\"secret\": \"s-0\"") && lines[50].starts_with("{\"id\": \"id-0\""), "{}", lines[50]);
+    assert!(
+        lines[0].starts_with("{\"secret\": \"s-0\"") && lines[50].starts_with("{\"id\": \"id-0\""),
+        "{}",
+        lines[50]
+    );
 }
 
 #[test]

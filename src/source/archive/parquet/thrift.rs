@@ -219,7 +219,8 @@ mod tests {
     #[test]
     fn the_sizes_of_a_page_are_read() {
         // Fields 1 to 3 as numbers, and a structure with a list, a map, truth values and text in it.
-        let header = [0x15, 4, 0x15, 0xc8, 1, 0x15, 20, 0x2c, 0x11, 0x12, 0x18, 2, b'a', b'b', 0x19, 0x25, 2, 4, 0, 0, 9, 9];
+        let header =
+            [0x15, 4, 0x15, 0xc8, 1, 0x15, 20, 0x2c, 0x11, 0x12, 0x18, 2, b'a', b'b', 0x19, 0x25, 2, 4, 0, 0, 9, 9];
         let told = PageHeader { length: 20, kind: 2, unpacked: 100, packed: 10 };
         assert_eq!(page_header(&header), Ok(told));
         for end in 0..20 {
