@@ -446,7 +446,8 @@ fn what_breaks_off_goes_on_and_reads_little_twice() {
 #[test]
 fn what_an_inventory_lists_is_read_in_place_of_lists() {
     let mut all = many(20);
-    let rows: String = all.keys().take(15).map(|key| format!("\"bkt\",\"{}\",\"9\"\n", key.replace('/', "%2F"))).collect();
+    let rows: String =
+        all.keys().take(15).map(|key| format!("\"bkt\",\"{}\",\"9\"\n", key.replace('/', "%2F"))).collect();
     let manifest = format!(
         r#"{{"sourceBucket":"bkt","destinationBucket":"arn:aws:s3:::bkt","version":"2016-11-30","creationTimestamp":"1514944800000",
             "fileFormat":"CSV","fileSchema":"Bucket, Key, Size","files":[{{"key":"data.csv","size":{},"MD5checksum":""}}]}}"#,
