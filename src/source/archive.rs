@@ -23,6 +23,8 @@ mod zip;
 pub use budget::Budget;
 use budget::{Charge, Fault, Tap};
 pub use detect::{HEAD, Kind, detect};
+#[cfg(feature = "s3")]
+pub(in crate::source) use parquet::columns;
 pub use rows::is_caught;
 
 /// A decoder may hold this many bytes of history, in zstd's and LZMA's own terms a window or a dictionary. The largest presets

@@ -16,11 +16,13 @@ use super::{Sink, Skipped, Source, SourceError};
 use crate::aws::store::Store;
 
 mod archived;
+mod delivery;
 mod dispatch;
 mod estimate;
 mod fetch;
 mod filter;
 mod hand;
+mod inventory;
 mod list;
 mod pick;
 mod remote;
@@ -138,7 +140,8 @@ impl Buckets {
     /// # Errors
     /// When a glob is none, or the state can't be opened.
     pub fn new(store: Store, targets: Vec<Target>, options: Options) -> Result<Self, SourceError> {
-        let targets = outermost(targets);
+        // An inventory says itself which bucket it is of.
+        let targets = if options.inventory.is_some() { BTreeMap::new() } else { outermost(targets) };
         let filter = Arc::new(Filter::new(&options).map_err(failed)?);
         let buckets = Self { store, targets, options, filter };
         // It is open only while it is used: others of the same program may have to.
@@ -174,13 +177,14 @@ impl Source for Buckets {
             picker: picker.clone(),
             versions: self.options.versions,
             sample: self.options.sample,
+            keeps_marks: self.options.sample.is_none() && self.options.inventory.is_none(),
             journal,
             budget: Budget::new(self.options.max_in_flight),
             out,
             archived: Arc::clone(&archived),
         };
         let (store, targets) = (self.store.clone(), self.targets.clone());
-        let reading = handle.spawn(all(Arc::new(run), store, targets));
+        let reading = handle.spawn(all(Arc::new(run), store, targets, self.options.inventory.clone()));
         hand::hand_out(incoming, sink);
         let broken = handle.block_on(reading).unwrap_or_else(|error| vec![error.to_string()]);
         for why in broken {
@@ -201,9 +205,17 @@ impl Source for Buckets {
 }
 
 /// Reads all targets, a few buckets at a time. Gives what broke off.
-async fn all(run: Arc<Run>, store: Store, targets: BTreeMap<String, Vec<String>>) -> Vec<String> {
+async fn all(
+    run: Arc<Run>,
+    store: Store,
+    targets: BTreeMap<String, Vec<String>>,
+    inventory: Option<Target>,
+) -> Vec<String> {
     let turns = Arc::new(Semaphore::new(BUCKETS));
     let mut buckets = JoinSet::new();
+    if let Some(inventory) = inventory {
+        buckets.spawn(run.clone().inventory(store.clone(), inventory));
+    }
     for (bucket, prefixes) in targets {
         let turn = turns.clone().acquire_owned().await;
         let (run, bucket) = (run.clone(), store.bucket(&bucket));

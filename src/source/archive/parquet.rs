@@ -51,7 +51,8 @@ pub(super) fn tables(file: &mut dyn ReadSeek, expansion: &mut Expansion<'_, '_>)
         Ok(footer) => footer,
         Err(why) => return expansion.problem(None, failed("reading its footer", &why)),
     };
-    let leaves = leaves(footer.file_metadata().schema());
+    let mut leaves = leaves(footer.file_metadata().schema());
+    leaves.retain(|leaf| leaf.is_text);
     for (number, leaves) in leaves.chunks(COLUMNS).enumerate() {
         let name = match number {
             0 => rows::NAME.to_vec(),
@@ -97,9 +98,40 @@ fn told(error: std::io::Error) -> String {
     error.to_string()
 }
 
-/// A column that may hold text, and where its values stand in a row.
+/// Reads columns of a table by their names, row by row; numbers and truth values come as text. `None` stands for what a row does not have, and
+/// for all of a column that the table does not have. It ends early when `each` is told enough.
+///
+/// # Errors
+/// When not all of it can be read. What came before has been told.
+pub(in crate::source) fn columns(
+    file: &mut dyn ReadSeek,
+    names: &[&str],
+    each: &mut dyn FnMut(&[Option<&[u8]>]) -> Result<bool, String>,
+) -> Result<(), String> {
+    let footer = footer(file).map_err(|why| format!("reading its footer failed: {why}"))?;
+    let all = leaves(footer.file_metadata().schema());
+    let place = |name: &&str| all.iter().position(|leaf| leaf.path[..] == [*name] && leaf.repeated == 0);
+    let places: Vec<Option<usize>> = names.iter().map(place).collect();
+    let chosen: Vec<Leaf> = places.iter().flatten().map(|place| all[*place].clone()).collect();
+    let mut rows = Rows::new(file, &footer, &chosen);
+    while rows.next_row() {
+        if let Some(why) = rows.troubles.first() {
+            return Err(why.clone());
+        }
+        let mut values = rows.columns.iter().map(|column| column.values().next().flatten());
+        let row: Vec<_> = places.iter().map(|place| place.and_then(|_| values.next().flatten())).collect();
+        if !each(&row)? {
+            return Ok(());
+        }
+    }
+    rows.troubles.first().map_or(Ok(()), |why| Err(why.clone()))
+}
+
+/// A column, and where its values stand in a row.
 #[derive(Clone, Debug)]
 struct Leaf {
+    /// It may hold text, or what could be text.
+    is_text: bool,
     /// Its number in the file.
     number: usize,
     /// Names of the groups from the root to it.
@@ -108,28 +140,25 @@ struct Leaf {
     repeated: usize,
 }
 
-/// All columns that may hold text. How deep the schema is has been looked at.
+/// All columns. How deep the schema is has been looked at.
 fn leaves(schema: &Schema) -> Vec<Leaf> {
     let mut found = Vec::new();
-    let mut number = 0;
     let mut path = Vec::new();
-    schema.get_fields().iter().for_each(|field| walk(field, &mut path, 0, &mut number, &mut found));
+    schema.get_fields().iter().for_each(|field| walk(field, &mut path, 0, &mut found));
     found
 }
 
-fn walk(schema: &Schema, path: &mut Vec<String>, repeated: usize, number: &mut usize, found: &mut Vec<Leaf>) {
+fn walk(schema: &Schema, path: &mut Vec<String>, repeated: usize, found: &mut Vec<Leaf>) {
     use ::parquet::basic::Repetition;
     path.push(schema.name().to_owned());
     let info = schema.get_basic_info();
     let repeats = info.has_repetition() && info.repetition() == Repetition::REPEATED;
     let repeated = if repeats { path.len() } else { repeated };
     if schema.is_primitive() {
-        if matches!(schema.get_physical_type(), Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY) {
-            found.push(Leaf { number: *number, path: path.clone(), repeated });
-        }
-        *number += 1;
+        let is_text = matches!(schema.get_physical_type(), Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY);
+        found.push(Leaf { is_text, number: found.len(), path: path.clone(), repeated });
     } else {
-        schema.get_fields().iter().for_each(|field| walk(field, path, repeated, number, found));
+        schema.get_fields().iter().for_each(|field| walk(field, path, repeated, found));
     }
     path.pop();
 }
@@ -167,6 +196,17 @@ impl<'a> Rows<'a> {
             }
         }
         is_any
+    }
+
+    /// The same beyond the end of a row group.
+    fn next_row(&mut self) -> bool {
+        while !self.advance() {
+            match self.groups.next() {
+                Some(group) => self.open(group),
+                None => return false,
+            }
+        }
+        true
     }
 
     fn open(&mut self, group: &RowGroupMetaData) {
@@ -209,14 +249,11 @@ impl<'a> Rows<'a> {
 
 impl Table for Rows<'_> {
     fn row(&mut self, out: &mut Vec<u8>) -> Result<bool, String> {
-        while !self.advance() {
-            match self.groups.next() {
-                Some(group) => self.open(group),
-                None => return Ok(false),
-            }
+        let is_any = self.next_row();
+        if is_any {
+            self.write(out);
         }
-        self.write(out);
-        Ok(true)
+        Ok(is_any)
     }
 }
 

@@ -9,12 +9,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
+use super::delivery::Delivery;
 use super::filter::{Sample, Verdict, is_archived};
 use super::list::{self, Lists, Step, Unit};
 use super::pick::{Picked, Picker, too_large};
 use super::state::{Archived, Journal, Listed, Outcome, Print, Ticket, Told};
-use super::{archived, fetch};
-use crate::aws::store::{Bucket, Entry, StoreError};
+use super::{Target, archived, fetch};
+use crate::aws::store::{Bucket, Entry, Store, StoreError};
 use crate::source::Skipped;
 
 /// Objects up to this size are fetched whole, larger ones are read piece by piece.
@@ -77,6 +78,8 @@ pub(super) struct Run {
     pub(super) picker: Arc<Picker>,
     pub(super) versions: bool,
     pub(super) sample: Option<u64>,
+    /// How far lists are is written down: not where no list decides what is read next.
+    pub(super) keeps_marks: bool,
     pub(super) journal: Option<Journal>,
     pub(super) budget: Budget,
     pub(super) out: mpsc::Sender<Out>,
@@ -146,14 +149,29 @@ impl Shelf {
 }
 
 impl Run {
-    /// Reads what is asked for of a bucket.
+    /// Reads what is asked for of what lies below some prefixes of a bucket.
     pub(super) async fn bucket(self: Arc<Self>, bucket: Bucket, prefixes: Vec<String>) {
-        let memory = self.picker.memory.clone().filter(|_| self.sample.is_none());
+        let memory = self.picker.memory.clone().filter(|_| self.keeps_marks);
         let lists = Lists { bucket: bucket.clone(), versions: self.versions, memory, requests: Arc::default() };
-        let mut samples: Vec<Sample> = prefixes.iter().filter_map(|_| self.sample.map(Sample::new)).collect();
-        let mut steps = list::follow(lists, prefixes, &self.handle);
-        let mut reading =
-            Reading { shelf: Arc::new(Shelf::new(self, bucket)), tasks: JoinSet::new(), pages: BTreeMap::new() };
+        let (targets, handle) = (prefixes.len(), self.handle.clone());
+        self.take(bucket, targets, list::follow(lists, prefixes, &handle)).await;
+    }
+
+    /// Reads what is asked for of what an inventory lists.
+    pub(super) async fn inventory(self: Arc<Self>, store: Store, at: Target) {
+        match Delivery::at(store.clone(), &at, self.versions).await {
+            Err(skipped) => self.send(Out::Skipped(skipped)).await,
+            Ok(delivery) => {
+                let (bucket, handle) = (store.bucket(&delivery.manifest.bucket), self.handle.clone());
+                self.take(bucket, 1, delivery.follow(&handle)).await;
+            }
+        }
+    }
+
+    async fn take(self: Arc<Self>, bucket: Bucket, targets: usize, mut steps: mpsc::Receiver<Step>) {
+        let mut samples: Vec<Sample> = (0..targets).filter_map(|_| self.sample.map(Sample::new)).collect();
+        let shelf = Arc::new(Shelf::new(self, bucket));
+        let mut reading = Reading { shelf, tasks: JoinSet::new(), pages: BTreeMap::new() };
         while let Some(step) = steps.recv().await {
             if reading.shelf.is_over() {
                 break;
@@ -180,7 +198,7 @@ impl Run {
     }
 
     async fn tell(&self, told: Told) {
-        if let Some(journal) = self.journal.as_ref().filter(|_| self.sample.is_none()) {
+        if let Some(journal) = self.journal.as_ref().filter(|_| self.keeps_marks) {
             drop(journal.send(told).await);
         }
     }

@@ -3,18 +3,25 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::mpsc;
+
+use super::delivery::Delivery;
 use super::filter::{Sample, is_archived};
 use super::list::{self, Lists, Step};
 use super::pick::{Picked, Picker};
-use super::{Buckets, Estimate};
+use super::{Buckets, Estimate, Target};
 use crate::aws::store::Entry;
 use crate::source::Sink;
 
 /// Lists all targets, bucket after bucket. What can't be listed goes to `sink`.
 pub(super) fn estimate(buckets: &Buckets, picker: &Picker, sink: &dyn Sink) -> Estimate {
     let mut estimate = Estimate::default();
+    let mut estimating = Estimating { buckets, picker, sink, estimate: &mut estimate };
     for (name, prefixes) in &buckets.targets {
-        Estimating { buckets, picker, sink, estimate: &mut estimate }.bucket(name, prefixes);
+        estimating.bucket(name, prefixes);
+    }
+    if let Some(inventory) = &buckets.options.inventory {
+        estimating.inventory(inventory);
     }
     estimate
 }
@@ -29,18 +36,36 @@ struct Estimating<'a> {
 impl Estimating<'_> {
     fn bucket(&mut self, name: &str, prefixes: &[String]) {
         let requests: Arc<AtomicU64> = Arc::default();
-        let (bucket, options) = (self.buckets.store.bucket(name), &self.buckets.options);
+        let bucket = self.buckets.store.bucket(name);
         let name = bucket.name().clone();
         // All is listed anew: how far an unfinished sweep was says nothing of how much is left.
-        let lists = Lists { bucket, versions: options.versions, memory: None, requests: requests.clone() };
-        let mut samples: Vec<Sample> = prefixes.iter().filter_map(|_| options.sample.map(Sample::new)).collect();
-        let mut steps = list::follow(lists, prefixes.to_vec(), &self.buckets.store.handle());
+        let lists = Lists { bucket, versions: self.buckets.options.versions, memory: None, requests: requests.clone() };
+        let steps = list::follow(lists, prefixes.to_vec(), &self.buckets.store.handle());
+        self.take(&name, prefixes.len(), steps);
+        self.estimate.list_requests += requests.load(Ordering::Relaxed);
+    }
+
+    fn inventory(&mut self, at: &Target) {
+        let (store, handle) = (&self.buckets.store, self.buckets.store.handle());
+        match handle.block_on(Delivery::at(store.clone(), at, self.buckets.options.versions)) {
+            Err(skipped) => self.sink.skipped(skipped),
+            Ok(delivery) => {
+                self.estimate.list_requests += delivery.requests();
+                let bucket = store.bucket(&delivery.manifest.bucket);
+                self.take(bucket.name(), 1, delivery.follow(&handle));
+            }
+        }
+    }
+
+    fn take(&mut self, name: &Arc<str>, targets: usize, mut steps: mpsc::Receiver<Step>) {
+        let sample = self.buckets.options.sample;
+        let mut samples: Vec<Sample> = (0..targets).filter_map(|_| sample.map(Sample::new)).collect();
         while let Some(step) = steps.blocking_recv() {
             match step {
                 Step::Page(unit, entries, _) => {
-                    let mut picked = self.picked(&name, entries);
+                    let mut picked = self.picked(name, entries);
                     match samples.get_mut(unit.target) {
-                        Some(sample) => sample.offer(&name, picked.reading.into_iter().map(|(entry, _)| entry)),
+                        Some(sample) => sample.offer(name, picked.reading.into_iter().map(|(entry, _)| entry)),
                         None => self.count(&mut picked),
                     }
                 }
@@ -50,10 +75,9 @@ impl Estimating<'_> {
             }
         }
         for sample in samples {
-            let reading = self.picker.prints(&name, sample.entries());
+            let reading = self.picker.prints(name, sample.entries());
             self.count(&mut Picked { reading, ..Picked::default() });
         }
-        self.estimate.list_requests += requests.load(Ordering::Relaxed);
     }
 
     /// Looks through a page, and counts what of it can't be read.

@@ -47,7 +47,9 @@ fn whole(mut object: Object, sink: &dyn Sink) {
     match (remote, std::mem::replace(&mut object.body, Part::None)) {
         (Some(mut remote), _) => {
             let content = match archive::detect(remote.head()) {
-                Some(Kind::Tar | Kind::Gzip | Kind::Zstd | Kind::Xz | Kind::Bzip2) => Content::Stream(&mut remote),
+                Some(Kind::Tar | Kind::Gzip | Kind::Zstd | Kind::Xz | Kind::Bzip2 | Kind::Avro) => {
+                    Content::Stream(&mut remote)
+                }
                 _ => Content::Seekable(&mut remote),
             };
             is_clean &= scan(StoredPart::Body, content);

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::Target;
-use super::state::{Mark, Memory, Print, Record, UnitId};
+use super::state::{Left, Mark, Memory, Print, Record, UnitId};
 use crate::aws::store::{Bucket, Entry, Listing, Marker, Page, StoreError};
 use crate::source::Skipped;
 
@@ -19,7 +19,7 @@ const SIDE_BY_SIDE: usize = 8;
 /// A target with more directories than this is one list: most of them would take a request for a few keys.
 const MOST_UNITS: usize = 64;
 /// So many pages wait to be looked at.
-const AHEAD: usize = 4;
+pub(super) const AHEAD: usize = 4;
 
 /// A list that is followed page by page.
 #[derive(Debug)]
@@ -28,6 +28,13 @@ pub(super) struct Unit {
     /// The number of the target that it is of.
     pub(super) target: usize,
     listing: Listing,
+}
+
+impl Unit {
+    /// What stands for all of an inventory, which is no list.
+    pub(super) fn of_inventory() -> Self {
+        Self { id: [0; 16], target: 0, listing: Listing::default() }
+    }
 }
 
 /// What comes of following lists.
@@ -146,7 +153,7 @@ impl Lister {
         // Held to the end: each list has a page in memory.
         let _turn = self.turns.acquire().await;
         let Some((record, again)) = self.left(&unit) else {
-            return self.from_its_start(unit).await;
+            return self.anew(unit).await;
         };
         let Some(Mark::After(key, version)) = record.mark.clone() else {
             return self.send(Step::Begins(unit, record, again)).await;
@@ -158,11 +165,11 @@ impl Lister {
                 self.send(Step::Begins(unit.clone(), record, again)).await?;
                 self.pages(unit, page, Some(marker)).await
             }
-            Err(_) => self.from_its_start(unit).await,
+            Err(_) => self.anew(unit).await,
         }
     }
 
-    async fn from_its_start(&self, unit: Arc<Unit>) -> Result<(), Unwanted> {
+    async fn anew(&self, unit: Arc<Unit>) -> Result<(), Unwanted> {
         self.send(Step::Begins(unit.clone(), Record::default(), Vec::new())).await?;
         match self.page(&unit.listing, None).await {
             Ok(page) => self.pages(unit, page, None).await,
@@ -212,7 +219,7 @@ impl Lister {
     }
 
     /// What is remembered of a list. That nothing can be remembered is told when it is written.
-    fn left(&self, unit: &Unit) -> Option<(Record, Vec<(Print, Entry)>)> {
+    fn left(&self, unit: &Unit) -> Option<Left> {
         let memory = self.lists.memory.as_ref()?;
         let left = tokio::task::block_in_place(|| memory.left(unit.id)).ok()??;
         Some(left).filter(|(record, _)| record.mark.is_some())

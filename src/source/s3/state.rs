@@ -65,6 +65,9 @@ pub(super) struct Record {
     pub(super) archived: Archived,
 }
 
+/// How far a list was, and what of it is to be read again.
+pub(super) type Left = (Record, Vec<(Print, Entry)>);
+
 /// The state of one set of rules.
 pub(super) struct Memory {
     database: Arc<Database>,
@@ -143,7 +146,7 @@ impl Memory {
     ///
     /// # Errors
     /// When the state can't be read.
-    pub(super) fn left(&self, unit: UnitId) -> Result<Option<(Record, Vec<(Print, Entry)>)>, String> {
+    pub(super) fn left(&self, unit: UnitId) -> Result<Option<Left>, String> {
         let left = || {
             let read = self.database.begin_read()?;
             let record = read.open_table(UNITS)?.get(&unit)?.and_then(|json| serde_json::from_slice(json.value()).ok());

@@ -442,3 +442,27 @@ fn what_breaks_off_goes_on_and_reads_little_twice() {
     assert_eq!(next.objects().into_keys().collect::<Vec<_>>(), leaks.into_iter().cloned().collect::<Vec<_>>());
     assert_eq!(next.known.load(Ordering::Relaxed), 540);
 }
+
+#[test]
+fn what_an_inventory_lists_is_read_in_place_of_lists() {
+    let mut all = many(20);
+    let rows: String =
+        all.keys().take(15).map(|key| format!("\"bkt\",\"{}\",\"9\"\n", key.replace('/', "%2F"))).collect();
+    let manifest = format!(
+        r#"{{"sourceBucket":"bkt","destinationBucket":"arn:aws:s3:::bkt","version":"2016-11-30","creationTimestamp":"1514944800000",
+            "fileFormat":"CSV","fileSchema":"Bucket, Key, Size","files":[{{"key":"data.csv","size":{},"MD5checksum":""}}]}}"#,
+        rows.len()
+    );
+    let listed: Vec<String> = all.keys().take(15).cloned().collect();
+    all.insert("data.csv".to_owned(), rows.into_bytes());
+    all.insert("manifest.json".to_owned(), manifest.into_bytes());
+    let server = serve(all, 1_000);
+    let at = Target { bucket: "bkt".to_owned(), prefix: "manifest.json".to_owned() };
+    let recorder = Recorder::of(&server, 1, Options { inventory: Some(at.clone()), ..options() });
+    assert_eq!(recorder.objects().into_keys().collect::<Vec<_>>(), listed);
+    assert!(recorder.unread().is_empty(), "{:?}", recorder.unread());
+    assert_eq!(server.count("list-type"), 0);
+    let wrong = Target { prefix: "0/0000".to_owned(), ..at };
+    let recorder = Recorder::of(&server, 1, Options { inventory: Some(wrong), ..options() });
+    assert_eq!(recorder.unread()[0].what, "s3://bkt/0/0000");
+}

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::parquet::basic::{Compression, Encoding, Type};
 use ::parquet::column::page::{Page, PageMetadata, PageReader};
 use ::parquet::column::reader::ColumnReaderImpl;
-use ::parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType};
+use ::parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type};
 use ::parquet::errors::Result as Decoded;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::serialized_reader::SerializedPageReader;
@@ -47,6 +47,9 @@ pub(super) struct Column {
 enum Reader {
     Any(ColumnReaderImpl<ByteArrayType>),
     Fixed(ColumnReaderImpl<FixedLenByteArrayType>),
+    Short(ColumnReaderImpl<Int32Type>),
+    Long(ColumnReaderImpl<Int64Type>),
+    Truth(ColumnReaderImpl<BoolType>),
 }
 
 impl Column {
@@ -71,6 +74,9 @@ impl Column {
             column.reader = match chunk.column_type() {
                 Type::BYTE_ARRAY => Some(Reader::Any(ColumnReaderImpl::new(described, queue))),
                 Type::FIXED_LEN_BYTE_ARRAY => Some(Reader::Fixed(ColumnReaderImpl::new(described, queue))),
+                Type::INT32 => Some(Reader::Short(ColumnReaderImpl::new(described, queue))),
+                Type::INT64 => Some(Reader::Long(ColumnReaderImpl::new(described, queue))),
+                Type::BOOLEAN => Some(Reader::Truth(ColumnReaderImpl::new(described, queue))),
                 _ => None,
             };
             column.pages = Some(pages);
@@ -188,19 +194,35 @@ impl Reader {
         repeated: &mut Vec<i16>,
         values: &mut Vec<ByteArray>,
     ) -> Result<(), String> {
+        let levels = (defined, repeated);
         match self {
-            Self::Any(reader) => {
-                reader.read_records(rows, Some(defined), Some(repeated), values).map_err(|error| error.to_string())?;
-            }
-            Self::Fixed(reader) => {
-                let mut fixed: Vec<FixedLenByteArray> = Vec::new();
-                let read = reader.read_records(rows, Some(defined), Some(repeated), &mut fixed);
-                read.map_err(|error| error.to_string())?;
-                values.extend(fixed.into_iter().map(ByteArray::from));
-            }
+            Self::Any(reader) => more(reader, rows, levels, values, |value| value),
+            Self::Fixed(reader) => more(reader, rows, levels, values, ByteArray::from),
+            Self::Short(reader) => more(reader, rows, levels, values, written),
+            Self::Long(reader) => more(reader, rows, levels, values, written),
+            Self::Truth(reader) => more(reader, rows, levels, values, written),
         }
-        Ok(())
     }
+}
+
+/// Decodes some more rows.
+fn more<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    rows: usize,
+    (defined, repeated): (&mut Vec<i16>, &mut Vec<i16>),
+    values: &mut Vec<ByteArray>,
+    text: impl Fn(T::T) -> ByteArray,
+) -> Result<(), String> {
+    let mut found = Vec::new();
+    let read = reader.read_records(rows, Some(defined), Some(repeated), &mut found);
+    read.map_err(|error| error.to_string())?;
+    values.extend(found.into_iter().map(text));
+    Ok(())
+}
+
+/// Numbers and truth values as text.
+fn written(value: impl ToString) -> ByteArray {
+    value.to_string().into_bytes().into()
 }
 
 /// The pages of a column, read one after the other.
