@@ -65,7 +65,8 @@ pub struct Options {
     pub versions: bool,
     /// Keys, the user's metadata and tags too.
     pub metadata: bool,
-    /// Only keys that one of these globs matches; all if there are none.
+    /// Only keys that one of these globs matches; all if there are none. A glob without `/` is matched against what follows the last `/` of a
+    /// key, one with `/` against the whole key, one that ends with `/` against all that begins so; `*` stops at `/`, `**` does not.
     pub include: Vec<String>,
     /// No keys that one of these globs matches.
     pub exclude: Vec<String>,
@@ -75,7 +76,8 @@ pub struct Options {
     pub max_size: Option<u64>,
     /// No more than so many objects of each target, spread over its keys.
     pub sample: Option<u64>,
-    /// A part of the work: number (from 1) and how many parts there are.
+    /// A part of the work: number (from 1) and how many parts there are. Which object is of which part is the same on every machine, for every
+    /// version of the program and in every order of lists.
     pub shard: Option<(u32, u32)>,
     /// Bytes of objects in memory.
     pub max_in_flight: u64,
@@ -85,7 +87,9 @@ pub struct Options {
     pub inventory: Option<Target>,
 }
 
-/// Where a sweep remembers how far it came.
+/// Where a sweep remembers how far it came, and what was clean. One that was killed goes on from there: what was written before that point since
+/// is the next one's. An object is known by key, version, tag, size and date, which do not change with its tags (in S3's other sense of
+/// the word): what is put into those of a known object is not seen.
 #[derive(Clone, Debug)]
 pub struct State {
     /// The directory.

@@ -282,6 +282,9 @@ impl Reading {
     /// Leaves out of a page what is known.
     async fn leave_known(&self, picked: &mut Picked) {
         let run = &self.shelf.run;
+        if run.picker.memory.is_none() {
+            return;
+        }
         // The state is a file.
         tokio::task::block_in_place(|| run.picker.leave_known(picked));
         if picked.clean > 0 {
@@ -309,8 +312,7 @@ impl Reading {
             return;
         }
         let run = self.shelf.run.clone();
-        let wants_bytes =
-            !entry.is_delete_marker && run.picker.filter.judge(self.shelf.bucket.name(), &entry) != Verdict::Archived;
+        let wants_bytes = !entry.is_delete_marker && !is_archived(&entry);
         let mut object = Object::new(self.shelf.clone(), entry, ticket, wants_bytes);
         let is_large = wants_bytes && object.entry.size > run.budget.whole();
         if is_large {
