@@ -114,7 +114,8 @@ async fn versions(bucket: &Bucket, listing: &Listing, from: Option<&Marker>) -> 
 pub(super) fn of_objects(page: ListObjectsV2Output) -> Result<Page, StoreError> {
     let decoder = Decoder::of(page.encoding_type.as_ref());
     let next = match (page.is_truncated, page.next_continuation_token) {
-        (Some(true), Some(token)) if !token.is_empty() => Some(Marker::Token(token)),
+        // Some servers tell of the one and not of the other.
+        (Some(true) | None, Some(token)) if !token.is_empty() => Some(Marker::Token(token)),
         (Some(true), _) => return Err(cut_short()),
         _ => None,
     };
@@ -125,7 +126,7 @@ pub(super) fn of_objects(page: ListObjectsV2Output) -> Result<Page, StoreError> 
 fn of_versions(page: ListObjectVersionsOutput) -> Result<Page, StoreError> {
     let decoder = Decoder::of(page.encoding_type.as_ref());
     let next = match (page.is_truncated, page.next_key_marker) {
-        (Some(true), Some(key)) if !key.is_empty() => {
+        (Some(true) | None, Some(key)) if !key.is_empty() => {
             Some(Marker::After(text(decoder.decode(&key))?, page.next_version_id_marker.filter(|id| !id.is_empty())))
         }
         (Some(true), _) => return Err(cut_short()),
@@ -376,6 +377,14 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_eq!(page.next, Some(Marker::After("b\u{1}".to_owned(), Some("b2".to_owned()))));
+    }
+
+    #[test]
+    fn a_list_goes_on_where_it_says_so_though_it_does_not_say_that_it_was_cut() {
+        let token = "<ListBucketResult><NextContinuationToken>t</NextContinuationToken></ListBucketResult>";
+        let key = "<ListVersionsResult><NextKeyMarker>k</NextKeyMarker></ListVersionsResult>";
+        assert_eq!(ask(&server(token), false, None).unwrap().next, Some(Marker::Token("t".to_owned())));
+        assert_eq!(ask(&server(key), true, None).unwrap().next, Some(Marker::After("k".to_owned(), None)));
     }
 
     #[test]
