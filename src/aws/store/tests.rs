@@ -88,6 +88,10 @@ impl Server {
 
     /// A store that names this server so.
     pub(crate) fn store(&self, viewer: Viewer, host: &str) -> Store {
+        self.store_at_once(viewer, host, 64)
+    }
+
+    fn store_at_once(&self, viewer: Viewer, host: &str, at_once: usize) -> Store {
         let runtime = runtime().unwrap();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -100,15 +104,21 @@ impl Server {
             }
         };
         let config = runtime.block_on(loader.load());
-        let options = StoreOptions { request_payer: false, at_once: 64 };
+        let options = StoreOptions { request_payer: false, at_once };
         Store { inner: Arc::new(Inner::new(viewer, config, options, IMPATIENT, runtime)) }
     }
 
     /// As an account's user.
     pub(crate) fn owned(&self) -> Store {
+        self.owned_at_once(64)
+    }
+
+    /// The same, of which no more requests may be under way to a bucket.
+    pub(crate) fn owned_at_once(&self, at_once: usize) -> Store {
         let account = AccountId::parse("111122223333").unwrap();
         let arn = "arn:aws:iam::111122223333:user/a".to_owned();
-        self.store(Viewer::Caller(Arc::new(Caller { account, arn, access_key_ids: [].into() })), "127.0.0.1")
+        let caller = Caller { account, arn, access_key_ids: [].into() };
+        self.store_at_once(Viewer::Caller(Arc::new(caller)), "127.0.0.1", at_once)
     }
 
     /// As a stranger.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -51,7 +51,7 @@ pub(super) struct Object {
     /// What of it could not be read.
     pub(super) troubles: Vec<Skipped>,
     /// Bytes of it are missing that are counted elsewhere.
-    pub(super) is_archived: bool,
+    pub(super) is_counted: bool,
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -70,6 +70,10 @@ pub(super) struct Shelf {
     pub(super) run: Arc<Run>,
     pub(super) bucket: Bucket,
     failures: AtomicU32,
+    /// Why the rest of it is not tried, from then on.
+    given_up: OnceLock<StoreError>,
+    /// So many objects that were under way came to the same; `None` once that has been told.
+    left: Mutex<Option<u64>>,
 }
 
 /// What all buckets of a sweep share.
@@ -114,7 +118,8 @@ impl Budget {
 
 impl Shelf {
     pub(super) fn new(run: Arc<Run>, bucket: Bucket) -> Self {
-        Self { run, bucket, failures: AtomicU32::new(0) }
+        let (failures, given_up) = Default::default();
+        Self { run, bucket, failures, given_up, left: Mutex::new(Some(0)) }
     }
 
     /// How a person would name an object of it.
@@ -125,13 +130,41 @@ impl Shelf {
     /// Notes how a request for an object ended.
     pub(super) fn note<T>(&self, result: &Result<T, StoreError>) {
         match result {
-            Err(error) if error.is_the_buckets() => self.failures.fetch_add(1, Ordering::Relaxed),
-            _ => self.failures.swap(0, Ordering::Relaxed),
-        };
+            Err(error) if error.is_the_buckets() => {
+                if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE {
+                    // The first of them says why; what comes to something later is no way back.
+                    self.given_up.get_or_init(|| error.clone());
+                }
+            }
+            _ => self.failures.store(0, Ordering::Relaxed),
+        }
+    }
+
+    /// Counts an object instead of telling of it, where it came to what the rest of the bucket is given up for.
+    pub(super) fn counts(&self, error: &StoreError) -> bool {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        match left.as_mut().filter(|_| error.is_the_buckets() && self.is_given_up()) {
+            Some(left) => *left += 1,
+            None => return false,
+        }
+        true
     }
 
     fn is_given_up(&self) -> bool {
-        self.failures.load(Ordering::Relaxed) >= PATIENCE
+        self.given_up.get().is_some()
+    }
+
+    /// What is told of the rest of a bucket that was given up.
+    fn rest(&self) -> Option<Skipped> {
+        let error = self.given_up.get()?;
+        let left = match self.left.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default() {
+            0 => String::new(),
+            left => format!(", nor were {left} of its objects that had been asked for"),
+        };
+        let why = format!(
+            "{PATIENCE} requests in a row came to nothing for a reason that is the bucket's, and the rest of it was not read{left}: {error}"
+        );
+        Some(Skipped::new(list::name(self.bucket.name(), ""), why))
     }
 
     /// Nothing more of it is wanted.
@@ -334,12 +367,9 @@ impl Reading {
         while let Some(ended) = self.tasks.join_next().await {
             self.ended(ended).await;
         }
-        if self.shelf.is_given_up() {
-            let why = format!(
-                "{PATIENCE} requests in a row came to nothing for a reason that is the bucket's; the rest of it was not read"
-            );
-            let what = list::name(self.shelf.bucket.name(), "");
-            self.shelf.run.send(Out::Skipped(Skipped::new(what, why))).await;
+        // Large ones that wait for whoever scans may yet come to the same, and are told one by one.
+        if let Some(rest) = self.shelf.rest() {
+            self.shelf.run.send(Out::Skipped(rest)).await;
         }
     }
 
@@ -364,7 +394,7 @@ impl Object {
             metadata,
             tags,
             troubles,
-            is_archived: false,
+            is_counted: false,
             permit: None,
         }
     }

@@ -74,14 +74,17 @@ pub(super) fn open(object: &mut Object) -> Option<Remote> {
         object.encoded(&body);
         // What is read now is what all further requests are for.
         let wanted = Wanted { etag: body.etag.clone(), ..object.wanted() };
+        let (metadata, tags) = (lines(&body.metadata), body.tags);
+        // It comes by itself from here on: a short one would keep its place among the requests, which its tags may wait for.
+        let remote = Remote::new(handle.clone(), object.shelf.bucket.clone(), wanted, body);
         if object.shelf.run.picker.metadata {
-            object.metadata = lines(&body.metadata);
-            if body.tags > 0 {
+            object.metadata = metadata;
+            if tags > 0 {
                 let turn = object.shelf.bucket.turn().await;
                 object.tags(turn).await;
             }
         }
-        Some(Remote::new(handle.clone(), object.shelf.bucket.clone(), wanted, body))
+        Some(remote)
     })
 }
 
@@ -113,9 +116,11 @@ impl Object {
         got.map_err(|error| self.failed(&error)).ok()
     }
 
-    /// Takes all bytes; `false` without a byte where they are too many. What came before an error is kept.
+    /// Takes all bytes; `false` without a byte where they are too many, or more than there is room for: lists may be old, or lie. What came
+    /// before an error is kept.
     async fn whole(&mut self, body: &mut Body) -> Result<bool, StoreError> {
-        if body.length > self.shelf.run.budget.whole() {
+        let room = self.permit.as_ref().map_or(0, |permit| (permit.num_permits() as u64) << 10);
+        if body.length > room.min(self.shelf.run.budget.whole()) {
             return Ok(false);
         }
         let mut bytes = Vec::with_capacity(body.length as usize);
@@ -196,8 +201,12 @@ impl Object {
     }
 
     fn failed(&mut self, error: &StoreError) {
+        if self.shelf.counts(error) {
+            self.is_counted = true;
+            return;
+        }
         match error.kind {
-            No::Archived => self.is_archived = true,
+            No::Archived => self.is_counted = true,
             No::Gone => return self.trouble("it was deleted since it was listed"),
             _ => return self.trouble(error),
         }

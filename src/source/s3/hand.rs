@@ -38,7 +38,7 @@ fn whole(mut object: Object, sink: &dyn Sink) {
     let stored = Arc::new(fetch::stored(object.shelf.bucket.name(), &object.entry));
     let scan = |part, content: Content<'_>| scan(&stored, part, content, sink);
     let key_is_clean = !object.shelf.run.picker.metadata || scan(StoredPart::Key, Content::Bytes(&object.entry.key));
-    let mut is_clean = key_is_clean && object.troubles.is_empty() && !object.is_archived;
+    let mut is_clean = key_is_clean && object.troubles.is_empty() && !object.is_counted;
     for (part, text) in [(StoredPart::Metadata, &object.metadata), (StoredPart::Tags, &object.tags)] {
         if !text.is_empty() {
             is_clean &= scan(part, Content::Bytes(text.as_bytes()));

@@ -257,6 +257,44 @@ fn large_objects_are_read_piece_by_piece_several_at_once_and_by_one_thread_too()
 }
 
 #[test]
+fn tags_of_what_is_read_piece_by_piece_are_had_though_one_request_may_go_out_at_a_time() {
+    let all = objects((0..4).map(|n| (format!("{n}"), large(100_000 + n))));
+    let tagged = all.clone();
+    let server = Server::new(move |request, _| {
+        let key = request.line.strip_prefix("GET /bkt/").and_then(|key| key.get(..1)).and_then(|key| tagged.get(key));
+        match key {
+            Some(_) if request.line.contains("tagging") => {
+                let tag = "<Tag><Key>owner</Key><Value>LEAK</Value></Tag>";
+                reply("200 OK", &[], format!("<Tagging><TagSet>{tag}</TagSet></Tagging>"))
+            }
+            Some(bytes) => reply("200 OK", &["ETag: \"e\"", "x-amz-tagging-count: 1"], bytes),
+            None => answer(&tagged, 1_000, request),
+        }
+    });
+    let target = Target { bucket: "bkt".to_owned(), prefix: String::new() };
+    let options = Options { max_in_flight: 64 << 10, metadata: true, ..options() };
+    let recorder = Recorder::default();
+    Buckets::new(server.owned_at_once(1), vec![target], options).unwrap().visit(&recorder).unwrap();
+    let blobs = recorder.blobs.lock().unwrap();
+    let count = |bytes: &[u8]| blobs.iter().filter(|(_, blob)| blob == bytes).count();
+    assert_eq!(count(b"owner: LEAK\n"), 4);
+    assert!(all.values().all(|bytes| count(bytes) == 1) && recorder.unread().is_empty());
+}
+
+#[test]
+fn what_is_larger_than_its_list_says_waits_for_room_like_any_other() {
+    let large = objects((0..30).map(|n| (format!("{n:02}"), large((60 << 10) + n))));
+    let (small, all) = (objects(large.keys().map(|key| (key, vec![b'x']))), large.clone());
+    let server = Server::new(move |request, _| {
+        answer(if request.line.contains("list-type") { &small } else { &all }, 1_000, request)
+    });
+    let recorder = Recorder::of(&server, 2, Options { max_in_flight: 1 << 20, ..options() });
+    assert!(recorder.objects() == large && recorder.unread().is_empty());
+    // No byte of the first answers is held.
+    assert_eq!(server.count("GET /bkt/"), 2 * 30 + 1);
+}
+
+#[test]
 fn no_more_is_asked_for_than_may_be_in_memory() {
     const SIZE: usize = 60 << 10;
     let server = Arc::new(serve(objects((0..80).map(|n| (format!("{n:02}"), large(SIZE)))), 1_000));
@@ -315,6 +353,25 @@ fn a_bucket_that_answers_nothing_any_more_is_given_up() {
     let skipped = recorder.unread();
     assert!(skipped.iter().any(|skip| skip.what == "s3://bkt" && skip.why.contains("not read")), "{skipped:?}");
     assert!(server.requests().len() < 500, "{}", server.requests().len());
+}
+
+#[test]
+fn a_bucket_that_was_given_up_is_told_in_one_line_though_it_answers_again() {
+    let all = many(1_000);
+    let asked = AtomicUsize::new(0);
+    let server = Server::new(move |request, _| {
+        let is_list = request.line.contains("list-type");
+        match is_list || asked.fetch_add(1, Ordering::Relaxed) >= 40 {
+            true => answer(&all, 1_000, request),
+            false => error("400 Bad Request", "ExpiredToken", "The provided token has expired."),
+        }
+    });
+    let recorder = Recorder::of(&server, 2, options());
+    let (of_bucket, of_objects): (Vec<_>, Vec<_>) =
+        recorder.unread().into_iter().partition(|skip| skip.what == "s3://bkt");
+    assert!(of_bucket.len() == 1 && of_objects.len() < 20, "{of_bucket:?} {of_objects:?}");
+    let why = &of_bucket[0].why;
+    assert!(why.contains("the rest of it was not read") && why.contains("ExpiredToken"), "{why}");
 }
 
 #[test]
