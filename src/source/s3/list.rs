@@ -126,7 +126,7 @@ impl Lister {
             }
             match page.prefixes.pop() {
                 Some(only) if page.entries.is_empty() && page.prefixes.is_empty() && only.len() > prefix.len() => {
-                    prefix = only
+                    prefix = only;
                 }
                 last => {
                     page.prefixes.extend(last);

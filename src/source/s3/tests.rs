@@ -1,6 +1,7 @@
 //! Buckets from their lists to the sink, over a server that holds a few objects in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -129,7 +130,7 @@ impl Sink for Recorder {
         self.watch.iter().for_each(|watch| watch(so_far));
         let mut bytes = Vec::new();
         let read = match blob.content {
-            Content::Bytes(all) => Ok(bytes.extend_from_slice(all)),
+            Content::Bytes(mut all) => all.read_to_end(&mut bytes).map(drop),
             Content::Seekable(file) => file.read_to_end(&mut bytes).map(drop),
             Content::Stream(stream) => stream.read_to_end(&mut bytes).map(drop),
         };
@@ -421,7 +422,7 @@ fn what_changed_since_it_was_listed_is_read_as_it_is_now() {
     let listed = AtomicUsize::new(0);
     let server = Server::new(move |request, _| {
         let now = listed.fetch_add(usize::from(request.line.contains("list-type")), Ordering::Relaxed);
-        let now = objects([("a", vec![b'x'; 5 + now.max(1).min(2)])]);
+        let now = objects([("a", vec![b'x'; 5 + now.clamp(1, 2)])]);
         let stale = request.header("if-match").is_some_and(|etag| etag.trim_matches('"') != now["a"].len().to_string());
         if stale { error("412 Precondition Failed", "PreconditionFailed", "no") } else { answer(&now, 1_000, request) }
     });

@@ -42,6 +42,22 @@ impl Bucket {
         fingerprint("b", &self.entries[n], true)
     }
 
+    /// A page, and what of it is to be read.
+    fn listed(&self, memory: &Memory, page: &[usize], is_last: bool) -> (Listed, Vec<usize>) {
+        let prints: Vec<Print> = page.iter().map(|&n| self.print(n)).collect();
+        let known = memory.known(&prints).unwrap();
+        let reading: Vec<usize> = page.iter().zip(&known).filter(|(_, known)| !**known).map(|(&n, _)| n).collect();
+        let listed = Listed {
+            unit: memory.unit("b", "flat", ""),
+            mark: Some(if is_last { Mark::End } else { Mark::After(format!("{:03}", page[page.len() - 1]), None) }),
+            reading: reading.len() as u64,
+            clean: (page.len() - reading.len()) as u64,
+            archived: Archived::new(),
+            again: vec![],
+        };
+        (listed, reading)
+    }
+
     /// Reads page after page of a list, back to front within a page, until it has told `steps` things, and commits after each
     /// `batch` of them; then it is gone.
     fn sweep(&self, memory: &Memory, page: usize, batch: usize, steps: usize) -> Swept {
@@ -82,24 +98,8 @@ impl Bucket {
         let pages: Vec<Vec<usize>> =
             (from..self.entries.len()).collect::<Vec<_>>().chunks(page).map(<[usize]>::to_vec).collect();
         for (number, page) in pages.iter().enumerate().filter(|_| !is_over) {
-            let prints: Vec<Print> = page.iter().map(|&n| self.print(n)).collect();
-            let known = memory.known(&prints).unwrap();
-            let reading: Vec<usize> = page.iter().zip(&known).filter(|(_, known)| !**known).map(|(&n, _)| n).collect();
-            let clean = (page.len() - reading.len()) as u64;
-            swept.known += clean;
-            let mark = if number + 1 == pages.len() {
-                Mark::End
-            } else {
-                Mark::After(format!("{:03}", page[page.len() - 1]), None)
-            };
-            let listed = Listed {
-                unit,
-                mark: Some(mark),
-                reading: reading.len() as u64,
-                clean,
-                archived: Archived::new(),
-                again: vec![],
-            };
+            let (listed, reading) = self.listed(memory, page, number + 1 == pages.len());
+            swept.known += listed.clean;
             if !tell(Told::Page(listed)) {
                 return swept;
             }
