@@ -83,6 +83,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("aws_smithy_http_client", "src/aws"),
     ("aws_smithy_runtime_api", "src/aws"),
     ("aws_smithy_types", "src/aws"),
+    ("brotli", "src/source/archive"),
     ("bzip2", "src/source/archive"),
     ("clap", "src/cli src/main.rs"),
     ("csv", "src/report src/cli src/triage src/source/s3"),

@@ -11,6 +11,7 @@ use ::parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, FixedLe
 use ::parquet::errors::Result as Decoded;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::serialized_reader::SerializedPageReader;
+use brotli::Decompressor as BrotliDecoder;
 use flate2::read::MultiGzDecoder;
 
 use super::super::rows::{MOST, caught};
@@ -338,13 +339,18 @@ impl Pages {
     }
 
     /// Not all decoders stop where the page says that it ends.
-    fn check_packed(&self, packed: &[u8], header: PageHeader) -> Result<(), String> {
+    fn check_packed(&self, page: &[u8], header: PageHeader) -> Result<(), String> {
+        let Some(packed) = header.plain.and_then(|plain| page.get(plain..)) else {
+            return Ok(());
+        };
+        let most = header.unpacked as u64;
         match self.chunk.compression() {
             Compression::GZIP(_) if packed.len().saturating_mul(GZIP_RATIO) > MOST => {
-                let most = header.unpacked as u64 + 1;
-                let mut inflated = MultiGzDecoder::new(packed).take(most);
-                let length = std::io::copy(&mut inflated, &mut std::io::sink()).map_err(told)?;
-                if length < most { Ok(()) } else { Err("a page of it is larger than it says".to_owned()) }
+                check_length(MultiGzDecoder::new(packed), most)
+            }
+            // It makes any number of bytes of one.
+            Compression::BROTLI(_) if !packed.is_empty() => {
+                caught(|| check_length(BrotliDecoder::new(packed, packed.len().min(AHEAD)), most))
             }
             // A frame, which makes up to 255 bytes of one, where others write blocks.
             Compression::LZ4 if packed.starts_with(&[0x04, 0x22, 0x4d, 0x18]) && packed.len() > MOST / 256 => {
@@ -422,6 +428,12 @@ impl Pages {
         }
         Ok(())
     }
+}
+
+/// Whether no more than `most` bytes are decompressed.
+fn check_length(decoder: impl Read, most: u64) -> Result<(), String> {
+    let length = std::io::copy(&mut decoder.take(most + 1), &mut std::io::sink()).map_err(told)?;
+    if length <= most { Ok(()) } else { Err("a page of it is larger than it says".to_owned()) }
 }
 
 /// Passes over numbers that are told by their differences; returns how many they are.

@@ -272,6 +272,42 @@ fn a_small_file_that_expands_to_much_ends_at_the_limit() {
 }
 
 #[test]
+fn pages_that_expand_to_more_than_they_say_are_refused() {
+    let value = vec![b'a'; 3 << 20];
+    // Where nothing else compresses well, what may be made of it is more than is held.
+    let noise = super::super::tests::noise(100_000);
+    for (codec, value) in [
+        (Compression::BROTLI(BrotliLevel::default()), value.clone()),
+        (Compression::GZIP(GzipLevel::default()), [&value[..], &noise].concat()),
+    ] {
+        let group: Vec<Cells<'_>> = vec![(vec![value.as_slice()], None, None)];
+        let properties = plain().set_compression(codec).set_dictionary_enabled(false);
+        let properties = properties.set_statistics_enabled(::parquet::file::properties::EnabledStatistics::None);
+        let mut bomb = file("message t { required binary a (UTF8); }", &[group], properties);
+        assert!(open_bytes(&bomb).whole().bytes() > 3 << 20, "{codec:?}");
+        // The page's size follows its kind, each in zigzags of seven bits.
+        let varint =
+            |size: usize| [0, 7, 14, 21].map(|shift| ((size * 2) >> shift) as u8 & 0x7f | 0x80 * u8::from(shift < 21));
+        assert_eq!(bomb[4..11], [&[0x15, 0, 0x15], &varint(value.len() + 4)[..]].concat());
+        bomb[7..11].copy_from_slice(&varint(2 << 20));
+        assert!(refused(&bomb).contains("larger than it says"), "{codec:?}");
+    }
+}
+
+#[test]
+fn large_pages_are_read_whatever_stands_before_what_is_compressed() {
+    // Levels of version 2, and noise, of which gzip makes no less.
+    let noise = super::super::tests::noise(100_000);
+    for codec in codecs() {
+        let schema = "message t { optional binary a (UTF8); }";
+        let group: Vec<Cells<'_>> = vec![(vec![noise.as_slice()], Some(vec![1, 0]), None)];
+        let properties = plain().set_compression(codec).set_writer_version(WriterVersion::PARQUET_2_0);
+        let opened = open_bytes(&file(schema, &[group], properties.set_dictionary_enabled(false))).whole();
+        assert!(opened.bytes() > noise.len(), "{codec:?}");
+    }
+}
+
+#[test]
 fn pages_that_expand_too_much_are_refused() {
     let value = vec![b'a'; 70 << 20];
     for codec in [Compression::GZIP(GzipLevel::default()), Compression::ZSTD(ZstdLevel::default())] {

@@ -24,23 +24,27 @@ pub(super) struct PageHeader {
     pub(super) unpacked: usize,
     /// and as it stands there.
     pub(super) packed: usize,
+    /// So many of these stand before what is compressed, as they are: `None` where all of them do.
+    pub(super) plain: Option<usize>,
 }
 
 /// Reads the header with which `bytes` begin.
 pub(super) fn page_header(bytes: &[u8]) -> Result<PageHeader, Bad> {
     let mut input = Compact { rest: bytes };
     let mut told = [None; 3];
+    let mut plain = Some(0);
     let mut last = 0;
     while let Some((id, kind)) = input.field(&mut last)? {
         match (id, kind) {
             (1..=3, Kind::NUMBER) => told[id as usize - 1] = Some(input.zigzag()?),
+            (8, Kind::STRUCT) => plain = input.levels()?,
             _ => input.skip(kind, DEPTH)?,
         }
     }
     let size = |size: Option<i64>| size.and_then(|size| usize::try_from(size).ok()).ok_or(Bad::Wrong);
     let [kind, unpacked, packed] = told;
     let length = bytes.len() - input.rest.len();
-    Ok(PageHeader { length, kind: kind.ok_or(Bad::Wrong)?, unpacked: size(unpacked)?, packed: size(packed)? })
+    Ok(PageHeader { length, kind: kind.ok_or(Bad::Wrong)?, unpacked: size(unpacked)?, packed: size(packed)?, plain })
 }
 
 /// Looks at what a footer says of its schema: it must not be nested deeper than `depth`, and have as many children as it says.
@@ -168,6 +172,23 @@ impl Compact<'_> {
         Ok(children)
     }
 
+    /// Passes over the header of a page of version 2, and tells how many bytes its levels have, which are not compressed; `None` where
+    /// nothing of it is.
+    fn levels(&mut self) -> Result<Option<usize>, Bad> {
+        let (mut last, mut levels) = (0, Some(0_usize));
+        while let Some((id, kind)) = self.field(&mut last)? {
+            match (id, kind) {
+                (5 | 6, Kind::NUMBER) => {
+                    let more = usize::try_from(self.zigzag()?).map_err(|_| Bad::Wrong)?;
+                    levels = levels.map(|levels| levels.saturating_add(more));
+                }
+                (7, Kind::FALSE) => levels = None,
+                _ => self.skip(kind, DEPTH)?,
+            }
+        }
+        Ok(levels)
+    }
+
     fn skip(&mut self, kind: u8, depth: usize) -> Result<(), Bad> {
         let deeper = depth.checked_sub(1).ok_or(Bad::Wrong)?;
         match kind {
@@ -221,10 +242,19 @@ mod tests {
         // Fields 1 to 3 as numbers, and a structure with a list, a map, truth values and text in it.
         let header =
             [0x15, 4, 0x15, 0xc8, 1, 0x15, 20, 0x2c, 0x11, 0x12, 0x18, 2, b'a', b'b', 0x19, 0x25, 2, 4, 0, 0, 9, 9];
-        let told = PageHeader { length: 20, kind: 2, unpacked: 100, packed: 10 };
+        let told = PageHeader { length: 20, kind: 2, unpacked: 100, packed: 10, plain: Some(0) };
         assert_eq!(page_header(&header), Ok(told));
         for end in 0..20 {
             assert_eq!(page_header(&header[..end]), Err(Bad::Short), "{end}");
+        }
+    }
+
+    #[test]
+    fn what_is_compressed_of_a_page_is_told() {
+        // Field 8, of which 5 and 6 are the bytes of levels, and 7 says whether the rest is compressed.
+        for (truth, plain) in [(0x11, Some(5)), (0x12, None)] {
+            let header = [0x15, 6, 0x15, 20, 0x15, 20, 0x5c, 0x55, 4, 0x15, 6, truth, 0, 0];
+            assert_eq!(page_header(&header).map(|header| header.plain), Ok(plain));
         }
     }
 
