@@ -9,12 +9,14 @@ use std::str::FromStr;
 use apache_avro::{Codec, Schema};
 
 use self::datum::{Shape, Shapes};
-use super::rows::{MOST, Table, caught};
+use super::rows::{Table, caught};
 
 mod datum;
 #[cfg(test)]
 mod tests;
 
+/// A block may have so many bytes, compressed or not: both are held at once.
+const BLOCK: usize = 32 << 20;
 /// The schema and all else that stands before the first block may have so many bytes.
 const HEADER: usize = 16 << 20;
 
@@ -75,7 +77,7 @@ impl<R: Read> Records<R> {
                 return Ok(false);
             };
             let size = long(&mut self.input, "a block of it")?.ok_or("it ends within a block")?;
-            let size = usize::try_from(size).ok().filter(|size| *size <= MOST).ok_or_else(too_large)?;
+            let size = usize::try_from(size).ok().filter(|size| *size <= BLOCK).ok_or_else(too_large)?;
             self.left = u64::try_from(count).map_err(|_| "a block of it says that it has less than no records")?;
             let mut block = Vec::new();
             let read = (&mut self.input).take(size as u64).read_to_end(&mut block);
@@ -123,13 +125,13 @@ fn known_codec(name: &[u8]) -> Result<Codec, String> {
 
 fn decompressed(codec: Codec, mut block: Vec<u8>) -> Result<Vec<u8>, String> {
     // Set once for all: what is larger is a bomb, or too much for what memory there is.
-    apache_avro::util::max_allocation_bytes(MOST);
+    apache_avro::util::max_allocation_bytes(BLOCK);
     caught(|| codec.decompress(&mut block).map_err(|error| format!("decompressing a block of it failed: {error}")))?;
     Ok(block)
 }
 
 fn too_large() -> String {
-    format!("a block of it is larger than {} MiB: convert it to JSON and scan that", MOST >> 20)
+    format!("a block of it is larger than {} MiB: convert it to JSON and scan that", BLOCK >> 20)
 }
 
 fn exact(input: &mut impl Read, buffer: &mut [u8], what: &str) -> Result<(), String> {

@@ -28,14 +28,14 @@ pub(super) enum Shape {
     Map(Box<Shape>),
     Union(Vec<Shape>),
     Record(Vec<(String, Shape)>),
-    /// One that has a name and may stand at several places.
-    Named(Rc<Shape>),
+    /// One that has a name and may stand at several places, and how deep it is.
+    Named(Rc<Shape>, u32),
 }
 
 /// The shapes that have names, while a schema is gone through.
 #[derive(Default)]
 pub(super) struct Shapes {
-    named: HashMap<String, Rc<Shape>>,
+    named: HashMap<String, (Rc<Shape>, u32)>,
     depth: u32,
 }
 
@@ -44,7 +44,7 @@ impl Shapes {
     pub(super) fn of(&mut self, schema: &Schema, space: Option<&str>) -> Result<Shape, String> {
         self.depth += 1;
         if self.depth > DEPTH {
-            return Err(format!("its schema is nested more than {DEPTH} deep: convert it to JSON and scan that"));
+            return Err(too_deep());
         }
         let shape = match schema {
             Schema::Null => Shape::Null,
@@ -63,17 +63,19 @@ impl Shapes {
                 let fields = record.fields.iter();
                 let fields = fields.map(|field| Ok((field.name.clone(), self.of(&field.schema, space)?)));
                 let fields = fields.collect::<Result<Vec<_>, String>>()?;
-                self.name(full, Shape::Record(fields))
+                self.name(full, Shape::Record(fields))?
             }
-            Schema::Enum(all) => self.name(all.name.fullname(space), Shape::Enum(all.symbols.clone())),
+            Schema::Enum(all) => self.name(all.name.fullname(space), Shape::Enum(all.symbols.clone()))?,
             Schema::Fixed(fixed) | Schema::Duration(fixed) => {
-                self.name(fixed.name.fullname(space), Shape::Fixed(fixed.size))
+                self.name(fixed.name.fullname(space), Shape::Fixed(fixed.size))?
             }
             Schema::Decimal(decimal) => match &decimal.inner {
                 InnerDecimalSchema::Bytes => Shape::Bytes,
-                InnerDecimalSchema::Fixed(fixed) => self.name(fixed.name.fullname(space), Shape::Fixed(fixed.size)),
+                InnerDecimalSchema::Fixed(fixed) => self.name(fixed.name.fullname(space), Shape::Fixed(fixed.size))?,
             },
-            Schema::Uuid(UuidSchema::Fixed(fixed)) => self.name(fixed.name.fullname(space), Shape::Fixed(fixed.size)),
+            Schema::Uuid(UuidSchema::Fixed(fixed)) => {
+                self.name(fixed.name.fullname(space), Shape::Fixed(fixed.size))?
+            }
             Schema::Uuid(UuidSchema::Bytes | UuidSchema::String) => Shape::Bytes,
             Schema::Ref { name } => self.known(name, space)?,
             // Numbers of days, of microseconds and the like.
@@ -83,16 +85,21 @@ impl Shapes {
         Ok(shape)
     }
 
-    fn name(&mut self, name: String, shape: Shape) -> Shape {
+    /// One that stands for others by their names may be much deeper than it is written.
+    fn name(&mut self, name: String, shape: Shape) -> Result<Shape, String> {
+        let depth = shape.depth();
+        if depth > DEPTH {
+            return Err(too_deep());
+        }
         let shape = Rc::new(shape);
-        self.named.insert(name, shape.clone());
-        Shape::Named(shape)
+        self.named.insert(name, (shape.clone(), depth));
+        Ok(Shape::Named(shape, depth))
     }
 
     /// What is not known yet is being gone through: it contains itself.
     fn known(&self, name: &Name, space: Option<&str>) -> Result<Shape, String> {
         let shape = self.named.get(&name.fullname(space)).or_else(|| self.named.get(&name.fullname(None)));
-        shape.cloned().map(Shape::Named).ok_or_else(|| {
+        shape.cloned().map(|(shape, depth)| Shape::Named(shape, depth)).ok_or_else(|| {
             "its schema contains itself, so that there is no bound to how deep records are: convert it to JSON and scan that"
                 .to_owned()
         })
@@ -100,6 +107,17 @@ impl Shapes {
 }
 
 impl Shape {
+    /// How many shapes stand one in the other.
+    fn depth(&self) -> u32 {
+        match self {
+            Self::Named(_, depth) => *depth,
+            Self::Array(inner) | Self::Map(inner) => 1 + inner.depth(),
+            Self::Union(shapes) => 1 + shapes.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Record(fields) => 1 + fields.iter().map(|(_, shape)| shape.depth()).max().unwrap_or(0),
+            _ => 1,
+        }
+    }
+
     /// Writes what `bytes` begin with, and leaves what follows it.
     pub(super) fn write(&self, bytes: &mut &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         if out.len() > MOST {
@@ -118,7 +136,7 @@ impl Shape {
             Self::Fixed(size) => quoted(take(bytes, *size)?, out),
             Self::Enum(symbols) => quoted(chosen(symbols, bytes)?.as_bytes(), out),
             Self::Union(shapes) => return chosen(shapes, bytes)?.write(bytes, out),
-            Self::Named(shape) => return shape.write(bytes, out),
+            Self::Named(shape, _) => return shape.write(bytes, out),
             Self::Array(items) => {
                 out.push(b'[');
                 blocks(bytes, out, |bytes, out| items.write(bytes, out))?;
@@ -213,6 +231,10 @@ fn long(bytes: &mut &[u8]) -> Result<i64, String> {
 /// Small numbers of either sign are small ones without.
 pub(super) fn zigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+fn too_deep() -> String {
+    format!("its schema is nested more than {DEPTH} deep: convert it to JSON and scan that")
 }
 
 fn damaged() -> String {

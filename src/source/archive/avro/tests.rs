@@ -131,6 +131,16 @@ fn codecs_and_schemas_that_are_not_known_are_told() {
     assert!(refused(&header(list, "null")).contains("contains itself"));
     let deep = format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(70), "}".repeat(70));
     assert!(refused(&header(&deep, "null")).contains("nested more than 64 deep"));
+    // One record stands for the other by its name.
+    let chain: Vec<String> = (0..20_000)
+        .map(|n| {
+            let inner = if n == 0 { "\"int\"".to_owned() } else { format!("\"R{}\"", n - 1) };
+            format!(r#"{{"type":"record","name":"R{n}","fields":[{{"name":"f","type":{inner}}}]}}"#)
+        })
+        .collect();
+    let fields = chain.iter().enumerate().map(|(n, record)| format!(r#"{{"name":"f{n}","type":{record}}}"#));
+    let all = format!(r#"{{"type":"record","name":"All","fields":[{}]}}"#, fields.collect::<Vec<_>>().join(","));
+    assert!(refused(&header(&all, "null")).contains("nested more than 64 deep"));
 }
 
 #[test]
@@ -153,7 +163,7 @@ fn a_record_that_would_be_endless_text_ends() {
 
 #[test]
 fn a_block_that_expands_too_much_is_refused() {
-    let mut block = vec![0; MOST + 1];
+    let mut block = vec![0; BLOCK + 1];
     Codec::Deflate(DeflateSettings::default()).compress(&mut block).unwrap();
     let mut bomb = header("\"boolean\"", "deflate");
     bomb.push(2);
