@@ -24,8 +24,9 @@ mod thrift;
 const HELD: u64 = 64 << 20;
 /// What describes a file may have so many bytes: it takes several times that in memory.
 const FOOTER: u64 = 16 << 20;
-/// Of tables with more columns that may hold text, so many are read at once: each needs memory for a page of it.
-const COLUMNS: usize = 32;
+/// Of tables with more columns that may hold text, so many are read at once: each needs memory for a page of it and for its dictionary, of a
+/// MiB each as most writers make them, and for what they are decompressed from.
+const COLUMNS: usize = 16;
 /// Schemas nest no deeper.
 const DEPTH: usize = 64;
 
