@@ -22,6 +22,8 @@ mod zip;
 
 pub use budget::Budget;
 use budget::{Charge, Fault, Tap};
+#[cfg(feature = "s3")]
+pub(in crate::source) use compressed::window;
 pub use detect::{HEAD, Kind, detect};
 #[cfg(feature = "s3")]
 pub(in crate::source) use parquet::columns;

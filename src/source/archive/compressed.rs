@@ -73,6 +73,55 @@ fn stem(name: &[u8]) -> &[u8] {
     }
 }
 
+/// How many bytes of history the decoder of what begins so will hold, as zstd and xz tell it of their first frame or block; 0 of all
+/// others, which take a few MiB at most.
+/// <https://datatracker.ietf.org/doc/html/rfc8878#section-3.1.1.1>, <https://tukaani.org/xz/xz-file-format.txt>
+#[cfg(feature = "s3")]
+pub(in crate::source) fn window(head: &[u8]) -> u64 {
+    let told = match detect(head) {
+        Some(Kind::Zstd) => zstd_window(head),
+        Some(Kind::Xz) => xz_dictionary(head),
+        _ => None,
+    };
+    // What takes more is refused.
+    told.unwrap_or_default().min(MAX_WINDOW)
+}
+
+#[cfg(feature = "s3")]
+fn zstd_window(head: &[u8]) -> Option<u64> {
+    let (&[descriptor, window], rest) = head.get(4..)?.split_first_chunk()?;
+    if descriptor & 0x20 == 0 {
+        let base = 1_u64 << (10 + (window >> 3));
+        return Some(base + base / 8 * u64::from(window & 7));
+    }
+    // It holds all of the content, whose size stands behind the number of the dictionary.
+    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let size = [&[window], rest].concat();
+    let number = |length: usize| {
+        let bytes = size.get(dictionary..dictionary + length)?;
+        Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    };
+    match descriptor >> 6 {
+        0 => number(1),
+        1 => number(2).map(|size| size + 256),
+        2 => number(4),
+        _ => number(8),
+    }
+}
+
+#[cfg(feature = "s3")]
+fn xz_dictionary(head: &[u8]) -> Option<u64> {
+    /// Behind the magic, the flags and their checksum.
+    const BLOCK: usize = 12;
+    /// The number of LZMA2 among filters, and how many bytes describe it: what stands before its dictionary.
+    const LZMA2: [u8; 2] = [0x21, 1];
+    let end = BLOCK + (usize::from(*head.get(BLOCK)?) + 1) * 4;
+    let header = head.get(BLOCK + 2..end.min(head.len()))?;
+    let at = header.windows(2).position(|bytes| bytes == LZMA2)?;
+    let size = u32::from(header.get(at + 2)? & 0x3f);
+    Some(u64::from(2 | size & 1) << (size / 2 + 11))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{self, Write};
@@ -227,5 +276,31 @@ mod tests {
         let opened = open(b"x", Content::Bytes(&archive[..10]), Kind::Gzip, &budget);
         assert!(opened.members.is_empty());
         assert_eq!(opened.problem().0, None);
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn what_a_decoder_holds_is_told_before_it_begins() {
+        for log in [10, 21, 27] {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(log).unwrap();
+            encoder.write_all(&noise(1 << 12)).unwrap();
+            assert_eq!(window(&encoder.finish().unwrap()), 1 << log);
+        }
+        for size in [10, 300, 70_000] {
+            assert_eq!(window(&zstd::bulk::compress(&noise(size), 1).unwrap()), size as u64);
+        }
+        // 2^(n/2 + 12) bytes of even numbers, half as many again of odd ones.
+        for (n, bytes) in [(16, 1 << 20), (17, 3 << 19), (30, 128 << 20), (40, 128 << 20)] {
+            let mut packed = xz(ENV);
+            let at = 14 + packed[14..].windows(2).position(|bytes| bytes == [0x21, 1]).unwrap() + 2;
+            packed[at] = n;
+            assert_eq!(window(&packed), bytes, "{n}");
+        }
+        for other in
+            [&b""[..], ENV, &gz(ENV), &xz(ENV)[..13], &[0x28, 0xb5, 0x2f, 0xfd], &[0x28, 0xb5, 0x2f, 0xfd, 0xe0, 1]]
+        {
+            assert_eq!(window(other), 0);
+        }
     }
 }

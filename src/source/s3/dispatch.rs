@@ -111,7 +111,21 @@ impl Budget {
 
     /// Waits until an object of this size may be in memory.
     pub(super) async fn take(&self, size: u64) -> Option<OwnedSemaphorePermit> {
-        let bytes = if size > self.whole() { PIECEWISE } else { size + BESIDE };
+        self.take_bytes(if size > self.whole() { PIECEWISE } else { size + BESIDE }).await
+    }
+
+    /// Waits until one that is read piece by piece may hold so many bytes more.
+    pub(super) async fn take_more(&self, more: u64) -> Option<OwnedSemaphorePermit> {
+        self.take_bytes(PIECEWISE + more).await
+    }
+
+    /// Whether a permit of [`Budget::take_more`] is what it takes.
+    pub(super) fn holds_more(&self, permit: Option<&OwnedSemaphorePermit>, more: u64) -> bool {
+        let held = permit.map_or(0, |permit| (permit.num_permits() as u64) << 10);
+        held >= (PIECEWISE + more).min(self.all) >> 10 << 10
+    }
+
+    async fn take_bytes(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         self.free.clone().acquire_many_owned((bytes.min(self.all) >> 10) as u32).await.ok()
     }
 }

@@ -14,6 +14,9 @@ use crate::provenance::{Origin, Provenance, StoredObject, StoredPart};
 use crate::source::Sink;
 use crate::source::archive::{self, Kind};
 
+/// What a decoder holds beyond so many bytes has to wait for room.
+const WINDOW: u64 = 8 << 20;
+
 /// Hands out what comes until nothing more can come, from all threads of the current pool.
 pub(super) fn hand_out(incoming: mpsc::Receiver<Out>, sink: &dyn Sink) {
     let incoming = Mutex::new(incoming);
@@ -31,10 +34,18 @@ pub(super) fn hand_out(incoming: mpsc::Receiver<Out>, sink: &dyn Sink) {
 
 /// Hands out all parts of an object, and tells the journal how that went.
 fn whole(mut object: Object, sink: &dyn Sink) {
-    let remote = match object.body {
+    let mut remote = match object.body {
         Part::Remote => fetch::open(&mut object),
         _ => None,
     };
+    let more = match (&mut remote, &object.body) {
+        (Some(remote), _) => archive::window(remote.head()),
+        (None, Part::Whole(bytes)) => archive::window(bytes),
+        (None, _) => 0,
+    };
+    if more > WINDOW && !object.shelf.run.budget.holds_more(object.permit.as_ref(), more) {
+        return put_back(object, more);
+    }
     let stored = Arc::new(fetch::stored(object.shelf.bucket.name(), &object.entry));
     let scan = |part, content: Content<'_>| scan(&stored, part, content, sink);
     let key_is_clean = !object.shelf.run.picker.metadata || scan(StoredPart::Key, Content::Bytes(&object.entry.key));
@@ -63,6 +74,19 @@ fn whole(mut object: Object, sink: &dyn Sink) {
     drop(object.permit.take());
     std::mem::take(&mut object.troubles).into_iter().for_each(|trouble| sink.skipped(trouble));
     settle(object, is_clean, key_is_clean);
+}
+
+/// Lets go of an object whose decoder takes more memory than there was room made for, and has it come again, piece by piece, when there is:
+/// whoever waited for that here would keep others from being read who make the room.
+fn put_back(mut object: Object, more: u64) {
+    object.body = Part::Remote;
+    (object.permit, object.troubles) = Default::default();
+    let run = object.shelf.run.clone();
+    run.handle.clone().spawn(async move {
+        object.permit = run.budget.take_more(more).await;
+        // Nobody takes it any more only when the sweep itself is gone.
+        drop(run.out.send(Out::Object(Box::new(object))).await);
+    });
 }
 
 /// Whether nothing was found in it, and all of it was read.

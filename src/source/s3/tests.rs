@@ -296,6 +296,21 @@ fn what_is_larger_than_its_list_says_waits_for_room_like_any_other() {
 }
 
 #[test]
+fn what_takes_much_memory_to_decode_comes_again_when_there_is_room() {
+    // A frame of zstd that says to take 128 MiB.
+    let frame = |size| [&[0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3], &large(size)[..]].concat();
+    let mut all = many(100);
+    all.extend([("1/a", 10_000), ("2/b", 20_000), ("3/c", 1_500_000)].map(|(key, size)| (key.to_owned(), frame(size))));
+    let server = serve(all.clone(), 1_000);
+    for threads in [1, 3] {
+        let recorder = Recorder::of(&server, threads, Options { max_in_flight: 4 << 20, ..options() });
+        assert!(recorder.objects() == all && recorder.unread().is_empty(), "{threads}");
+    }
+    // The lists are six requests. What takes all room that there may be has it from the start.
+    assert_eq!(server.count("GET /bkt/"), 2 * (6 + 100 + 2 + 2 + 1));
+}
+
+#[test]
 fn no_more_is_asked_for_than_may_be_in_memory() {
     const SIZE: usize = 60 << 10;
     let server = Arc::new(serve(objects((0..80).map(|n| (format!("{n:02}"), large(SIZE)))), 1_000));
