@@ -94,7 +94,7 @@ pub struct Report<'a> {
     pub rules: Vec<RuleInfo<'a>>,
     /// What triage came to, where it was asked for.
     pub verdicts: Option<&'a BTreeMap<Fingerprint, Verdict>>,
-    /// Which objects of buckets the public may read, where that was asked.
+    /// Which parts of objects of buckets the public may read, where that was asked.
     pub public: Option<&'a OfObjects>,
     /// What is suppressed counts like everything else.
     pub suppressed_counts: bool,

@@ -143,7 +143,7 @@ impl<'a> Row<'a> {
     }
 
     /// Why, in one line.
-    fn because(&self) -> String {
+    pub fn because(&self) -> String {
         let Exposure { public, list, read, write, .. } = self.exposure;
         let mut all: Vec<String> = match public {
             Publicness::Yes(ways) => ways

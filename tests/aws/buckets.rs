@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use keysweep::aws::store::{Store, StoreOptions, Wanted};
 use keysweep::exposure::{Block, Exposure, Fact, Facts, Publicness, judge};
+use keysweep::provenance::{StoredObject, StoredPart};
 use serde_json::{Value, json};
 
 use crate::moto::{Admin, alone, in_account};
@@ -130,16 +131,18 @@ fn an_object_is_public_by_its_own_acl_or_by_the_policy() {
     assert!(exposure.heeds_object_acls());
     for (key, expected) in [("open.txt", yes("ACL grant READ to everyone")), ("shut.txt", Publicness::No(None))] {
         let wanted = Wanted { key: key.into(), version_id: None, etag: Box::default(), from: 0 };
-        let acl = store.handle().block_on(store.bucket("files-5").object_acl(&wanted)).unwrap();
-        let object = keysweep::provenance::StoredObject {
+        let bucket = store.bucket("files-5");
+        let acl = store.handle().block_on(async { bucket.object_acl(bucket.turn().await, &wanted).await }).unwrap();
+        let object = StoredObject {
             bucket: "files-5".into(),
             key: key.into(),
             version_id: None,
             is_latest: true,
             etag: Box::default(),
             last_modified: None,
+            is_masked: false,
         };
-        assert_eq!(exposure.of_object(&object, Some(&acl)), expected, "{key}");
+        assert_eq!(exposure.of_object(&object, StoredPart::Body, Some(&acl)), expected, "{key}");
     }
 }
 
