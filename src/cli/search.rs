@@ -49,6 +49,8 @@ pub(super) struct Telling<'a> {
     pub(super) may_be_empty: bool,
     /// Who may read the objects in which something was found.
     pub(super) public: Option<&'a exposure::OfObjects>,
+    /// Which part of the work was done, and how many there are.
+    pub(super) shard: Option<(u32, u32)>,
     /// Where the versions of objects go that are to be deleted.
     pub(super) purge_list: Option<Whole>,
     /// Who was signed in to for reading, and is asked what is live.
@@ -62,12 +64,21 @@ pub(super) struct Telling<'a> {
 /// When a file can't be read or made, or flags don't go together.
 pub(super) fn begin<'a>(args: &'a SearchArgs, targets: &[PathBuf]) -> Result<Search<'a>> {
     let started = Instant::now();
+    check_stdin(args, targets)?;
     #[cfg(feature = "iam")]
     check_triage(args)?;
     let files = output::open_files(&args.output)?;
     let accounts = accounts::load(&args.account)?;
     let known = known::load(args, targets)?;
     Ok(Search { args, started, files, accounts, known })
+}
+
+/// Standard input can be read once.
+fn check_stdin(args: &SearchArgs, targets: &[PathBuf]) -> Result<()> {
+    match args.readers_of_stdin(targets)[..] {
+        [first, second, ..] => bail!("standard input is both {first} and {second}; write one of them to a file"),
+        _ => Ok(()),
+    }
 }
 
 /// What triage needs, and files that are not what they should be.
@@ -100,6 +111,7 @@ impl Search<'_> {
             complete,
             verdicts: verdicts.as_ref(),
             public: telling.public,
+            shard: telling.shard,
             suppressed_counts: args.known.fail_on == FailOn::Any,
             rules: rules.iter().map(RuleInfo::from).chain(rules.foreign().iter().map(RuleInfo::from)).collect(),
             key: known.key.as_ref(),

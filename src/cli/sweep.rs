@@ -23,6 +23,7 @@ use crate::report::estimate::{self, Listed};
 use crate::report::{self, Format};
 use crate::source::s3::{BucketGlobs, Buckets, Estimate, Options, State, Target};
 use crate::source::{Sink, Skipped, Source, Taken};
+use crate::sweep::Tally;
 
 pub(super) fn run(args: &SweepArgs) -> Result<Exit> {
     check(args)?;
@@ -38,11 +39,18 @@ pub(super) fn run(args: &SweepArgs) -> Result<Exit> {
     let purge_list = args.work.purge_list.as_deref().map(Whole::beside).transpose()?;
     let sources: Vec<Box<dyn Source>> = buckets.into_iter().map(|buckets| Box::new(buckets) as _).collect();
     let mut outcome = search::sweep(&args.search, &sources, &scanner, &search::options(&args.search, false))?;
+    outcome.tally.skipped.extend(unchosen(args, &outcome.tally));
     search::complete_tally(&mut outcome, skipped, may_be_empty(args));
     search.judge(&mut outcome);
     let public = public(&views, &outcome.findings);
-    let telling =
-        Telling { may_be_empty: may_be_empty(args), purge_list, public: Some(&public), home, ..Telling::default() };
+    let telling = Telling {
+        may_be_empty: may_be_empty(args),
+        purge_list,
+        public: Some(&public),
+        shard: args.work.shard,
+        home,
+        ..Telling::default()
+    };
     search.tell(outcome, &scanner, telling)
 }
 
@@ -90,6 +98,9 @@ fn check(args: &SweepArgs) -> Result<()> {
     let (_, excluded) = objects.excluded();
     if !excluded.is_empty() && !buckets.public && !buckets.all {
         bail!("--exclude s3://… leaves out buckets that --public or --all find; here they are named one by one");
+    }
+    if args.search.known.import_ignores {
+        bail!("--import-ignores reads files that lie beside what is scanned, and buckets have none: give --baseline");
     }
     check_moment(args)?;
     check_owner_side(args)?;
@@ -252,6 +263,19 @@ fn options(args: &SweepArgs, rules: [u8; 32]) -> Options {
 fn may_be_empty(args: &SweepArgs) -> bool {
     let objects = &args.objects;
     objects.newer_than.is_some() || args.work.shard.is_some() || args.buckets.public || args.buckets.all
+}
+
+/// Globs that leave nothing of what was named are as likely wrong as they are right.
+fn unchosen(args: &SweepArgs, tally: &Tally) -> Option<Skipped> {
+    let (keys, _) = args.objects.excluded();
+    let chooses = !args.objects.include.is_empty() || !keys.is_empty();
+    let is_none = tally.bytes == 0 && tally.known == 0 && tally.skipped.is_empty();
+    (chooses && is_none && !may_be_empty(args)).then(|| {
+        Skipped::new(
+            "the target",
+            "--include and --exclude leave nothing of it: nothing was read; are the globs right?",
+        )
+    })
 }
 
 /// Lists, reads nothing, and says what reading takes.

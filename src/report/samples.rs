@@ -161,6 +161,7 @@ impl Sample {
             accounts: &self.accounts,
             verdicts: None,
             public: (!self.public.is_empty()).then_some(&self.public),
+            shard: None,
             suppressed_counts: false,
             complete: self.tally.skipped.is_empty(),
             rules: vec![

@@ -46,6 +46,9 @@ fn what_would_come_to_nothing_is_not_taken_silently() {
     let role = ["sweep", "s3://bucket", "--anonymous", "--role-arn", "arn:aws:iam::111122223333:role/r"];
     refused(&role, &["--anonymous", "--role-arn", "--triage"]);
     refused(&["sweep", "s3://bucket", "--anonymous", "--access-keys", "keys.json"], &["--access-keys", "--triage"]);
+    refused(&["sweep", "s3://bucket", "--anonymous", "--import-ignores"], &["--import-ignores", "--baseline"]);
+    let twice = ["sweep", "s3://bucket", "--anonymous", "--only-keys", "-", "--baseline", "-"];
+    refused(&twice, &["--only-keys and --baseline"]);
     refused(&["sweep", "s3://bucket", "--verify-with-secret"], &["--verify-with-secret", "--triage"]);
     refused(&["sweep", "s3://bucket", "--anonymous", "--dry-run", "-o", "report.json"], &["--dry-run", "--output"]);
     refused(&["sweep", "s3://bucket", "--anonymous", "--dry-run", "--format", "sarif"], &["--dry-run", "jsonl"]);

@@ -50,7 +50,7 @@ pub(in crate::cli) struct BucketArgs {
     /// Read what this inventory of S3 lists instead of listing the bucket: for buckets of millions of objects and more
     ///
     /// CSV or Parquet. What was written since the inventory was made is not in it.
-    #[arg(long, value_name = "s3://…/manifest.json", value_parser = target)]
+    #[arg(long, value_name = "s3://…/manifest.json", value_parser = manifest)]
     pub(in crate::cli) inventory: Option<Target>,
 
     /// Agree to pay for what is read of buckets whose requesters pay, which a stranger can't
@@ -181,6 +181,12 @@ pub(in crate::cli) fn target(text: &str) -> Result<Target, String> {
     Ok(Target { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
 }
 
+/// A target that is one object.
+fn manifest(text: &str) -> Result<Target, String> {
+    let named = "name the inventory's manifest: s3://BUCKET/…/manifest.json";
+    target(text).and_then(|at| if at.prefix.ends_with(".json") { Ok(at) } else { Err(named.to_owned()) })
+}
+
 /// A size with which something can be read.
 fn in_flight(text: &str) -> Result<u64, String> {
     size(text)?.checked_sub(1 << 20).map(|more| more + (1 << 20)).ok_or_else(|| "it takes 1M at least".to_owned())
@@ -208,6 +214,14 @@ mod tests {
         assert_eq!(parsed("arn:aws-cn:s3:::logs/a"), is("logs", "a"));
         for wrong in ["logs", "https://logs", "s3://", "s3://a", "s3://a b", "s3:///x", "arn:aws:iam::1:user/x"] {
             assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_inventory_is_named_by_its_manifest() {
+        assert_eq!(manifest("s3://inv/a/manifest.json").unwrap().prefix, "a/manifest.json");
+        for wrong in ["s3://inv", "s3://inv/", "s3://inv/a/", "s3://inv/a/manifest.checksum", "inv/manifest.json"] {
+            assert!(manifest(wrong).is_err(), "{wrong}");
         }
     }
 
