@@ -396,7 +396,7 @@ mod tests {
     fn the_schema_holds_for_the_document_and_every_line() {
         let schema = schema();
         for sample in [Sample::everything(), Sample::default()] {
-            let report = Report { seconds: Some(1.5), show_secrets: true, ..sample.report() };
+            let report = Report { seconds: Some(1.5), shard: Some((2, 8)), show_secrets: true, ..sample.report() };
             for format in [Format::Json, Format::Jsonl] {
                 for text in [sample.written(format), written(format, &report)] {
                     for line in text.lines() {

@@ -228,6 +228,35 @@ fn the_table_of_buckets_says_why_and_as_whom_it_was_asked() {
 }
 
 #[test]
+fn a_sweep_of_what_is_public_reads_what_the_table_calls_so() {
+    let Some(admin) = in_account("111100000012", a_sweep_of_what_is_public_reads_what_the_table_calls_so) else {
+        return;
+    };
+    for bucket in ["drop-12", "plain-12", "site-12"] {
+        put(&admin, &format!("/{bucket}"), &[], "");
+        put(&admin, &format!("/{bucket}/o"), &[], "x");
+    }
+    publish(&admin, "site-12");
+    let drop = json!({"Version": "2012-10-17", "Statement": [{
+        "Sid": "Drop", "Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::drop-12/*",
+    }]});
+    put(&admin, "/drop-12?policy", &[], &drop.to_string());
+    let (output, _) = keysweep(&["sweep", "--public", "--format", "json"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    for told in [
+        "s3://drop-12 is public: writable by policy statement Drop",
+        "s3://site-12 is public: readable by policy statement PublicRead",
+        "1 more bucket may have single objects that are public",
+    ] {
+        assert!(said.contains(told), "{told}\n{said}");
+    }
+    assert!(output.status.code() == Some(0) && !said.contains("plain-12"), "{output:?}");
+    let (output, document) = keysweep(&["buckets", "--public", "--format", "json"]);
+    let names: Vec<&Value> = document["buckets"].as_array().unwrap().iter().map(|one| &one["bucket"]).collect();
+    assert_eq!(names, ["drop-12", "site-12"], "{output:?}");
+}
+
+#[test]
 fn a_stranger_finds_out_by_trying_and_is_called_one() {
     let Some(admin) = in_account("111100000009", a_stranger_finds_out_by_trying_and_is_called_one) else { return };
     put(&admin, "/open-9", &["x-amz-acl: public-read"], "");
