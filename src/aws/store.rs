@@ -16,7 +16,7 @@ use self::call::Reach;
 use self::connect::Inner;
 use super::{Account, Caller, NoAccount};
 use crate::exposure::{Facts, Grant, OfObjects};
-use crate::provenance::StoredObject;
+use crate::provenance::{StoredObject, StoredPart};
 
 pub use self::body::Body;
 pub use self::gate::Turn;
@@ -227,9 +227,9 @@ impl Store {
         self.inner.requests()
     }
 
-    /// Who else may read these objects, all of which were read. Waits for the answers.
-    pub fn public(&self, objects: Vec<Arc<StoredObject>>) -> OfObjects {
-        self.handle().block_on(public::of_objects(self, objects))
+    /// Who else may read these parts of objects, all of which were read. Waits for the answers.
+    pub fn public(&self, parts: Vec<(Arc<StoredObject>, StoredPart)>) -> OfObjects {
+        self.handle().block_on(public::of_objects(self, parts))
     }
 
     /// One bucket. What was learnt of it is shared with everybody who has it.
@@ -308,8 +308,8 @@ impl Bucket {
     ///
     /// # Errors
     /// When it could not be had, after all attempts.
-    pub async fn object_acl(&self, wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
-        settings::object_acl(self, wanted).await
+    pub async fn object_acl(&self, mut turn: Turn, wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
+        settings::object_acl(self, &mut turn, wanted).await
     }
 }
 
