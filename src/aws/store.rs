@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bstr::BString;
 use tokio::runtime::Handle;
@@ -230,6 +231,11 @@ impl Store {
     /// Who else may read these parts of objects, all of which were read. Waits for the answers.
     pub fn public(&self, parts: Vec<(Arc<StoredObject>, StoredPart)>) -> OfObjects {
         self.handle().block_on(public::of_objects(self, parts))
+    }
+
+    /// Requests have gone to a server that says to be like S3.
+    pub fn is_elsewhere(&self) -> bool {
+        self.inner.is_elsewhere.load(Ordering::Relaxed)
     }
 
     /// One bucket. What was learnt of it is shared with everybody who has it.

@@ -1,6 +1,7 @@
 //! From credentials, or from none, to clients of S3: one for each region, on one pool of connections and on a runtime of their own.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ pub(super) struct Inner {
     clients: Mutex<HashMap<String, Client>>,
     buckets: Mutex<HashMap<Arc<str>, Arc<Reach>>>,
     requests: Mutex<BTreeMap<&'static str, u64>>,
+    /// Requests have gone to an endpoint that somebody configured.
+    pub(super) is_elsewhere: Arc<AtomicBool>,
     /// The account's public access block, once it is asked for.
     pub(super) account_block: OnceCell<Fact<Block>>,
     /// `None` once it is being shut down.
@@ -134,6 +137,7 @@ impl Inner {
             clients: Mutex::default(),
             buckets: Mutex::default(),
             requests: Mutex::default(),
+            is_elsewhere: Arc::default(),
             account_block: OnceCell::new(),
             runtime: Some(runtime),
         }
@@ -152,7 +156,7 @@ impl Inner {
         }
         let config = aws_sdk_s3::config::Builder::from(&self.config)
             .region(Region::new(region.to_owned()))
-            .endpoint_resolver(PathStyle(DefaultResolver::new()))
+            .endpoint_resolver(PathStyle { rules: DefaultResolver::new(), is_used: self.is_elsewhere.clone() })
             .build();
         let client = Client::from_conf(config);
         clients.insert(region.to_owned(), client.clone());
@@ -193,17 +197,24 @@ impl Drop for Inner {
 /// Names the bucket in the path wherever an endpoint is configured: a server of one's own seldom has a host name (and a certificate) for each.
 /// To AWS the rules are its own.
 #[derive(Debug)]
-struct PathStyle(DefaultResolver);
+struct PathStyle {
+    rules: DefaultResolver,
+    /// Somebody has configured an endpoint.
+    is_used: Arc<AtomicBool>,
+}
 
 impl ResolveEndpoint for PathStyle {
     fn resolve_endpoint<'a>(&'a self, params: &'a Params) -> EndpointFuture<'a> {
+        if params.endpoint().is_some() {
+            self.is_used.store(true, Ordering::Relaxed);
+        }
         let is_arn = params.bucket().is_some_and(|bucket| bucket.starts_with("arn:"));
         if params.endpoint().is_none() || params.force_path_style() == Some(true) || is_arn {
-            return self.0.resolve_endpoint(params);
+            return self.rules.resolve_endpoint(params);
         }
         match in_path(params) {
-            Some(params) => EndpointFuture::new(async move { self.0.resolve_endpoint(&params).await }),
-            None => self.0.resolve_endpoint(params),
+            Some(params) => EndpointFuture::new(async move { self.rules.resolve_endpoint(&params).await }),
+            None => self.rules.resolve_endpoint(params),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Lists of a bucket, several at once, page after page: what there is, in which lists it is asked for, and from where a list goes on that an
 //! unfinished sweep left. Which of it is read is `dispatch`'s business.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +20,8 @@ use crate::source::Skipped;
 const SIDE_BY_SIDE: usize = 8;
 /// A target with more directories than this is one list: most of them would take a request for a few keys.
 const MOST_UNITS: usize = 64;
+/// So many keys of a list are kept in mind.
+const MOST_SEEN: usize = 1 << 19;
 /// So many pages wait to be looked at.
 pub(super) const AHEAD: usize = 4;
 
@@ -72,6 +76,37 @@ pub(super) fn follow(lists: Lists, prefixes: Vec<String>, handle: &Handle) -> mp
         while targets.join_next().await.is_some() {}
     });
     taken
+}
+
+/// Keys of a list, by their hashes: all of them, or of many a part.
+#[derive(Default)]
+struct Seen {
+    hashes: HashSet<u64>,
+    hasher: RandomState,
+    /// Only hashes that have none of these bits count.
+    passed_over: u64,
+}
+
+impl Seen {
+    fn add(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            let hash = self.hasher.hash_one(&entry.key);
+            if hash & self.passed_over == 0 {
+                self.hashes.insert(hash);
+            }
+        }
+        if self.hashes.len() > MOST_SEEN {
+            self.passed_over = self.passed_over << 1 | 1;
+            self.hashes.retain(|hash| hash & self.passed_over == 0);
+        }
+    }
+
+    /// Or can't be known not to have been there.
+
+    fn holds(&self, entry: &Entry) -> bool {
+        let hash = self.hasher.hash_one(&entry.key);
+        hash & self.passed_over != 0 || self.hashes.contains(&hash)
+    }
 }
 
 /// Nobody takes steps any more.
@@ -152,7 +187,8 @@ impl Lister {
     async fn unit(self: Arc<Self>, unit: Arc<Unit>) -> Result<(), Unwanted> {
         // Held to the end: each list has a page in memory.
         let _turn = self.turns.acquire().await;
-        let Some((record, again)) = self.left(&unit) else {
+        let left = self.left(&unit).filter(|(record, _)| record.mark == Some(Mark::End) || !self.is_doubtful());
+        let Some((record, again)) = left else {
             return self.anew(unit).await;
         };
         let Some(Mark::After(key, version)) = record.mark.clone() else {
@@ -181,7 +217,14 @@ impl Lister {
     async fn pages(&self, unit: Arc<Unit>, mut page: Page, mut from: Option<Marker>) -> Result<(), Unwanted> {
         // Where to go on by name, should the token have become stale.
         let mut by_name = from.clone();
+        let mut seen = Seen::default();
         loop {
+            if self.is_doubtful() {
+                seen.add(&page.entries);
+                if page.next.is_none() && from.is_some() {
+                    page.entries.extend(self.left_out(&unit, &seen).await?);
+                }
+            }
             let mark = mark(&page);
             if let Some(Mark::After(key, version)) = &mark {
                 by_name = Some(Marker::After(key.clone(), version.clone()));
@@ -211,6 +254,54 @@ impl Lister {
             };
             from = next;
         }
+    }
+
+    /// Pages of versions may not be all of them. SeaweedFS walks through directories, in which `a/` stands before `a-b`, and goes on behind a
+    /// marker by name: what stands between the two at the end of a page is left out.
+    fn is_doubtful(&self) -> bool {
+        self.lists.versions && self.lists.bucket.store().is_elsewhere()
+    }
+
+    /// Versions of what there is but was left out of a list of versions, which is told.
+    async fn left_out(&self, unit: &Unit, seen: &Seen) -> Result<Vec<Entry>, Unwanted> {
+        let prefix = &unit.listing.prefix;
+        let current = Listing { versions: false, ..unit.listing.clone() };
+        let (mut found, mut objects, mut next) = (Vec::new(), 0_u64, None);
+        loop {
+            let page = match self.page(&current, next.as_ref()).await {
+                Ok(page) => page,
+                Err(error) => return self.failed(prefix, &error, true).await.map(|()| found),
+            };
+            for entry in page.entries.into_iter().filter(|entry| !seen.holds(entry)) {
+                objects += 1;
+                found.extend(self.versions_of(entry).await);
+            }
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        if objects > 0 {
+            let why = format!(
+                "the server left {objects} or more of its objects out of its list of versions; these were read one by one, but others that lie under                  delete markers may have been left out too: name directories one by one, so that each is listed by itself"
+            );
+            self.send(Step::Failed(Skipped::new(name(self.lists.bucket.name(), prefix), why))).await?;
+        }
+        Ok(found)
+    }
+
+    /// All versions of an object, or the object itself where they can't be had.
+    async fn versions_of(&self, entry: Entry) -> Vec<Entry> {
+        let Ok(prefix) = entry.key.to_str() else {
+            return vec![entry];
+        };
+        let listing = Listing { prefix: prefix.to_owned(), by_directory: false, versions: true };
+        let page = self.page(&listing, None).await.unwrap_or_default();
+        let mut versions: Vec<Entry> = page.entries.into_iter().filter(|version| version.key == entry.key).collect();
+        if versions.is_empty() {
+            versions.push(entry);
+        }
+        versions
     }
 
     async fn page(&self, listing: &Listing, from: Option<&Marker>) -> Result<Page, StoreError> {
@@ -251,5 +342,22 @@ fn mark(page: &Page) -> Option<Mark> {
             let last = page.entries.last()?.key.to_str().ok()?;
             Some(Mark::After(last.to_owned(), None))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::filter::tests::entry;
+    use super::*;
+
+    #[test]
+    fn of_many_keys_a_part_is_kept_in_mind_and_nothing_seen_is_missed() {
+        let mut seen = Seen::default();
+        let page = |from: usize| (from..from + 1_000).map(|n| entry(&n.to_string(), 1)).collect::<Vec<_>>();
+        (0..MOST_SEEN * 2).step_by(1_000).for_each(|from| seen.add(&page(from)));
+        assert!(seen.hashes.len() <= MOST_SEEN && seen.passed_over > 0);
+        assert!(page(0).iter().chain(&page(MOST_SEEN / 1_000 * 1_000)).all(|entry| seen.holds(entry)));
+        let others = page(MOST_SEEN * 4);
+        assert!(others.iter().filter(|entry| !seen.holds(entry)).count() > 100);
     }
 }

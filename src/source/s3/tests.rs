@@ -330,6 +330,40 @@ fn no_more_is_asked_for_than_may_be_in_memory() {
 }
 
 #[test]
+fn what_a_server_leaves_out_of_its_pages_of_versions_is_read_and_told() {
+    let version = |key: &str, id: u32| {
+        let date = "<LastModified>2026-01-02T03:04:05Z</LastModified>";
+        format!("<Version><Key>{key}</Key><VersionId>{id}</VersionId><Size>1</Size>{date}</Version>")
+    };
+    let server = Server::new(move |request, _| {
+        let asks = |part: &str| request.line.contains(part);
+        let list = if !asks("versions") && !asks("list-type") {
+            return reply("200 OK", &[], "x");
+        } else if asks("list-type") {
+            ["a-b", "a/x", "b"].map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).concat()
+        } else if asks("prefix=a-b") {
+            version("a-b", 2) + &version("a-b", 1) + &version("a-bc", 1)
+        } else if asks("key-marker") {
+            version("b", 1)
+        } else {
+            version("a/x", 1) + "<IsTruncated>true</IsTruncated><NextKeyMarker>a/x</NextKeyMarker>"
+        };
+        reply(
+            "200 OK",
+            &[],
+            format!("<ListBucketResult>{list}</ListBucketResult>")
+                .replace("ListBucketResult", if asks("list-type") { "ListBucketResult" } else { "ListVersionsResult" }),
+        )
+    });
+    let recorder = Recorder::of(&server, 2, Options { versions: true, ..options() });
+    let mut keys: Vec<String> = recorder.blobs.lock().unwrap().iter().map(|(key, _)| key.clone()).collect();
+    keys.sort();
+    assert_eq!(keys, ["a-b", "a-b", "a/x", "b"]);
+    let skipped = recorder.unread();
+    assert!(skipped.len() == 1 && skipped[0].why.contains("left 1 or more of its objects out"), "{skipped:?}");
+}
+
+#[test]
 fn what_fails_is_told_and_the_rest_is_read() {
     let mut all = many(50);
     let listed = all.clone();
