@@ -37,7 +37,10 @@ impl Window<'_> {
 pub(super) struct Windows<'a> {
     sweep: &'a Sweep<'a>,
     at: &'a Provenance,
+    /// As large as a window, once there is something in it.
     buffer: Vec<u8>,
+    /// How many bytes of it have come.
+    filled: usize,
     /// Offset of the buffer's first byte, and its line and column.
     offset: u64,
     start: Point,
@@ -46,24 +49,45 @@ pub(super) struct Windows<'a> {
 
 impl<'a> Windows<'a> {
     pub(super) fn new(sweep: &'a Sweep<'a>, at: &'a Provenance) -> Self {
-        Self { sweep, at, buffer: Vec::new(), offset: 0, start: Point::START, hits: Vec::new() }
+        Self { sweep, at, buffer: Vec::new(), filled: 0, offset: 0, start: Point::START, hits: Vec::new() }
     }
 
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= self.sweep.options.window + OVERLAP {
+    fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = self.room();
+            let (now, later) = bytes.split_at(bytes.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now);
+            self.came(now.len());
+            bytes = later;
+        }
+    }
+
+    /// Where the next bytes go; never empty.
+    fn room(&mut self) -> &mut [u8] {
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; self.sweep.options.window + OVERLAP];
+        }
+        &mut self.buffer[self.filled..]
+    }
+
+    /// So many bytes were put there.
+    fn came(&mut self, bytes: usize) {
+        self.filled += bytes;
+        if self.filled == self.buffer.len() {
             self.scan(false);
         }
     }
 
-    pub(super) fn scan(&mut self, last: bool) {
-        let window = Window { bytes: &self.buffer, offset: self.offset, start: self.start, last };
+    fn scan(&mut self, last: bool) {
+        let bytes = &self.buffer[..self.filled];
+        let window = Window { bytes, offset: self.offset, start: self.start, last };
         self.hits.extend(self.sweep.window(self.at, &window));
-        let done = if last { self.buffer.len() } else { self.buffer.len() - OVERLAP };
+        let done = if last { self.filled } else { self.filled - OVERLAP };
         self.sweep.count(0, done);
-        self.start = self.start.after(&self.buffer[..done]);
+        self.start = self.start.after(&bytes[..done]);
         self.offset += done as u64;
-        self.buffer.drain(..done);
+        self.buffer.copy_within(done..self.filled, 0);
+        self.filled -= done;
     }
 }
 
@@ -76,11 +100,10 @@ pub(super) struct Tee<'a> {
 impl Tee<'_> {
     /// Reads what is left and gives the hits of everything.
     pub(super) fn finish(mut self) -> Vec<Hit> {
-        let mut piece = vec![0; OVERLAP];
         loop {
-            match self.read(&mut piece) {
+            match self.inner.read(self.windows.room()) {
                 Ok(0) => break,
-                Ok(_) => {}
+                Ok(read) => self.windows.came(read),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.windows.sweep.unreadable(self.windows.at, &error);
