@@ -9,7 +9,7 @@ use self::acl::Acls;
 use self::glob::Glob;
 use self::policy::Access;
 use self::standing::{BucketPolicy, Way};
-use crate::provenance::StoredObject;
+use crate::provenance::{StoredObject, StoredPart};
 
 mod acl;
 mod condition;
@@ -72,6 +72,17 @@ pub struct Facts {
     pub ownership: Fact<String>,
     /// What came of trying, where a stranger looked, who is told nothing of settings.
     pub tried: Option<Tried>,
+}
+
+impl Facts {
+    /// Not one of the bucket's own settings could be learnt.
+    pub fn are_unknown(&self) -> bool {
+        fn is<T>(fact: &Fact<T>) -> bool {
+            matches!(fact, Fact::Unknown(_))
+        }
+        let Self { policy, policy_is_public, acl, block, ownership, .. } = self;
+        is(policy) && is(policy_is_public) && is(acl) && is(block) && is(ownership)
+    }
 }
 
 /// What unsigned requests came to.
@@ -141,8 +152,8 @@ pub struct Exposure {
     is_tried: bool,
 }
 
-/// What was worked out for objects, one by one.
-pub type OfObjects = BTreeMap<StoredObject, Publicness>;
+/// What was worked out for parts of objects, one by one.
+pub type OfObjects = BTreeMap<(StoredObject, StoredPart), Publicness>;
 
 const LIST: &[&str] = &["s3:ListBucket", "s3:ListBucketVersions"];
 const READ: &[&str] = &["s3:GetObject", "s3:GetObjectVersion"];
@@ -203,21 +214,51 @@ impl Exposure {
         !self.is_tried && !self.acls.are_off()
     }
 
-    /// Whether the public may read an object that was read; what its own ACL says is needed where [`Exposure::heeds_object_acls`].
-    pub fn of_object(&self, object: &StoredObject, acl: Option<&[Grant]>) -> Publicness {
+    /// The ACL of the object itself has a say in whether the public may read this part of it.
+    pub fn needs_object_acl(&self, object: &StoredObject, part: StoredPart) -> bool {
+        let is_settled = object.is_masked || part == StoredPart::Tags || !self.heeds_object_acls();
+        !is_settled && !self.of_object(object, part, Some(&[])).is_yes()
+    }
+
+    /// Whether the public may read a part of an object, which the viewer has read; what the object's own ACL says is needed where
+    /// [`Exposure::needs_object_acl`].
+    pub fn of_object(&self, object: &StoredObject, part: StoredPart, acl: Option<&[Grant]>) -> Publicness {
         if self.is_tried {
             return Publicness::Yes(vec!["an unsigned request, which read it".to_owned()]);
         }
+        // Whoever may list a bucket sees its keys, and so does whoever reads an object.
+        if part == StoredPart::Key && self.list.is_yes() {
+            return self.list.clone();
+        }
+        if object.is_masked {
+            return Publicness::Unknown("its key holds something that was found, and is masked".to_owned());
+        }
         let on = Glob::literal(&format!("{}/{}", arn(&self.bucket), object.key));
-        let action = if object.is_latest { "s3:GetObject" } else { "s3:GetObjectVersion" };
-        let denials = self.policy.denials(Access { action, on: &on });
+        let actions = actions(part, object.is_latest);
+        let denials = self.policy.denials(Access { action: actions[0], on: &on });
         let by_acl = match acl {
+            // ACLs give objects and what is written down about them, but not their tags.
+            _ if part == StoredPart::Tags => Vec::new(),
             Some(grants) => self.acls.ways_of(grants, &["READ", "FULL_CONTROL"], &denials),
             None if self.acls.are_off() => Vec::new(),
             None => vec![Way::Unclear("its own ACL was not read".to_owned())],
         };
-        Publicness::of([self.policy.ways(&[action], &on), by_acl].concat())
+        let read = Publicness::of([self.policy.ways(actions, &on), by_acl].concat());
+        match (&read, &self.list) {
+            // It may be in a list.
+            (Publicness::No(_), Publicness::Unknown(_)) if part == StoredPart::Key => self.list.clone(),
+            _ => read,
+        }
     }
+}
+
+/// By which actions a part of an object is read. Who names the version reads what everybody gets too.
+fn actions(part: StoredPart, is_latest: bool) -> &'static [&'static str] {
+    let actions: &[_] = match part {
+        StoredPart::Tags => &["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
+        StoredPart::Body | StoredPart::Key | StoredPart::Metadata => READ,
+    };
+    if is_latest { actions } else { &actions[1..] }
 }
 
 impl Tried {

@@ -86,6 +86,8 @@ pub struct StoredObject {
     pub etag: Box<str>,
     /// When it was written, in seconds since 1970.
     pub last_modified: Option<i64>,
+    /// A secret that was found is masked in the key: it is no longer the key to ask by.
+    pub is_masked: bool,
 }
 
 /// A part of an object that can hold text.

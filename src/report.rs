@@ -94,8 +94,10 @@ pub struct Report<'a> {
     pub rules: Vec<RuleInfo<'a>>,
     /// What triage came to, where it was asked for.
     pub verdicts: Option<&'a BTreeMap<Fingerprint, Verdict>>,
-    /// Which objects of buckets the public may read, where that was asked.
+    /// Which parts of objects of buckets the public may read, where that was asked.
     pub public: Option<&'a OfObjects>,
+    /// It is of this part of the work only: number (from 1) and how many parts there are.
+    pub shard: Option<(u32, u32)>,
     /// What is suppressed counts like everything else.
     pub suppressed_counts: bool,
     /// Fingerprints are written with this key.

@@ -17,7 +17,7 @@ use self::call::Reach;
 use self::connect::Inner;
 use super::{Account, Caller, NoAccount};
 use crate::exposure::{Facts, Grant, OfObjects};
-use crate::provenance::StoredObject;
+use crate::provenance::{StoredObject, StoredPart};
 
 pub use self::body::Body;
 pub use self::gate::Turn;
@@ -228,9 +228,9 @@ impl Store {
         self.inner.requests()
     }
 
-    /// Who else may read these objects, all of which were read. Waits for the answers.
-    pub fn public(&self, objects: Vec<Arc<StoredObject>>) -> OfObjects {
-        self.handle().block_on(public::of_objects(self, objects))
+    /// Who else may read these parts of objects, all of which were read. Waits for the answers.
+    pub fn public(&self, parts: Vec<(Arc<StoredObject>, StoredPart)>) -> OfObjects {
+        self.handle().block_on(public::of_objects(self, parts))
     }
 
     /// Requests have gone to a server that says to be like S3.
@@ -314,8 +314,8 @@ impl Bucket {
     ///
     /// # Errors
     /// When it could not be had, after all attempts.
-    pub async fn object_acl(&self, wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
-        settings::object_acl(self, wanted).await
+    pub async fn object_acl(&self, mut turn: Turn, wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
+        settings::object_acl(self, &mut turn, wanted).await
     }
 }
 

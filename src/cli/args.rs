@@ -282,14 +282,16 @@ impl ScanArgs {
         #[cfg(not(feature = "git"))]
         return None;
     }
+}
 
-    /// What wants to read standard input, in words.
-    pub(super) fn readers_of_stdin(&self) -> Vec<&'static str> {
+impl SearchArgs {
+    /// What wants to read standard input, in words; `targets` are what is searched.
+    pub(super) fn readers_of_stdin(&self, targets: &[PathBuf]) -> Vec<&'static str> {
         let is_stdin = |path: &PathBuf| path == Path::new("-");
-        let targets = self.targets.iter().filter(|target| is_stdin(target)).map(|_| "a target");
-        let accounts = self.search.account.iter().filter(|account| **account == AccountArg::File("-".into()));
-        let keys = self.search.only_keys.iter().filter(|file| is_stdin(file));
-        let known = self.search.known.baseline.iter().filter(|file| is_stdin(file));
+        let targets = targets.iter().filter(|target| is_stdin(target)).map(|_| "a target");
+        let accounts = self.account.iter().filter(|account| **account == AccountArg::File("-".into()));
+        let keys = self.only_keys.iter().filter(|file| is_stdin(file));
+        let known = self.known.baseline.iter().filter(|file| is_stdin(file));
         let lists = accounts.map(|_| "--account").chain(keys.map(|_| "--only-keys")).chain(known.map(|_| "--baseline"));
         targets.chain(lists).collect()
     }

@@ -28,9 +28,9 @@ pub(super) fn run(args: &BucketsArgs) -> Result<Exit> {
     let stores = if args.anonymous {
         vec![viewers::stranger(&args.owner, options)?]
     } else {
-        viewers::callers(&args.owner, &options)?
+        viewers::callers(&args.owner, &options)?.1
     };
-    stores.iter().for_each(viewers::tell);
+    stores.iter().for_each(|store| viewers::tell(store, "reading"));
     let names = (!args.names.is_empty()).then_some(&args.names[..]);
     let Survey { buckets, skipped } = survey(&stores, names);
     let missing: Vec<Skipped> = skipped.into_iter().chain(buckets.iter().filter_map(Surveyed::unlearnt)).collect();
@@ -68,7 +68,7 @@ pub(super) struct Survey {
 /// A bucket and who may do what to it.
 #[derive(Debug)]
 pub(super) struct Surveyed {
-    /// Whose it is; `None` where a stranger looked.
+    /// Whose it is; `None` where that is not known, as where a stranger looked.
     pub(super) account: Option<AccountId>,
     pub(super) name: String,
     pub(super) facts: Facts,
@@ -80,10 +80,11 @@ pub(super) fn survey(stores: &[Store], names: Option<&[String]>) -> Survey {
     let mut survey = Survey::default();
     let mut left: BTreeSet<&String> = names.into_iter().flatten().collect();
     for store in stores {
-        let of_store = match (stores, names) {
-            // Whose they are need not be found out.
-            ([_], Some(_)) => left.iter().map(|name| (*name).clone()).collect(),
-            _ => match listed(store) {
+        let is_listed = !matches!((stores, names), ([_], Some(_)));
+        let of_store = match is_listed {
+            // They need not be its own.
+            false => left.iter().map(|name| (*name).clone()).collect(),
+            true => match listed(store) {
                 Ok(all) => all.into_iter().filter(|name| names.is_none() || left.contains(name)).collect(),
                 Err(skipped) => {
                     survey.skipped.push(skipped);
@@ -91,7 +92,7 @@ pub(super) fn survey(stores: &[Store], names: Option<&[String]>) -> Survey {
                 }
             },
         };
-        survey.add(store, of_store, &mut left);
+        survey.add(store, of_store, is_listed, &mut left);
     }
     // Where an account could not be listed they may be that one's, which was said.
     survey.skipped.extend(left.iter().map(|name| {
@@ -118,12 +119,14 @@ fn account(store: &Store) -> Option<AccountId> {
 }
 
 impl Survey {
-    fn add(&mut self, store: &Store, names: Vec<String>, left: &mut BTreeSet<&String>) {
+    fn add(&mut self, store: &Store, names: Vec<String>, is_listed: bool, left: &mut BTreeSet<&String>) {
         let facts = store.handle().block_on(store.survey(&names));
         for (name, facts) in names.into_iter().zip(facts) {
             left.remove(&name);
             let exposure = exposure::judge(&name, &facts);
-            self.buckets.push(Surveyed { account: account(store), name, facts, exposure });
+            // Another account's would not have told it anything.
+            let account = account(store).filter(|_| is_listed || !facts.are_unknown());
+            self.buckets.push(Surveyed { account, name, facts, exposure });
         }
     }
 }
@@ -142,22 +145,8 @@ impl Surveyed {
         Some(Skipped::new(format!("s3://{}", self.name), format_args!("whether the public may {what}: {why}")))
     }
 
-    /// By what the public may list or read it; `None` where it may not.
-    pub(super) fn open_to_readers(&self) -> Option<String> {
-        let by = |public: &Publicness| match public {
-            Publicness::Yes(by) => Some(by.join(", ")),
-            _ => None,
-        };
-        match (by(&self.exposure.list), by(&self.exposure.read)) {
-            (Some(list), Some(read)) if list == read => Some(format!("listable and readable by {list}")),
-            (Some(list), Some(read)) => Some(format!("listable by {list}, readable by {read}")),
-            (Some(list), None) => Some(format!("listable by {list}")),
-            (None, Some(read)) => Some(format!("readable by {read}")),
-            (None, None) => None,
-        }
-    }
-
-    fn row(&self) -> Row<'_> {
+    /// As it is told.
+    pub(super) fn row(&self) -> Row<'_> {
         let account = self.account.map(|account| account.to_string());
         Row { account, bucket: &self.name, region: self.facts.region.as_deref(), exposure: &self.exposure }
     }

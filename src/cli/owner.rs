@@ -58,19 +58,20 @@ pub(super) fn neighbours(home: &Account, args: &OwnerArgs) -> Result<Vec<Account
     Ok(all)
 }
 
-/// What the owner's side knows of these credentials; `accounts` are those that the user named. Where nobody can be asked, what they tell
-/// themselves, and why there is no more.
+/// What the owner's side knows of these credentials; `accounts` are those that the user named, `home` is who was signed in to before, if
+/// somebody was: the code of a second factor is good for once. Where nobody can be asked, what they tell themselves, and why there is no
+/// more.
 ///
 /// # Errors
 /// When the organization can't be listed, or a file can't be read.
-pub(super) fn ask(args: &OwnerArgs, accounts: Accounts, names: &[Name]) -> Result<Asked> {
+pub(super) fn ask(args: &OwnerArgs, home: Option<Account>, accounts: Accounts, names: &[Name]) -> Result<Asked> {
     if args.is_offline() {
         return offline::load(args, accounts).map(Asked::nobody);
     }
     if !names.iter().any(Name::is_askable) {
         return Ok(Asked::nobody(Knowledge { accounts, ..Knowledge::default() }));
     }
-    match connect(args) {
+    match home.map_or_else(|| connect(args), Ok) {
         Ok(home) => ask_as(home, args, accounts, names),
         Err(error) => {
             let why = Gap { why: format!("{error:#}"), permission: None };

@@ -13,7 +13,6 @@ use crate::engine::Scanner;
 use crate::sweep::Outcome;
 
 pub(super) fn run(args: &ScanArgs) -> Result<Exit> {
-    check_stdin(args)?;
     #[cfg(feature = "git")]
     check_cache(args)?;
     #[cfg(feature = "iam")]
@@ -48,14 +47,6 @@ pub(super) fn sweep(args: &ScanArgs) -> Result<Swept> {
     let mut outcome = search::sweep(&args.search, &found.sources, &scanner, &options)?;
     search::complete_tally(&mut outcome, found.skipped, args.may_be_empty());
     Ok(Swept { outcome, scanner })
-}
-
-/// Standard input can be read once.
-fn check_stdin(args: &ScanArgs) -> Result<()> {
-    match args.readers_of_stdin()[..] {
-        [first, second, ..] => bail!("standard input is both {first} and {second}; write one of them to a file"),
-        _ => Ok(()),
-    }
 }
 
 /// A cache is of whole histories: who asks for one where it is of no use is mistaken about what will be scanned.

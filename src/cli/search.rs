@@ -20,6 +20,8 @@ use super::progress::Bar;
 use super::rules;
 #[cfg(feature = "iam")]
 use super::triage;
+#[cfg(feature = "iam")]
+use crate::aws::Account;
 use crate::engine::Scanner;
 use crate::exposure;
 use crate::finding::Fingerprint;
@@ -47,8 +49,13 @@ pub(super) struct Telling<'a> {
     pub(super) may_be_empty: bool,
     /// Who may read the objects in which something was found.
     pub(super) public: Option<&'a exposure::OfObjects>,
+    /// Which part of the work was done, and how many there are.
+    pub(super) shard: Option<(u32, u32)>,
     /// Where the versions of objects go that are to be deleted.
     pub(super) purge_list: Option<Whole>,
+    /// Who was signed in to for reading, and is asked what is live.
+    #[cfg(feature = "iam")]
+    pub(super) home: Option<Account>,
 }
 
 /// Reads all that the flags name; `targets` are the directories and files that are searched, which may hold lists of what is known.
@@ -57,12 +64,21 @@ pub(super) struct Telling<'a> {
 /// When a file can't be read or made, or flags don't go together.
 pub(super) fn begin<'a>(args: &'a SearchArgs, targets: &[PathBuf]) -> Result<Search<'a>> {
     let started = Instant::now();
+    check_stdin(args, targets)?;
     #[cfg(feature = "iam")]
     check_triage(args)?;
     let files = output::open_files(&args.output)?;
     let accounts = accounts::load(&args.account)?;
     let known = known::load(args, targets)?;
     Ok(Search { args, started, files, accounts, known })
+}
+
+/// Standard input can be read once.
+fn check_stdin(args: &SearchArgs, targets: &[PathBuf]) -> Result<()> {
+    match args.readers_of_stdin(targets)[..] {
+        [first, second, ..] => bail!("standard input is both {first} and {second}; write one of them to a file"),
+        _ => Ok(()),
+    }
 }
 
 /// What triage needs, and files that are not what they should be.
@@ -82,9 +98,9 @@ impl Search<'_> {
     }
 
     /// Asks the owner's side, writes the reports and says how to exit. What is known has been marked.
-    pub(super) fn tell(self, mut outcome: Outcome, scanner: &Scanner, telling: Telling<'_>) -> Result<Exit> {
+    pub(super) fn tell(self, mut outcome: Outcome, scanner: &Scanner, mut telling: Telling<'_>) -> Result<Exit> {
         let Self { args, started, files, accounts, known } = self;
-        let Owned { accounts, verdicts, is_unasked } = owned(args, accounts, &mut outcome);
+        let Owned { accounts, verdicts, is_unasked } = owned(args, accounts, &mut telling, &mut outcome);
         let complete = outcome.tally.skipped.is_empty();
         let seconds = started.elapsed().as_secs_f64();
         let rules = scanner.rules();
@@ -95,6 +111,7 @@ impl Search<'_> {
             complete,
             verdicts: verdicts.as_ref(),
             public: telling.public,
+            shard: telling.shard,
             suppressed_counts: args.known.fail_on == FailOn::Any,
             rules: rules.iter().map(RuleInfo::from).chain(rules.foreign().iter().map(RuleInfo::from)).collect(),
             key: known.key.as_ref(),
@@ -183,13 +200,14 @@ struct Owned {
 
 /// Asks the owner's side if the user wants that. What could not be learnt stands beside what was not read: the scan is not lost by it.
 #[cfg(feature = "iam")]
-fn owned(args: &SearchArgs, accounts: Accounts, outcome: &mut Outcome) -> Owned {
+fn owned(args: &SearchArgs, accounts: Accounts, telling: &mut Telling<'_>, outcome: &mut Outcome) -> Owned {
     let side = &args.owner_side;
     if !side.triage || outcome.findings.is_empty() {
         return Owned { accounts, verdicts: None, is_unasked: false };
     }
     let verify = side.verify.verify_with_secret;
-    let judged = triage::of_findings(&side.owner, accounts.clone(), &outcome.findings, verify, args.verbose);
+    let (home, findings) = (telling.home.take(), &outcome.findings);
+    let judged = triage::of_findings(&side.owner, home, accounts.clone(), findings, verify, args.verbose);
     let skipped = &mut outcome.tally.skipped;
     match judged {
         Ok(triage::OfFindings { accounts, verdicts, unlearnt, is_barred }) => {
@@ -205,7 +223,7 @@ fn owned(args: &SearchArgs, accounts: Accounts, outcome: &mut Outcome) -> Owned 
 
 /// Nobody can be asked.
 #[cfg(not(feature = "iam"))]
-fn owned(_: &SearchArgs, accounts: Accounts, _: &mut Outcome) -> Owned {
+fn owned(_: &SearchArgs, accounts: Accounts, _: &mut Telling<'_>, _: &mut Outcome) -> Owned {
     Owned { accounts, verdicts: None, is_unasked: false }
 }
 

@@ -13,21 +13,23 @@ use super::exit::Exit;
 use super::output::{self, Whole};
 use super::search::{self, Telling};
 use super::viewers;
+use crate::aws::Account;
 use crate::aws::store::{Store, StoreOptions};
 use crate::blob::Blob;
 use crate::exposure::OfObjects;
-use crate::finding::Finding;
-use crate::provenance::StoredObject;
+use crate::finding::{Finding, Occurrence};
+use crate::provenance::{Origin, StoredObject, StoredPart};
 use crate::report::estimate::{self, Listed};
 use crate::report::{self, Format};
 use crate::source::s3::{BucketGlobs, Buckets, Estimate, Options, State, Target};
 use crate::source::{Sink, Skipped, Source, Taken};
+use crate::sweep::Tally;
 
 pub(super) fn run(args: &SweepArgs) -> Result<Exit> {
     check(args)?;
     let search = search::begin(&args.search, &[])?;
     let (scanner, digest) = search::scanner(&args.search)?;
-    let Found { views, skipped } = find(args)?;
+    let Found { views, skipped, home } = find(args)?;
     let options = options(args, digest);
     let buckets = views.iter().map(|view| Buckets::new(view.store.clone(), view.targets.clone(), options.clone()));
     let buckets = buckets.collect::<Result<Vec<_>, _>>()?;
@@ -37,20 +39,33 @@ pub(super) fn run(args: &SweepArgs) -> Result<Exit> {
     let purge_list = args.work.purge_list.as_deref().map(Whole::beside).transpose()?;
     let sources: Vec<Box<dyn Source>> = buckets.into_iter().map(|buckets| Box::new(buckets) as _).collect();
     let mut outcome = search::sweep(&args.search, &sources, &scanner, &search::options(&args.search, false))?;
+    outcome.tally.skipped.extend(unchosen(args, &outcome.tally));
     search::complete_tally(&mut outcome, skipped, may_be_empty(args));
     search.judge(&mut outcome);
     let public = public(&views, &outcome.findings);
-    let telling = Telling { may_be_empty: may_be_empty(args), purge_list, public: Some(&public), ..Telling::default() };
+    let telling = Telling {
+        may_be_empty: may_be_empty(args),
+        purge_list,
+        public: Some(&public),
+        shard: args.work.shard,
+        home,
+        ..Telling::default()
+    };
     search.tell(outcome, &scanner, telling)
 }
 
-/// Who may read the objects in which something was found, each asked as it was read.
+/// Who may read the parts of objects in which something was found, each asked as it was read.
 fn public(views: &[View], findings: &[Finding]) -> OfObjects {
     let places = findings.iter().flat_map(|finding| &finding.occurrences);
-    let found: Vec<&Arc<StoredObject>> = places.filter_map(|place| place.provenance.stored()).collect();
+    let stored = |place: &Occurrence| match &place.provenance.origin {
+        Origin::Stored { object, part } => Some((object.clone(), *part)),
+        _ => None,
+    };
+    let found: Vec<(Arc<StoredObject>, StoredPart)> = places.filter_map(stored).collect();
     let of_view = |view: &View| {
-        let is_there = |object: &Arc<StoredObject>| view.targets.iter().any(|one| *one.bucket == *object.bucket);
-        view.store.public(found.iter().copied().filter(|object| is_there(object)).cloned().collect())
+        // Of which bucket an inventory is, it says itself.
+        let is_there = |bucket: &str| matches!(views, [_]) || view.targets.iter().any(|one| one.bucket == bucket);
+        view.store.public(found.iter().filter(|(object, _)| is_there(&object.bucket)).cloned().collect())
     };
     views.iter().flat_map(of_view).collect()
 }
@@ -65,6 +80,8 @@ struct View {
 struct Found {
     views: Vec<View>,
     skipped: Vec<Skipped>,
+    /// Who was signed in to for that.
+    home: Option<Account>,
 }
 
 /// What doesn't go together, and clap does not know of.
@@ -82,8 +99,49 @@ fn check(args: &SweepArgs) -> Result<()> {
     if !excluded.is_empty() && !buckets.public && !buckets.all {
         bail!("--exclude s3://… leaves out buckets that --public or --all find; here they are named one by one");
     }
-    if args.search.owner_side.owner.organization && !buckets.public && !buckets.all && !args.search.owner_side.triage {
+    if args.search.known.import_ignores {
+        bail!("--import-ignores reads files that lie beside what is scanned, and buckets have none: give --baseline");
+    }
+    check_moment(args)?;
+    check_owner_side(args)?;
+    if args.work.dry_run {
+        check_dry_run(args)?;
+    }
+    Ok(())
+}
+
+/// Nothing can have been written later than now: that nothing was found would mean nothing.
+fn check_moment(args: &SweepArgs) -> Result<()> {
+    let now = jiff::Timestamp::now();
+    if args.objects.newer_than.is_some_and(|when| when.seconds(now) >= now.as_second()) {
+        bail!("--newer-than is not in the past, and nothing was written after it; is the clock right?");
+    }
+    Ok(())
+}
+
+/// Flags that say how somebody signs in, where nobody does.
+fn check_owner_side(args: &SweepArgs) -> Result<()> {
+    let (side, buckets) = (&args.search.owner_side, &args.buckets);
+    if !side.triage && (side.verify.verify_with_secret || side.owner.is_offline()) {
+        bail!("--verify-with-secret, --credential-report and --access-keys say how --triage judges: add --triage");
+    }
+    let finds = buckets.public || buckets.all;
+    if side.owner.organization && !finds && !side.triage {
         bail!("--organization finds buckets in all accounts: add --public or --all");
+    }
+    if buckets.anonymous && side.owner.role_arn.is_some() && !finds && !side.triage {
+        bail!("with --anonymous nobody signs in: leave out --role-arn, or add --public, --all or --triage");
+    }
+    Ok(())
+}
+
+/// An estimate is no report.
+fn check_dry_run(args: &SweepArgs) -> Result<()> {
+    if !args.search.output.is_empty() {
+        bail!("--dry-run makes no report: leave out --output; the estimate goes to standard output");
+    }
+    if !matches!(args.search.format, None | Some(Format::Text | Format::Json | Format::Jsonl)) {
+        bail!("--dry-run tells its estimate as text, json or jsonl");
     }
     Ok(())
 }
@@ -93,71 +151,82 @@ fn find(args: &SweepArgs) -> Result<Found> {
     let options =
         StoreOptions { request_payer: args.buckets.request_payer, at_once: usize::from(args.work.concurrency) };
     if args.buckets.public || args.buckets.all {
-        return discover(args, &viewers::callers(owner, &options)?, options);
+        return discover(args, options);
     }
-    let store = if args.buckets.anonymous {
-        viewers::stranger(owner, options)?
+    let (store, home) = if args.buckets.anonymous {
+        (viewers::stranger(owner, options)?, asker(args))
     } else {
-        let account = super::owner::connect(owner).context("to read as a stranger add --anonymous")?;
-        Store::of(&account, options)?
+        let home = super::owner::connect(owner).context("to read as a stranger add --anonymous")?;
+        (Store::of(&home, options)?, Some(home))
     };
-    viewers::tell(&store);
+    viewers::tell(&store, "reading");
     let targets = args.buckets.inventory.iter().chain(&args.targets).cloned().collect();
-    Ok(Found { views: vec![View { store, targets }], skipped: Vec::new() })
+    Ok(Found { views: vec![View { store, targets }], skipped: Vec::new(), home })
+}
+
+/// Who is asked what is live, where nobody else signs in. If nobody can be, that is told when it is asked.
+fn asker(args: &SweepArgs) -> Option<Account> {
+    let side = &args.search.owner_side;
+    let home = (side.triage && !side.owner.is_offline()).then(|| super::owner::connect(&side.owner).ok()).flatten()?;
+    viewers::tell_caller(home.caller(), "asking what is live");
+    Some(home)
 }
 
 /// Finds buckets in the accounts, all or those that are public. Of these it is told by what.
-fn discover(args: &SweepArgs, stores: &[Store], options: StoreOptions) -> Result<Found> {
-    stores.iter().for_each(viewers::tell);
+fn discover(args: &SweepArgs, options: StoreOptions) -> Result<Found> {
+    let owner = &args.search.owner_side.owner;
+    let (home, stores) = viewers::callers(owner, &options)?;
+    let doing = if args.buckets.anonymous { "finding buckets" } else { "reading" };
+    stores.iter().for_each(|store| viewers::tell(store, doing));
     let (_, excluded) = args.objects.excluded();
     let excluded = BucketGlobs::new(&excluded).map_err(|why| anyhow!("--exclude s3://…: {why}"))?;
-    let Found { mut views, skipped } =
-        if args.buckets.public { public_buckets(stores, &excluded) } else { all_buckets(stores, &excluded) };
+    let (mut views, skipped) =
+        if args.buckets.public { public_buckets(&stores, &excluded) } else { all_buckets(&stores, &excluded) };
     let found: usize = views.iter().map(|view| view.targets.len()).sum();
     if found == 0 && skipped.is_empty() {
         output::note("no bucket is to be read: none was found that was asked for");
     }
     if args.buckets.anonymous {
-        let store = viewers::stranger(&args.search.owner_side.owner, options)?;
-        viewers::tell(&store);
+        let store = viewers::stranger(owner, options)?;
+        viewers::tell(&store, "reading");
         views = vec![View { store, targets: views.into_iter().flat_map(|view| view.targets).collect() }];
     }
-    Ok(Found { views, skipped })
+    Ok(Found { views, skipped, home: Some(home) })
 }
 
-fn all_buckets(stores: &[Store], excluded: &BucketGlobs) -> Found {
-    let mut found = Found { views: Vec::new(), skipped: Vec::new() };
+fn all_buckets(stores: &[Store], excluded: &BucketGlobs) -> (Vec<View>, Vec<Skipped>) {
+    let (mut views, mut unread) = (Vec::new(), Vec::new());
     for store in stores {
         match buckets::listed(store) {
             Ok(names) => {
                 let names = names.into_iter().filter(|name| !excluded.hold(name));
-                found.views.push(View { store: store.clone(), targets: names.map(whole).collect() });
+                views.push(View { store: store.clone(), targets: names.map(whole).collect() });
             }
-            Err(skipped) => found.skipped.push(skipped),
+            Err(skipped) => unread.push(skipped),
         }
     }
-    found
+    (views, unread)
 }
 
-/// Buckets that the public may list or read. Of which that could not be learnt is unread: it may well be one.
-fn public_buckets(stores: &[Store], excluded: &BucketGlobs) -> Found {
-    let mut found = Found { views: Vec::new(), skipped: Vec::new() };
+/// Buckets that are public. Of which that could not be learnt is unread: it may well be one.
+fn public_buckets(stores: &[Store], excluded: &BucketGlobs) -> (Vec<View>, Vec<Skipped>) {
+    let (mut views, mut unread) = (Vec::new(), Vec::new());
     let mut by_object_acls = 0;
     for store in stores {
         let Survey { buckets, skipped } = buckets::survey(std::slice::from_ref(store), None);
-        found.skipped.extend(skipped);
+        unread.extend(skipped);
         let mut targets = Vec::new();
         for bucket in buckets.into_iter().filter(|bucket| !excluded.hold(&bucket.name)) {
-            if let Some(why) = bucket.open_to_readers() {
-                output::note(&format!("s3://{} is public: {why}", bucket.name));
+            if bucket.exposure.public.is_yes() {
+                output::note(&format!("s3://{} is public: {}", bucket.name, bucket.row().because()));
                 targets.push(whole(bucket.name));
             } else if let Some(skipped) = bucket.unlearnt() {
-                found.skipped.push(skipped);
+                unread.push(skipped);
             } else if bucket.exposure.heeds_object_acls() {
                 by_object_acls += 1;
             }
         }
-        found.views.push(View { store: store.clone(), targets });
+        views.push(View { store: store.clone(), targets });
     }
     if by_object_acls > 0 {
         let buckets = report::plural(by_object_acls, "more bucket");
@@ -165,7 +234,7 @@ fn public_buckets(stores: &[Store], excluded: &BucketGlobs) -> Found {
             "{buckets} may have single objects that are public by their own ACLs: --all reads these too"
         ));
     }
-    found
+    (views, unread)
 }
 
 fn whole(bucket: String) -> Target {
@@ -194,6 +263,19 @@ fn options(args: &SweepArgs, rules: [u8; 32]) -> Options {
 fn may_be_empty(args: &SweepArgs) -> bool {
     let objects = &args.objects;
     objects.newer_than.is_some() || args.work.shard.is_some() || args.buckets.public || args.buckets.all
+}
+
+/// Globs that leave nothing of what was named are as likely wrong as they are right.
+fn unchosen(args: &SweepArgs, tally: &Tally) -> Option<Skipped> {
+    let (keys, _) = args.objects.excluded();
+    let chooses = !args.objects.include.is_empty() || !keys.is_empty();
+    let is_none = tally.bytes == 0 && tally.known == 0 && tally.skipped.is_empty();
+    (chooses && is_none && !may_be_empty(args)).then(|| {
+        Skipped::new(
+            "the target",
+            "--include and --exclude leave nothing of it: nothing was read; are the globs right?",
+        )
+    })
 }
 
 /// Lists, reads nothing, and says what reading takes.

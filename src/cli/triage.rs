@@ -15,7 +15,7 @@ use super::lists;
 use super::offline;
 use super::output;
 use super::owner;
-use crate::aws::Asked;
+use crate::aws::{Account, Asked};
 use crate::engine::SecretKind;
 use crate::finding::accounts::Accounts;
 use crate::finding::{Finding, Fingerprint};
@@ -33,7 +33,7 @@ pub(super) fn run(args: &TriageArgs) -> Result<Exit> {
     let accounts = accounts::load(&args.account)?;
     let mut report = reported(&args.what)?;
     let suspects: Vec<Suspect> = report.findings.iter().map(Suspect::reported).collect();
-    let opinion = opinion(&args.owner, accounts, &suspects, args.verify.verify_with_secret, args.verbose)?;
+    let opinion = opinion(&args.owner, None, accounts, &suspects, args.verify.verify_with_secret, args.verbose)?;
     let (unlearnt, verdicts) = (opinion.unlearnt(&suspects), opinion.verdicts);
     if !report.is_complete() {
         output::note("the scan that made this report did not read everything: there may be more keys than these");
@@ -61,19 +61,20 @@ pub(super) struct OfFindings {
     pub(super) is_barred: bool,
 }
 
-/// Judges what a scan has found.
+/// Judges what a scan has found, by asking `home` if somebody is signed in to already.
 ///
 /// # Errors
 /// When the organization can't be listed, or a file can't be read.
 pub(super) fn of_findings(
     owner: &OwnerArgs,
+    home: Option<Account>,
     accounts: Accounts,
     findings: &[Finding],
     verify: bool,
     verbose: bool,
 ) -> Result<OfFindings> {
     let suspects: Vec<Suspect> = findings.iter().map(Suspect::found).collect();
-    let opinion = opinion(owner, accounts, &suspects, verify, verbose)?;
+    let opinion = opinion(owner, home, accounts, &suspects, verify, verbose)?;
     let unlearnt = opinion.unlearnt(&suspects);
     let verdicts = findings.iter().map(|finding| finding.fingerprint).zip(opinion.verdicts).collect();
     Ok(OfFindings { accounts: opinion.knowledge.accounts, verdicts, unlearnt, is_barred: opinion.barred.is_some() })
@@ -137,13 +138,14 @@ impl Opinion {
 
 fn opinion(
     owner: &OwnerArgs,
+    home: Option<Account>,
     accounts: Accounts,
     suspects: &[Suspect],
     verify: bool,
     verbose: bool,
 ) -> Result<Opinion> {
     let names: Vec<Name> = suspects.iter().map(|suspect| suspect.lead.name.clone()).collect();
-    let mut asked = owner::ask(owner, accounts, &names)?;
+    let mut asked = owner::ask(owner, home, accounts, &names)?;
     let now = jiff::Timestamp::now().as_second();
     if verify {
         verify_with_secrets(&mut asked, suspects, now);
@@ -201,7 +203,7 @@ fn tell_calls(asked: &Asked) {
 }
 
 /// The same of one account.
-pub(super) fn tell_calls_of(account: &crate::aws::Account) {
+pub(super) fn tell_calls_of(account: &Account) {
     let calls = account.calls();
     let each: Vec<String> = calls.iter().map(|(name, count)| format!("{name} {count}")).collect();
     let all = plural(calls.values().sum(), "call");

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -60,8 +58,15 @@ fn no(against: &str) -> Publicness {
 const NO: Publicness = Publicness::No(None);
 
 fn object(key: &str, is_latest: bool) -> StoredObject {
-    let bucket: Arc<str> = "b".into();
-    StoredObject { bucket, key: key.into(), version_id: None, is_latest, etag: "".into(), last_modified: None }
+    StoredObject {
+        bucket: "b".into(),
+        key: key.into(),
+        version_id: None,
+        is_latest,
+        etag: "".into(),
+        last_modified: None,
+        is_masked: false,
+    }
 }
 
 #[test]
@@ -398,26 +403,70 @@ fn objects_are_judged_one_by_one() {
     let part = allow("P", json!("s3:GetObject"), json!("arn:aws:s3:::b/public/*"));
     let exposure = judge("b", &public(json!([part])));
     let given = yes(&["policy statement P"]);
-    assert_eq!(exposure.of_object(&object("public/a*b", true), Some(&[])), given);
-    assert_eq!(exposure.of_object(&object("private/a", true), Some(&[])), NO);
+    assert_eq!(exposure.of_object(&object("public/a*b", true), StoredPart::Body, Some(&[])), given);
+    assert_eq!(exposure.of_object(&object("private/a", true), StoredPart::Body, Some(&[])), NO);
     // Noncurrent versions are read by another action.
-    assert_eq!(exposure.of_object(&object("public/a", false), Some(&[])), NO);
+    assert_eq!(exposure.of_object(&object("public/a", false), StoredPart::Body, Some(&[])), NO);
     let by_acl = yes(&["ACL grant READ to everyone"]);
-    assert_eq!(exposure.of_object(&object("private/a", false), Some(&acl(&[(ALL, "READ")]))), by_acl);
-    assert_eq!(exposure.of_object(&object("private/a", true), Some(&acl(&[(ALL, "READ_ACP"), (LOGS, "READ")]))), NO);
-    assert_eq!(exposure.of_object(&object("public/a", true), None), given);
-    assert!(matches!(exposure.of_object(&object("private/a", true), None), Publicness::Unknown(_)));
+    assert_eq!(exposure.of_object(&object("private/a", false), StoredPart::Body, Some(&acl(&[(ALL, "READ")]))), by_acl);
+    assert_eq!(
+        exposure.of_object(
+            &object("private/a", true),
+            StoredPart::Body,
+            Some(&acl(&[(ALL, "READ_ACP"), (LOGS, "READ")]))
+        ),
+        NO
+    );
+    assert_eq!(exposure.of_object(&object("public/a", true), StoredPart::Body, None), given);
+    assert!(matches!(exposure.of_object(&object("private/a", true), StoredPart::Body, None), Publicness::Unknown(_)));
     assert!(exposure.heeds_object_acls());
+}
+
+#[test]
+fn parts_of_an_object_are_read_by_other_actions() {
+    let grants = json!([
+        allow("P", json!("s3:GetObject"), json!("arn:aws:s3:::b/public/*")),
+        allow("T", json!("s3:GetObjectTagging"), json!("arn:aws:s3:::b/private/*")),
+        allow("V", json!("s3:GetObjectVersion"), json!("arn:aws:s3:::b/old/*")),
+    ]);
+    let exposure = judge("b", &public(grants.clone()));
+    let of = |key: &str, part| exposure.of_object(&object(key, true), part, Some(&[]));
+    let readable = yes(&["policy statement P"]);
+    assert_eq!([StoredPart::Body, StoredPart::Metadata].map(|part| of("public/a", part)), [readable.clone(), readable]);
+    assert_eq!((of("public/a", StoredPart::Tags), of("private/a", StoredPart::Body)), (NO, NO));
+    assert_eq!(of("private/a", StoredPart::Tags), yes(&["policy statement T"]));
+    // Whoever names its version reads the current one too.
+    assert_eq!(of("old/a", StoredPart::Body), yes(&["policy statement V, by s3:GetObjectVersion"]));
+    assert_eq!(
+        (of("private/a", StoredPart::Key), of("public/a", StoredPart::Key)),
+        (NO, of("public/a", StoredPart::Body))
+    );
+    let listed = judge("b", &Facts { acl: Fact::Known(acl(&[(ALL, "READ")])), ..public(grants) });
+    let key = |object: &StoredObject| listed.of_object(object, StoredPart::Key, None);
+    let by_list = yes(&["ACL grant READ to everyone"]);
+    assert_eq!(key(&object("private/a", false)), by_list);
+    assert_eq!(key(&StoredObject { is_masked: true, ..object("private/wJal…", true) }), by_list);
+    let untold = judge("b", &Facts { acl: unknown("asking failed"), ..Facts::default() });
+    assert!(matches!(untold.of_object(&object("a", true), StoredPart::Key, Some(&[])), Publicness::Unknown(_)));
+}
+
+#[test]
+fn what_the_public_may_is_not_worked_out_with_a_masked_key() {
+    let exposure = judge("b", &public(json!([allow("P", json!("s3:GetObject"), json!("arn:aws:s3:::b/x/*"))])));
+    let masked = StoredObject { is_masked: true, ..object("wJal…/a", true) };
+    assert!(!exposure.needs_object_acl(&masked, StoredPart::Body));
+    let public = exposure.of_object(&masked, StoredPart::Body, Some(&[]));
+    assert!(matches!(&public, Publicness::Unknown(why) if why.contains("masked")), "{public:?}");
 }
 
 #[test]
 fn acls_of_objects_count_for_nothing_where_ownership_says_so() {
     let exposure = judge("b", &Facts { ownership: Fact::Known("BucketOwnerEnforced".into()), ..Facts::default() });
     assert!(!exposure.heeds_object_acls());
-    assert_eq!(exposure.of_object(&object("a", true), None), NO);
+    assert_eq!(exposure.of_object(&object("a", true), StoredPart::Body, None), NO);
     let against =
         "ACL grant READ to everyone would let it, but ownership BucketOwnerEnforced makes ACLs count for nothing";
-    assert_eq!(exposure.of_object(&object("a", true), Some(&acl(&[(ALL, "READ")]))), no(against));
+    assert_eq!(exposure.of_object(&object("a", true), StoredPart::Body, Some(&acl(&[(ALL, "READ")]))), no(against));
 }
 
 #[test]
@@ -426,7 +475,7 @@ fn a_stranger_knows_what_was_tried() {
     let by = yes(&["an unsigned request, which was answered"]);
     let open = tried(Fact::Known(true), Fact::Known(true));
     assert_eq!((&open.list, &open.read, &open.public), (&by, &by, &by));
-    assert!(!open.heeds_object_acls() && open.of_object(&object("a", true), None).is_yes());
+    assert!(!open.heeds_object_acls() && open.of_object(&object("a", true), StoredPart::Body, None).is_yes());
     let listed = tried(Fact::Known(true), Fact::Absent);
     assert!(listed.public.is_yes() && matches!(listed.read, Publicness::Unknown(why) if why.contains("others may")));
     let shut = tried(Fact::Known(false), Fact::Absent);
@@ -499,7 +548,7 @@ proptest! {
     #[test]
     fn nothing_that_stands_in_a_policy_panics(statements in any_json(), key in "[a-z*?]{0,4}") {
         let exposure = judge("b", &public(statements));
-        let _ = exposure.of_object(&object(&key, true), None);
+        let _ = exposure.of_object(&object(&key, true), StoredPart::Body, None);
     }
 
     #[test]
@@ -526,7 +575,7 @@ proptest! {
         let statements = json!([allow("A", json!("s3:GetObject"), json!(resource)), deny("D", json!("s3:*"), json!(denied))]);
         let exposure = judge("b", &public(statements));
         let keys = ["a", "b", "aa", "ab", "ba", "bb", "aaa", "aab", "aba", "abb", "baa", "bab", "bba", "bbb"];
-        let is_read = |key: &&&str| exposure.of_object(&object(key, true), Some(&[])).is_yes();
+        let is_read = |key: &&&str| exposure.of_object(&object(key, true), StoredPart::Body, Some(&[])).is_yes();
         if let Some(key) = keys.iter().find(is_read) {
             prop_assert!(exposure.read.is_yes(), "{}", key);
         }

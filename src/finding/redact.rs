@@ -97,7 +97,9 @@ impl Redactor {
             Origin::CommitMessage { commit } => self.commit(commit),
             Origin::Stored { object, .. } => {
                 if let Some(masked) = self.masked(&object.key) {
-                    Arc::make_mut(object).key = masked;
+                    let object = Arc::make_mut(object);
+                    object.key = masked;
+                    object.is_masked = true;
                 }
             }
             Origin::Stdin | Origin::Object { .. } => {}
@@ -126,7 +128,7 @@ mod tests {
     use crate::finding::snippet::Snippet;
     use crate::finding::suppression::{By, Suppression};
     use crate::location::Point;
-    use crate::provenance::Provenance;
+    use crate::provenance::{Provenance, StoredObject, StoredPart};
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
@@ -166,6 +168,31 @@ mod tests {
         let told = format!("{:?} {}", hit.occurrence, redactor.text(&format!("a {SECRET} b")));
         assert!(!told.contains(&SECRET[..8]), "{told}");
         assert!(told.contains("x/wJal…/y") && told.contains("A wJal… <a@b>") && told.ends_with("a wJal… b"), "{told}");
+    }
+
+    #[test]
+    fn a_key_of_a_bucket_that_was_masked_is_told_apart() {
+        let object = |key: &str| StoredObject {
+            bucket: "b".into(),
+            key: key.into(),
+            version_id: None,
+            is_latest: true,
+            etag: "e".into(),
+            last_modified: None,
+            is_masked: false,
+        };
+        let mut of = [hit(Some(SECRET)), hit(None)];
+        for (hit, key) in of.iter_mut().zip([format!("x/{SECRET}"), "x/y".to_owned()]) {
+            let object = Arc::new(object(&key));
+            hit.occurrence.provenance = Provenance::new(Origin::Stored { object, part: StoredPart::Key });
+        }
+        let mut redactor = Redactor::new(&of).unwrap();
+        of.iter_mut().for_each(|hit| redactor.place(hit));
+        let told = of.each_ref().map(|hit| {
+            let object = hit.occurrence.provenance.stored().unwrap();
+            (object.key.to_string(), object.is_masked)
+        });
+        assert_eq!(told, [("x/wJal…".to_owned(), true), ("x/y".to_owned(), false)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use serde::Serialize;
 
 use super::csv::{cell, io_error};
-use super::json::write_line;
+use super::json::{self, write_line};
 use super::sanitize::visible;
 use super::units::plural;
 use crate::exposure::{Exposure, Publicness};
@@ -43,7 +43,7 @@ pub struct Row<'a> {
 struct Document<'a> {
     schema: &'static str,
     buckets: Vec<Wire<'a>>,
-    skipped: Vec<Missing<'a>>,
+    skipped: Vec<json::Skipped<'a>>,
 }
 
 #[derive(Serialize)]
@@ -77,16 +77,10 @@ struct Judged<'a> {
 }
 
 #[derive(Serialize)]
-struct Missing<'a> {
-    what: &'a str,
-    why: &'a str,
-}
-
-#[derive(Serialize)]
 struct Summary<'a> {
     buckets: usize,
     public: usize,
-    skipped: Vec<Missing<'a>>,
+    skipped: Vec<json::Skipped<'a>>,
 }
 
 /// Writes these buckets, in their order, and what of them and of others could not be learnt.
@@ -95,7 +89,7 @@ struct Summary<'a> {
 /// Those of `out`.
 pub fn write(shape: Shape, rows: &[Row<'_>], skipped: &[Skipped], out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
-    let skipped = || skipped.iter().map(|one| Missing { what: &one.what, why: &one.why }).collect();
+    let skipped = || json::skipped(skipped);
     match shape {
         Shape::Text => text(rows, &mut out)?,
         Shape::Json => {
@@ -143,7 +137,7 @@ impl<'a> Row<'a> {
     }
 
     /// Why, in one line.
-    fn because(&self) -> String {
+    pub fn because(&self) -> String {
         let Exposure { public, list, read, write, .. } = self.exposure;
         let mut all: Vec<String> = match public {
             Publicness::Yes(ways) => ways

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::json::write_line;
+use super::json::{self, write_line};
 use super::sanitize::visible;
 use super::units::{grouped, plural, size};
 use crate::source::Skipped;
@@ -48,7 +48,7 @@ struct Wire<'a> {
     usd_requests: f64,
     usd_transfer_to_the_internet: f64,
     prices: Prices,
-    skipped: Vec<Unlisted<'a>>,
+    skipped: Vec<json::Skipped<'a>>,
     complete: bool,
 }
 
@@ -60,12 +60,6 @@ struct Prices {
     usd_per_gb_to_the_internet: f64,
     requests_per_second: f64,
     bytes_per_second: f64,
-}
-
-#[derive(Serialize)]
-struct Unlisted<'a> {
-    what: &'a str,
-    why: &'a str,
 }
 
 impl Listed<'_> {
@@ -105,7 +99,7 @@ impl Listed<'_> {
                 requests_per_second: REQUESTS_A_SECOND,
                 bytes_per_second: BYTES_A_SECOND,
             },
-            skipped: self.skipped.iter().map(|skipped| Unlisted { what: &skipped.what, why: &skipped.why }).collect(),
+            skipped: json::skipped(self.skipped),
             complete: self.skipped.is_empty(),
         }
     }
@@ -121,8 +115,8 @@ impl Listed<'_> {
             writeln!(out, "{} of {} in archives, not read unless restored", plural(objects, "object"), size(bytes))?;
         }
         let (lists, gets) = (grouped(all.list_requests), grouped(all.get_requests));
-        writeln!(out, "requests: {lists} to list (made just now), {gets} to read; about {}", usd(self.usd_requests()))?;
-        writeln!(out, "transfer: nothing within the region, about {} to the internet", usd(self.usd_transfer()))?;
+        writeln!(out, "requests: {lists} to list (made just now), {gets} to read; {}", usd(self.usd_requests()))?;
+        writeln!(out, "transfer: nothing within the region, {} to the internet", usd(self.usd_transfer()))?;
         writeln!(out, "time: about {}", span(self.seconds + self.reading()))?;
         writeln!(
             out,
@@ -154,7 +148,7 @@ fn usd(amount: f64) -> String {
     match amount {
         a if a <= 0.0 => "0.00 USD".to_owned(),
         a if a < 0.01 => "less than 0.01 USD".to_owned(),
-        a => format!("{a:.2} USD"),
+        a => format!("about {a:.2} USD"),
     }
 }
 
@@ -224,5 +218,7 @@ mod tests {
         assert!(written(&few_large, &[], false).contains("time: about 12 seconds"));
         assert!(written(&many_small, &[], false).contains("time: about 62 seconds"));
         assert!(written(&Estimate::default(), &[], false).contains("0 objects of 0 B to read"));
+        let cheap = Estimate { list_requests: 1, ..Estimate::default() };
+        assert!(written(&cheap, &[], false).contains("0 to read; less than 0.01 USD\n"));
     }
 }

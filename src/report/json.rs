@@ -18,6 +18,7 @@ use crate::finding::suppression::{By, Suppression};
 use crate::finding::{Finding as Found, Fingerprint, Occurrence as Place};
 use crate::key::Secret as Hidden;
 use crate::provenance::Origin;
+use crate::source::Skipped as Unread;
 
 const SCHEMA: &str = "keysweep/v1";
 
@@ -124,10 +125,19 @@ struct Summary<'a> {
     bytes: u64,
     #[serde(skip_serializing_if = "is_zero")]
     known: u64,
+    /// Of which part of the work this is the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
     skipped: Vec<Skipped<'a>>,
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Shard {
+    number: u32,
+    of: u32,
 }
 
 /// How many findings each kind of thing suppresses.
@@ -145,10 +155,15 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// Something unread.
 #[derive(Serialize)]
-struct Skipped<'a> {
+pub(super) struct Skipped<'a> {
     what: &'a str,
     why: &'a str,
+}
+
+pub(super) fn skipped(all: &[Unread]) -> Vec<Skipped<'_>> {
+    all.iter().map(|one| Skipped { what: &one.what, why: &one.why }).collect()
 }
 
 /// One document.
@@ -318,12 +333,8 @@ impl<'a> Summary<'a> {
             blobs: report.tally.blobs,
             bytes: report.tally.bytes,
             known: report.tally.known,
-            skipped: report
-                .tally
-                .skipped
-                .iter()
-                .map(|skipped| Skipped { what: &skipped.what, why: &skipped.why })
-                .collect(),
+            shard: report.shard.map(|(number, of)| Shard { number, of }),
+            skipped: skipped(&report.tally.skipped),
             complete: report.complete,
             seconds: report.seconds,
         }
@@ -385,7 +396,7 @@ mod tests {
     fn the_schema_holds_for_the_document_and_every_line() {
         let schema = schema();
         for sample in [Sample::everything(), Sample::default()] {
-            let report = Report { seconds: Some(1.5), show_secrets: true, ..sample.report() };
+            let report = Report { seconds: Some(1.5), shard: Some((2, 8)), show_secrets: true, ..sample.report() };
             for format in [Format::Json, Format::Jsonl] {
                 for text in [sample.written(format), written(format, &report)] {
                     for line in text.lines() {

@@ -33,11 +33,17 @@ pub enum Shape {
 /// Why a report can't be joined with those before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoMerge {
-    /// A fingerprint is none, or a place is no object.
+    /// A fingerprint is none, or secrets, places or what suppresses them are not as they are written.
     #[error(
-        "finding {0} has no fingerprint, or something else than places in its `occurrences`: another version of keysweep may have made it"
+        "finding {0} has no fingerprint, or something else than a list in `secrets` or `occurrences` or than a reason in `suppressed`: \
+         another version of keysweep may have made it"
     )]
     Finding(usize),
+    /// Something unread is not told with what it is and why.
+    #[error(
+        "its summary has something else than a list of `what` and `why` in `skipped`: another version of keysweep may have made it"
+    )]
+    Skipped,
     /// Nobody can tell whether they tell of the same credentials.
     #[error(
         "its fingerprints are made {its} and those of the reports before it {theirs}: nobody can tell which findings are the same; scan again \
@@ -62,6 +68,8 @@ pub struct Merge {
     known: u64,
     seconds: Option<f64>,
     skipped: BTreeSet<(String, String)>,
+    /// By into how many parts the work was split, of which there are reports.
+    shards: BTreeMap<u64, BTreeSet<u64>>,
     is_incomplete: bool,
 }
 
@@ -91,7 +99,7 @@ impl Merge {
         for (number, found) in (1..).zip(report.findings) {
             self.finding(found.told).ok_or(NoMerge::Finding(number))??;
         }
-        let summary = report.summary;
+        let mut summary = report.summary;
         let number = |name: &str| summary.get(name).and_then(Value::as_u64).unwrap_or_default();
         self.blobs = self.blobs.saturating_add(number("blobs"));
         self.bytes = self.bytes.saturating_add(number("bytes"));
@@ -99,17 +107,21 @@ impl Merge {
         if let Some(seconds) = summary.get("seconds").and_then(Value::as_f64) {
             self.seconds = Some(self.seconds.unwrap_or_default() + seconds);
         }
-        for skipped in summary.get("skipped").and_then(Value::as_array).into_iter().flatten() {
-            let text = |name: &str| skipped[name].as_str().unwrap_or_default().to_owned();
-            self.skipped.insert((text("what"), text("why")));
+        for skipped in list(&mut summary, "skipped").ok_or(NoMerge::Skipped)? {
+            let [what, why] = ["what", "why"].map(|name| skipped[name].as_str().map(str::to_owned));
+            self.skipped.insert((what.ok_or(NoMerge::Skipped)?, why.ok_or(NoMerge::Skipped)?));
+        }
+        if let Some([number, of]) = summary.get("shard").and_then(shard) {
+            self.shards.entry(of).or_default().insert(number);
         }
         // Who does not say that everything was read has not read everything.
-        self.is_incomplete |= summary.get("complete") != Some(&Value::Bool(true));
+        self.is_incomplete |= summary.get("complete") != Some(&Value::Bool(true)) || !self.skipped.is_empty();
         Ok(())
     }
 
     /// `None` where it is not as findings are.
     fn finding(&mut self, mut told: Map<String, Value>) -> Option<Result<(), NoMerge>> {
+        is_reason(&told)?;
         let fingerprint = told.get("fingerprint")?.as_str()?.to_owned();
         let made = match fingerprint.parse().ok()? {
             Print::Plain(_) => None,
@@ -120,13 +132,14 @@ impl Merge {
             return Some(Err(NoMerge::Keys { its: how(made), theirs: how(before) }));
         }
         let credential = self.credentials.entry(fingerprint).or_default();
-        for (position, secret) in list(&mut told, "secrets").into_iter().enumerate() {
+        for (position, secret) in list(&mut told, "secrets")?.into_iter().enumerate() {
             credential.secret(position, secret)?;
         }
-        for place in list(&mut told, "occurrences") {
+        for place in list(&mut told, "occurrences")? {
             let Value::Object(place) = place else {
                 return None;
             };
+            is_reason(&place)?;
             unite(credential.places.entry(Place::of(&place)).or_default(), place);
         }
         unite(&mut credential.told, told);
@@ -136,6 +149,13 @@ impl Merge {
     /// The one report.
     pub fn finish(mut self) -> Merged {
         self.join_lone_secrets();
+        for (of, numbers) in std::mem::take(&mut self.shards) {
+            if let Some(missing) = missing(of, &numbers) {
+                self.is_incomplete = true;
+                let why = format!("of {missing} no report was joined: hand over those of all shards at once");
+                self.skipped.insert((format!("a part of the work, which was split into {of}"), why));
+            }
+        }
         let mut sorted: Vec<(String, Credential)> = self.credentials.into_iter().collect();
         sorted.sort_by(|(a_print, a), (b_print, b)| {
             a.places.keys().next().cmp(&b.places.keys().next()).then_with(|| a_print.cmp(b_print))
@@ -256,16 +276,47 @@ impl Merged {
     }
 }
 
+/// Which part of how many a report is of.
+fn shard(told: &Value) -> Option<[u64; 2]> {
+    let [number, of] = ["number", "of"].map(|name| told.get(name).and_then(Value::as_u64));
+    Some([number?, of?])
+}
+
+/// Which parts there are no reports of, in words.
+fn missing(of: u64, numbers: &BTreeSet<u64>) -> Option<String> {
+    const NAMED: usize = 10;
+    let count = of.saturating_sub(numbers.iter().filter(|number| (1..=of).contains(number)).count() as u64);
+    let named: Vec<String> = (1..=of)
+        .filter(|number| !numbers.contains(number))
+        .take(NAMED)
+        .map(|number| format!("{number}/{of}"))
+        .collect();
+    let more = count.saturating_sub(named.len() as u64);
+    let told = format!("shard {}", named.join(", "));
+    match (count, more) {
+        (0, _) => None,
+        (_, 0) => Some(told),
+        _ => Some(format!("{told} and {more} more")),
+    }
+}
+
 /// How fingerprints are made, in words.
 fn how(key: Option<KeyId>) -> String {
     key.map_or_else(|| "without a key".to_owned(), |key| format!("with the key {key}"))
 }
 
-fn list(told: &mut Map<String, Value>, name: &str) -> Vec<Value> {
+/// Takes a list out; `None` where something else stands there.
+fn list(told: &mut Map<String, Value>, name: &str) -> Option<Vec<Value>> {
     match told.remove(name) {
-        Some(Value::Array(all)) => all,
-        _ => Vec::new(),
+        Some(Value::Array(all)) => Some(all),
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(_) => None,
     }
+}
+
+/// What suppresses a finding or a place is a reason, or nothing does: else what counts would be taken for known. `None` if not.
+fn is_reason(told: &Map<String, Value>) -> Option<()> {
+    matches!(told.get("suppressed"), None | Some(Value::Null | Value::Object(_))).then_some(())
 }
 
 /// What the summary counts of findings.

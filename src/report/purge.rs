@@ -16,6 +16,8 @@ use crate::provenance::StoredObject;
 struct Line<'a> {
     bucket: &'a str,
     key: Cow<'a, str>,
+    /// Something that was found stands in the key and is masked: what has this version id or etag is meant.
+    key_masked: bool,
     version_id: Option<&'a str>,
     etag: Option<&'a str>,
     last_modified: Option<String>,
@@ -49,6 +51,7 @@ impl<'a> Line<'a> {
         Self {
             bucket: &object.bucket,
             key: stored::key(object),
+            key_masked: object.is_masked,
             version_id: object.version_id.as_deref(),
             etag: Some(&*object.etag).filter(|etag| !etag.is_empty()),
             last_modified: stored::last_modified(object),
@@ -60,13 +63,15 @@ impl<'a> Line<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::{Value, json};
 
     use super::super::samples::{ID, SECRET, Sample, canary, file, finding, stored, stored_part, suppression};
     use super::*;
     use crate::finding::Fingerprint;
     use crate::finding::suppression::By;
-    use crate::provenance::StoredPart;
+    use crate::provenance::{Origin, StoredPart};
 
     fn text(report: &Report<'_>) -> String {
         let mut out = Vec::new();
@@ -99,7 +104,7 @@ mod tests {
         both.sort();
         let line = |bucket: &str, key: &str, version: Option<&str>, is_latest: bool, findings: &[String]| {
             json!({
-                "bucket": bucket, "key": key, "version_id": version, "etag": "e7ag", "last_modified": "2024-03-01T10:00:00+00:00",
+                "bucket": bucket, "key": key, "key_masked": false, "version_id": version, "etag": "e7ag", "last_modified": "2024-03-01T10:00:00+00:00",
                 "is_latest": is_latest, "findings": findings,
             })
         };
@@ -129,6 +134,18 @@ mod tests {
         assert_eq!(lines(&sample)[0]["key"], key);
         let text = text(&sample.report());
         assert!(text.lines().count() == 1 && !text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+    }
+
+    #[test]
+    fn a_key_that_is_not_whole_is_said_to_be_masked() {
+        let mut sample = Sample::at(vec![stored_part("b", b"x/wJal", Some("v1"), true, StoredPart::Key)]);
+        let Origin::Stored { object, .. } = &mut sample.findings[0].occurrences[0].provenance.origin else { panic!() };
+        Arc::make_mut(object).is_masked = true;
+        let line = &lines(&sample)[0];
+        assert_eq!(
+            (&line["key_masked"], &line["version_id"], &line["etag"]),
+            (&json!(true), &json!("v1"), &json!("e7ag"))
+        );
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Sample {
                 lapsed,
             ],
             tally: Tally { blobs: 7, bytes: 999, known: 5, skipped: vec![Skipped::new(hostile, hostile)] },
-            public: OfObjects::from([(object, Publicness::Yes(vec![hostile.to_owned()]))]),
+            public: OfObjects::from([((object, StoredPart::Body), Publicness::Yes(vec![hostile.to_owned()]))]),
             ..Self::default()
         }
     }
@@ -147,8 +147,11 @@ impl Sample {
     /// Whether the public may read all objects.
     pub(super) fn publish(&mut self, public: Publicness) {
         let places = self.findings.iter().flat_map(|finding| &finding.occurrences);
-        let objects = places.filter_map(|place| place.provenance.stored());
-        self.public = objects.map(|object| ((**object).clone(), public.clone())).collect();
+        let part = |place: &Occurrence| match &place.provenance.origin {
+            Origin::Stored { object, part } => Some(((**object).clone(), *part)),
+            _ => None,
+        };
+        self.public = places.filter_map(part).map(|part| (part, public.clone())).collect();
     }
 
     pub(super) fn report(&self) -> Report<'_> {
@@ -158,6 +161,7 @@ impl Sample {
             accounts: &self.accounts,
             verdicts: None,
             public: (!self.public.is_empty()).then_some(&self.public),
+            shard: None,
             suppressed_counts: false,
             complete: self.tally.skipped.is_empty(),
             rules: vec![
@@ -265,6 +269,7 @@ pub(super) fn stored_part(
         is_latest,
         etag: "e7ag".into(),
         last_modified: Some(1_709_287_200),
+        is_masked: false,
     };
     occurrence(Origin::Stored { object: object.into(), part }, 3)
 }

@@ -46,7 +46,8 @@ impl Public {
 impl Report<'_> {
     /// Whether the public may read the object of a place; `None` for other places, and where that was not asked.
     pub(super) fn public(&self, place: &Occurrence) -> Option<Public> {
-        self.public?.get(&**place.provenance.stored()?).map(Public::new)
+        let Origin::Stored { object, part } = &place.provenance.origin else { return None };
+        self.public?.get(&((**object).clone(), *part)).map(Public::new)
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use keysweep::aws::store::{Store, StoreOptions, Wanted};
 use keysweep::exposure::{Block, Exposure, Fact, Facts, Publicness, judge};
+use keysweep::provenance::{StoredObject, StoredPart};
 use serde_json::{Value, json};
 
 use crate::moto::{Admin, alone, in_account};
@@ -130,16 +131,18 @@ fn an_object_is_public_by_its_own_acl_or_by_the_policy() {
     assert!(exposure.heeds_object_acls());
     for (key, expected) in [("open.txt", yes("ACL grant READ to everyone")), ("shut.txt", Publicness::No(None))] {
         let wanted = Wanted { key: key.into(), version_id: None, etag: Box::default(), from: 0 };
-        let acl = store.handle().block_on(store.bucket("files-5").object_acl(&wanted)).unwrap();
-        let object = keysweep::provenance::StoredObject {
+        let bucket = store.bucket("files-5");
+        let acl = store.handle().block_on(async { bucket.object_acl(bucket.turn().await, &wanted).await }).unwrap();
+        let object = StoredObject {
             bucket: "files-5".into(),
             key: key.into(),
             version_id: None,
             is_latest: true,
             etag: Box::default(),
             last_modified: None,
+            is_masked: false,
         };
-        assert_eq!(exposure.of_object(&object, Some(&acl)), expected, "{key}");
+        assert_eq!(exposure.of_object(&object, StoredPart::Body, Some(&acl)), expected, "{key}");
     }
 }
 
@@ -222,6 +225,35 @@ fn the_table_of_buckets_says_why_and_as_whom_it_was_asked() {
     let (output, _) = keysweep(&["buckets", "nobodys-8"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(2) && said.contains("not known: s3://nobodys-8"), "{output:?}");
+}
+
+#[test]
+fn a_sweep_of_what_is_public_reads_what_the_table_calls_so() {
+    let Some(admin) = in_account("111100000012", a_sweep_of_what_is_public_reads_what_the_table_calls_so) else {
+        return;
+    };
+    for bucket in ["drop-12", "plain-12", "site-12"] {
+        put(&admin, &format!("/{bucket}"), &[], "");
+        put(&admin, &format!("/{bucket}/o"), &[], "x");
+    }
+    publish(&admin, "site-12");
+    let drop = json!({"Version": "2012-10-17", "Statement": [{
+        "Sid": "Drop", "Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::drop-12/*",
+    }]});
+    put(&admin, "/drop-12?policy", &[], &drop.to_string());
+    let (output, _) = keysweep(&["sweep", "--public", "--format", "json"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    for told in [
+        "s3://drop-12 is public: writable by policy statement Drop",
+        "s3://site-12 is public: readable by policy statement PublicRead",
+        "1 more bucket may have single objects that are public",
+    ] {
+        assert!(said.contains(told), "{told}\n{said}");
+    }
+    assert!(output.status.code() == Some(0) && !said.contains("plain-12"), "{output:?}");
+    let (output, document) = keysweep(&["buckets", "--public", "--format", "json"]);
+    let names: Vec<&Value> = document["buckets"].as_array().unwrap().iter().map(|one| &one["bucket"]).collect();
+    assert_eq!(names, ["drop-12", "site-12"], "{output:?}");
 }
 
 #[test]

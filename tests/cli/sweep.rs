@@ -29,10 +29,29 @@ fn something_must_be_named_and_once() {
     refused(&["sweep", "s3://bucket", "--inventory", "s3://other/manifest.json"], &["--inventory", "--include"]);
     refused(&["sweep", "s3://bucket", "--exclude", "s3://other"], &["--public or --all"]);
     refused(&["sweep", "s3://bucket", "--organization", "--role-name", "r"], &["--organization", "--public or --all"]);
+    refused(&["sweep", "s3://bucket", "--newer-than", "2999-01-01"], &["--newer-than", "past"]);
+    refused(&["sweep", "s3://bucket", "--newer-than", "0s"], &["--newer-than", "past"]);
+    refused(&["sweep", "s3://bucket", "--request-payer", "--anonymous"], &["cannot be used with"]);
+    refused(&["sweep", "s3://bucket", "--max-in-flight", "100K"], &["1M"]);
+    refused(&["sweep", "s3://bucket", "--concurrency", "0"], &["1..=4096"]);
+    refused(&["sweep", "s3://bucket", "--sample", "0"], &["--sample"]);
     refused(&["sweep", "s3://bucket", "--fail-on", "live"], &["add --triage"]);
     refused(&["sweep", "s3://bucket", "--dry-run", "--purge-list", "x"], &["cannot be used with"]);
     refused(&["sweep", "s3://bucket", "--shard", "3/2"], &["1/8"]);
     refused(&["sweep", "s3://bucket", "--newer-than", "soon"], &["2026-11-01"]);
+}
+
+#[test]
+fn what_would_come_to_nothing_is_not_taken_silently() {
+    let role = ["sweep", "s3://bucket", "--anonymous", "--role-arn", "arn:aws:iam::111122223333:role/r"];
+    refused(&role, &["--anonymous", "--role-arn", "--triage"]);
+    refused(&["sweep", "s3://bucket", "--anonymous", "--access-keys", "keys.json"], &["--access-keys", "--triage"]);
+    refused(&["sweep", "s3://bucket", "--anonymous", "--import-ignores"], &["--import-ignores", "--baseline"]);
+    let twice = ["sweep", "s3://bucket", "--anonymous", "--only-keys", "-", "--baseline", "-"];
+    refused(&twice, &["--only-keys and --baseline"]);
+    refused(&["sweep", "s3://bucket", "--verify-with-secret"], &["--verify-with-secret", "--triage"]);
+    refused(&["sweep", "s3://bucket", "--anonymous", "--dry-run", "-o", "report.json"], &["--dry-run", "--output"]);
+    refused(&["sweep", "s3://bucket", "--anonymous", "--dry-run", "--format", "sarif"], &["--dry-run", "jsonl"]);
 }
 
 #[test]

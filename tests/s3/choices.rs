@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use serde_json::json;
+
 use crate::fake::{Object, date};
 use crate::scene::{Scene, expect_skipped, harmless, id, leak, skipped};
+use crate::support::example_key;
 
 #[test]
 fn a_stranger_reads_what_is_public_and_signs_nothing() {
@@ -78,6 +81,8 @@ fn globs_dates_and_sizes_choose() {
     scene.expect(&["--include", "a/**"], 1, &[&id(1), &id(2)]);
     scene.expect(&["--include", "**/*.env", "--exclude", "b/**"], 1, &[&id(1)]);
     scene.expect(&["--newer-than", "2025-06-01"], 1, &[&id(1), &id(3), &id(4)]);
+    let none = scene.expect(&["--include", "*.zzz"], 2, &[]);
+    expect_skipped(&none, &[("the target", "--include and --exclude")]);
     let limited = scene.expect(&["--max-object-size", "64K"], 2, &[&id(1), &id(2), &id(3)]);
     expect_skipped(&limited, &[("s3://bkt/b/large.env", "--max-object-size")]);
     scene.fake.forget();
@@ -173,6 +178,98 @@ fn what_to_delete_is_written_down_by_version_and_nothing_is_deleted() {
         assert!(!text.contains(&secret), "{text}");
     }
     scene.fake.log().expect_signed(true);
+}
+
+#[test]
+fn a_secret_in_a_key_is_masked_and_its_version_can_still_be_told() {
+    let scene = Scene::new();
+    let (_, secret) = example_key(1);
+    // A slash would end the name there.
+    let secret = secret.replace('/', "x");
+    let key = format!("old/aws_access_key_id={} aws_secret_access_key={secret}", id(1));
+    let version = scene.fake.bucket("bkt", |bucket| {
+        bucket.versioned = true;
+        bucket.public();
+        bucket.put(&key, leak(2))
+    });
+    let state = scene.at.path("state");
+    let args = ["--versions", "--metadata", "--purge-list", "purge", "--state", state.to_str().unwrap()];
+    let output = scene.expect(&args, 1, &[&id(1), &id(2)]);
+    let purge = fs::read_to_string(scene.at.path("purge")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&purge).unwrap();
+    assert_eq!((&line["key_masked"], &line["version_id"]), (&true.into(), &version.as_str().into()), "{line}");
+    assert_eq!(line["findings"].as_array().unwrap().len(), 2, "{line}");
+    let of_state = fs::read_dir(&state).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap());
+    let all = [output.stdout.clone(), output.stderr.clone().into_bytes(), purge.into_bytes()];
+    for bytes in all.into_iter().chain(of_state) {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+    }
+    // Who lists it reads the key; by what name the object is to be asked for is not known any more.
+    let public = |seed| {
+        let of = id(seed);
+        let finding = output.findings().into_iter().find(|finding| finding["access_key_id"] == of.as_str()).unwrap();
+        finding["occurrences"][0]["public"].clone()
+    };
+    assert_eq!(public(1), json!({"is": true, "because": "policy statement PublicList"}));
+    assert_eq!(public(2)["is"], json!(null), "{}", public(2));
+}
+
+#[test]
+fn who_may_read_what_an_inventory_lists_is_asked_of_the_bucket_that_it_is_of() {
+    let scene = Scene::with(|bucket| {
+        bucket.put("o", leak(1));
+        bucket.public();
+    });
+    let rows = "\"bkt\",\"o\",\"9\"\n";
+    let manifest = json!({
+        "sourceBucket": "bkt", "destinationBucket": "arn:aws:s3:::inventories", "version": "2016-11-30",
+        "creationTimestamp": "1514944800000", "fileFormat": "CSV", "fileSchema": "Bucket, Key, Size",
+        "files": [{"key": "data.csv", "size": rows.len(), "MD5checksum": ""}],
+    });
+    scene.fake.bucket("inventories", |bucket| {
+        bucket.put("data.csv", Object::new(rows));
+        bucket.put("manifest.json", Object::new(manifest.to_string()));
+    });
+    let output = scene.sweep(["--inventory", "s3://inventories/manifest.json"]);
+    output.expect(1, &[&id(1)]);
+    let public = &output.findings()[0]["occurrences"][0]["public"];
+    assert_eq!(*public, json!({"is": true, "because": "policy statement PublicRead"}));
+}
+
+/// How many calls `--verbose` tells of, of those that triage made.
+fn told_calls(output: &crate::support::Output) -> Option<usize> {
+    let line = output.stderr.lines().find(|line| line.contains(" to AWS: "))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[test]
+fn triage_asks_as_who_signed_in_to_read_and_a_stranger_s_helper_is_told() {
+    let scene = Scene::with(|bucket| {
+        bucket.put("o", leak(1));
+        bucket.public();
+    });
+    let who = "arn:aws:iam::111122223333:user/reader of account 111122223333";
+    for args in [&["s3://bkt", "--triage", "-v"][..], &["s3://bkt", "--triage", "-v", "--anonymous"]] {
+        scene.fake.forget();
+        let output = scene.sweep(args);
+        // Whoever signs in twice has another count.
+        assert_eq!(told_calls(&output), Some(scene.fake.count("GetCallerIdentity")), "{output:?}");
+        let doing = if args.len() == 3 { "reading as" } else { "asking what is live as" };
+        output.expect_stderr(&[&format!("{doing} {who}")]);
+    }
+}
+
+#[test]
+fn a_report_of_a_shard_says_so_and_one_that_is_missing_is_unread() {
+    let scene = Scene::with(|bucket| {
+        bucket.put("o", leak(1));
+    });
+    let first = scene.sweep(["s3://bkt", "--shard", "1/2"]);
+    assert_eq!(first.summary()["shard"], json!({"number": 1, "of": 2}));
+    fs::write(scene.at.path("1.jsonl"), &first.stdout).unwrap();
+    let merged = scene.at.invocation(["report", "merge", "1.jsonl"]).run();
+    assert_eq!(merged.code, Some(2), "{merged:?}");
+    assert!(merged.summary()["skipped"].to_string().contains("shard 2/2"), "{merged:?}");
 }
 
 #[test]

@@ -141,6 +141,11 @@ fn refused(trouble: &Trouble, status: u16, ask: Ask, viewer: &Viewer) -> StoreEr
         No::Gone => format!("there is no such object any more: {said}"),
         No::Changed => format!("it was changed since it was listed: {said}"),
         No::Archived => format!("it is archived, and would have to be restored first: {said}"),
+        No::RequesterPays if *viewer == Viewer::Stranger => {
+            format!(
+                "whoever reads this bucket pays for it, which a stranger can't: sign in, with --request-payer: {said}"
+            )
+        }
         No::RequesterPays => {
             format!("whoever reads this bucket pays for it; agree to that with --request-payer: {said}")
         }
@@ -298,6 +303,11 @@ mod tests {
         let error = of_list(&server.strange());
         assert_eq!((error.kind, error.permission), (No::Denied, None));
         assert!(error.why.contains("not public"), "{}", error.why);
+        let payer = Server::new(|_, _| {
+            super::super::tests::error("403 Forbidden", "AccessDenied", "Bucket is requester pays bucket")
+        });
+        let error = of_list(&payer.strange());
+        assert!(error.kind == No::RequesterPays && error.why.contains("a stranger can't"), "{error}");
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub(super) fn sorted(metadata: Option<impl IntoIterator<Item = (String, String)>
     sorted
 }
 
-fn ask(operation: &'static str, wanted: &Wanted, current: &'static str, version: &'static str) -> Ask {
+pub(super) fn ask(operation: &'static str, wanted: &Wanted, current: &'static str, version: &'static str) -> Ask {
     let permission = if wanted.version_id.is_some() { version } else { current };
     Ask { operation, permission, is_of_object: true }
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::call::Ask;
 use super::list::{of_objects, payer};
-use super::{Bucket, Entry, No, Store, StoreError, Viewer, Wanted};
+use super::{Bucket, Entry, No, Store, StoreError, Turn, Viewer, Wanted};
 use crate::aws::Caller;
 use crate::exposure::{Block, Fact, Facts, Grant, Tried};
 
@@ -19,6 +19,10 @@ const AT_ONCE: usize = 24;
 
 /// What a stranger is told of settings.
 const STRANGER: &str = "a stranger is told nothing of a bucket's settings";
+
+/// Of the account's block, where the bucket tells nothing.
+const WHOSE: &str =
+    "the bucket tells nothing of its settings: it may be another account's, whose public access block is not known";
 
 const LOCATION: Ask = ask("GetBucketLocation", "s3:GetBucketLocation");
 const POLICY: Ask = ask("GetBucketPolicy", "s3:GetBucketPolicy");
@@ -92,7 +96,7 @@ async fn of_owner(bucket: &Bucket, caller: &Caller) -> Facts {
         let rules = told.ownership_controls.map(|controls| controls.rules).unwrap_or_default();
         rules.into_iter().next().map(|rule| rule.object_ownership.as_str().to_owned())
     });
-    Facts {
+    let facts = Facts {
         region: location
             .map_or_else(|| bucket.region(), |told| Some(region(told.as_ref().map_or("", |told| told.as_str())))),
         policy: fact("the bucket policy", policy.map(|told| told.policy), NO_POLICY),
@@ -103,10 +107,15 @@ async fn of_owner(bucket: &Bucket, caller: &Caller) -> Facts {
             block.map(|told| told.public_access_block_configuration.map(self::block)),
             NO_BLOCK,
         ),
-        account_block: account_block(bucket.store(), caller).await,
+        account_block: Fact::Unknown(WHOSE.to_owned()),
         ownership: fact("who owns the bucket's objects", ownership, NO_OWNERSHIP),
         tried: None,
+    };
+    // All that was asked was asked of a bucket of this account: another account's tells nothing, and what this one blocks is nothing to it.
+    if facts.are_unknown() {
+        return facts;
     }
+    Facts { account_block: account_block(bucket.store(), caller).await, ..facts }
 }
 
 /// Regions by what `GetBucketLocation` calls them, where the first two have names of their own.
@@ -266,12 +275,11 @@ async fn read(bucket: &Bucket, Entry { key, .. }: Entry) -> Fact<bool> {
 }
 
 /// Whom an object's own ACL lets do what.
-pub(super) async fn object_acl(bucket: &Bucket, wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
-    let permission = if wanted.version_id.is_some() { "s3:GetObjectVersionAcl" } else { "s3:GetObjectAcl" };
-    let ask = Ask { operation: "GetObjectAcl", permission, is_of_object: true };
+pub(super) async fn object_acl(bucket: &Bucket, turn: &mut Turn, wanted: &Wanted) -> Result<Vec<Grant>, StoreError> {
+    let ask = super::object::ask("GetObjectAcl", wanted, "s3:GetObjectAcl", "s3:GetObjectVersionAcl");
     let key = super::object::key(wanted)?;
     let answer = bucket
-        .call(ask, None, |s3| {
+        .call(ask, Some(turn), |s3| {
             s3.get_object_acl()
                 .bucket(&**bucket.name())
                 .key(key)
@@ -285,6 +293,8 @@ pub(super) async fn object_acl(bucket: &Bucket, wanted: &Wanted) -> Result<Vec<G
 
 #[cfg(test)]
 mod tests {
+    use crate::exposure::Publicness;
+
     use super::super::tests::{Reply, Request, Server, error, reply, wanted};
     use super::*;
 
@@ -414,7 +424,10 @@ mod tests {
 
     #[test]
     fn what_the_caller_may_not_ask_is_not_known_and_names_the_permission() {
-        let server = Server::new(|_, _| error("403 Forbidden", "AccessDenied", "Access Denied"));
+        let server = Server::new(|request, _| match &*request.line {
+            line if line.contains("ownershipControls") => error("404 Not Found", "OwnershipControlsNotFoundError", "x"),
+            _ => error("403 Forbidden", "AccessDenied", "Access Denied"),
+        });
         let store = server.owned();
         let facts = store.handle().block_on(store.bucket("b").facts());
         for (fact, permission) in [
@@ -423,10 +436,27 @@ mod tests {
             (format!("{:?}", facts.acl), "(s3:GetBucketAcl)"),
             (format!("{:?}", facts.block), "(s3:GetBucketPublicAccessBlock)"),
             (format!("{:?}", facts.account_block), "(s3:GetAccountPublicAccessBlock)"),
-            (format!("{:?}", facts.ownership), "(s3:GetBucketOwnershipControls)"),
         ] {
             assert!(fact.starts_with("Unknown(\"asking for ") && fact.contains(permission), "{fact}");
         }
+    }
+
+    /// What the caller's own account blocks is nothing to it.
+    #[test]
+    fn a_bucket_of_another_account_is_not_shut_by_the_callers_block() {
+        let server = Server::new(|request, _| match &*request.line {
+            line if line.contains("/v20180820/") => full(request),
+            _ => error("403 Forbidden", "AccessDenied", "Access Denied"),
+        });
+        let store = server.owned();
+        let facts = store.handle().block_on(store.bucket("b").facts());
+        assert!(facts.are_unknown(), "{facts:?}");
+        assert!(matches!(&facts.account_block, Fact::Unknown(why) if why.contains("another account's")), "{facts:?}");
+        let exposure = crate::exposure::judge("b", &facts);
+        for public in [&exposure.list, &exposure.read, &exposure.public] {
+            assert!(matches!(public, Publicness::Unknown(_)), "{public:?}");
+        }
+        assert_eq!(server.count("/v20180820/"), 0, "nothing was asked that decides nothing");
     }
 
     #[test]
@@ -482,7 +512,8 @@ mod tests {
         let server = Server::new(|_, _| reply("200 OK", &[], acl()));
         let bucket = server.owned().bucket("b");
         let version = Wanted { version_id: Some("v1".into()), ..wanted("a b") };
-        let grants = bucket.store().handle().block_on(bucket.object_acl(&version)).unwrap();
+        let acl = async { bucket.object_acl(bucket.turn().await, &version).await };
+        let grants = bucket.store().handle().block_on(acl).unwrap();
         assert_eq!(grants[1], Grant { grantee: GROUP.to_owned(), permission: "READ".to_owned() });
         let line = &server.requests()[0].line;
         assert!(line.starts_with("GET /b/a%20b?") && line.contains("versionId=v1"), "{line}");

@@ -12,7 +12,7 @@ pub(in crate::cli) struct OwnerArgs {
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) profile: Option<String>,
 
-    /// Region whose STS is asked; IAM has none
+    /// Region whose STS is asked, and where buckets are looked for first; IAM has none
     #[arg(long, value_name = "REGION")]
     pub(in crate::cli) region: Option<String>,
 
@@ -32,7 +32,7 @@ pub(in crate::cli) struct OwnerArgs {
     #[arg(long, value_name = "CODE", requires = "mfa_serial")]
     pub(in crate::cli) mfa_code: Option<String>,
 
-    /// Ask all accounts of the organization, by the role of --role-name in each; only accounts that own a leaked key are asked
+    /// All accounts of the organization, by the role of --role-name in each; of what is live only accounts that own a leaked key are asked
     #[arg(long, requires = "role_name")]
     pub(in crate::cli) organization: bool,
 

@@ -18,7 +18,7 @@ pub(in crate::cli) enum ReportCommand {
     ///
     /// Their order does not matter. A credential is one finding however many reports have it; each of its places stands there once, and what
     /// counts in one of them counts. A report that was cut short is refused, and so are reports whose fingerprints were made with
-    /// different keys. Exit codes are those of scan. See docs/sweep.md.
+    /// different keys; without the report of each shard the whole is not complete. Exit codes are those of scan. See docs/sweep.md.
     Merge(MergeArgs),
 }
 

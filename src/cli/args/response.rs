@@ -12,7 +12,7 @@ pub(in crate::cli) struct DeactivateArgs {
     #[arg(value_name = "KEY_ID", conflicts_with_all = ["from", "resume"])]
     pub(in crate::cli) ids: Vec<String>,
 
-    /// Those that a report of `keysweep triage` or `keysweep scan --triage` calls active, JSON or JSONL; - is standard input
+    /// Those that a report of `keysweep triage`, or of `keysweep scan` or `sweep` with --triage, calls active, JSON or JSONL; - is standard input
     ///
     /// How they stand is asked again.
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]

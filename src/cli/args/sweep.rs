@@ -35,7 +35,7 @@ pub(in crate::cli) struct SweepArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Buckets")]
 pub(in crate::cli) struct BucketArgs {
-    /// Every bucket of the account that the public may list or read; says of each why
+    /// Every bucket of the account that is public; says of each by what, as keysweep buckets does
     #[arg(long, conflicts_with_all = ["all", "inventory"])]
     pub(in crate::cli) public: bool,
 
@@ -50,11 +50,11 @@ pub(in crate::cli) struct BucketArgs {
     /// Read what this inventory of S3 lists instead of listing the bucket: for buckets of millions of objects and more
     ///
     /// CSV or Parquet. What was written since the inventory was made is not in it.
-    #[arg(long, value_name = "s3://…/manifest.json", value_parser = target)]
+    #[arg(long, value_name = "s3://…/manifest.json", value_parser = manifest)]
     pub(in crate::cli) inventory: Option<Target>,
 
-    /// Agree to pay for what is read of buckets whose requesters pay
-    #[arg(long)]
+    /// Agree to pay for what is read of buckets whose requesters pay, which a stranger can't
+    #[arg(long, conflicts_with = "anonymous")]
     pub(in crate::cli) request_payer: bool,
 }
 
@@ -111,8 +111,8 @@ pub(in crate::cli) struct WorkArgs {
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) purge_list: Option<PathBuf>,
 
-    /// Bytes of objects that may be in memory
-    #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = size)]
+    /// Bytes of objects that may be in memory, 1M at least; one that is read piece by piece takes up to 32M of them
+    #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = in_flight)]
     pub(in crate::cli) max_in_flight: u64,
 
     /// The most requests that may be under way to one bucket; how many are follows the latency seen
@@ -181,6 +181,17 @@ pub(in crate::cli) fn target(text: &str) -> Result<Target, String> {
     Ok(Target { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
 }
 
+/// A target that is one object.
+fn manifest(text: &str) -> Result<Target, String> {
+    let named = "name the inventory's manifest: s3://BUCKET/…/manifest.json";
+    target(text).and_then(|at| if at.prefix.ends_with(".json") { Ok(at) } else { Err(named.to_owned()) })
+}
+
+/// A size with which something can be read.
+fn in_flight(text: &str) -> Result<u64, String> {
+    size(text)?.checked_sub(1 << 20).map(|more| more + (1 << 20)).ok_or_else(|| "it takes 1M at least".to_owned())
+}
+
 /// `2/8`: the second of eight parts.
 fn shard(text: &str) -> Result<(u32, u32), String> {
     let parsed = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
@@ -203,6 +214,23 @@ mod tests {
         assert_eq!(parsed("arn:aws-cn:s3:::logs/a"), is("logs", "a"));
         for wrong in ["logs", "https://logs", "s3://", "s3://a", "s3://a b", "s3:///x", "arn:aws:iam::1:user/x"] {
             assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_inventory_is_named_by_its_manifest() {
+        assert_eq!(manifest("s3://inv/a/manifest.json").unwrap().prefix, "a/manifest.json");
+        for wrong in ["s3://inv", "s3://inv/", "s3://inv/a/", "s3://inv/a/manifest.checksum", "inv/manifest.json"] {
+            assert!(manifest(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn memory_that_holds_nothing_is_none() {
+        assert_eq!(in_flight("1M"), Ok(1 << 20));
+        assert_eq!(in_flight("128M"), Ok(128 << 20));
+        for wrong in ["0", "1", "1023K", "x", ""] {
+            assert!(in_flight(wrong).is_err(), "{wrong}");
         }
     }
 

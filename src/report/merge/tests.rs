@@ -271,3 +271,61 @@ proptest! {
         prop_assert_eq!(again, all);
     }
 }
+
+/// A report of nothing, of a part of the work.
+fn part(number: u64, of: u64) -> String {
+    let shard = json!({"number": number, "of": of});
+    json!({"schema": "keysweep/v1", "type": "summary", "shard": shard, "skipped": [], "complete": true}).to_string()
+}
+
+#[test]
+fn a_part_without_a_report_is_unread() {
+    for (parts, missing) in [
+        (&[(1, 3), (2, 3), (3, 3)][..], None),
+        (&[(3, 3), (1, 3)], Some("shard 2/3")),
+        (&[(2, 2), (2, 2)], Some("shard 1/2")),
+        (&[(7, 20)], Some("shard 1/20, 2/20, 3/20, 4/20, 5/20, 6/20, 8/20, 9/20, 10/20, 11/20 and 9 more")),
+        (&[(0, 1), (9, 1)], Some("shard 1/1")),
+        (&[(1, u64::MAX)], Some("more")),
+        (&[(1, 0)], None),
+    ] {
+        let parts: Vec<String> = parts.iter().map(|&(number, of)| part(number, of)).collect();
+        let all = document(&merged(&parts));
+        let skipped = all["summary"]["skipped"].as_array().unwrap();
+        assert_eq!(all["summary"]["complete"], missing.is_none(), "{parts:?}");
+        assert_eq!(skipped.len(), usize::from(missing.is_some()), "{parts:?}");
+        assert!(missing.is_none_or(|missing| skipped[0]["why"].as_str().unwrap().contains(missing)), "{skipped:?}");
+        assert!(all["summary"].get("shard").is_none(), "{all}");
+    }
+}
+
+#[test]
+fn what_is_not_as_it_is_written_is_refused_and_hides_nothing() {
+    let print = Fingerprint::of(ID.as_bytes()).to_string();
+    let finding = |name: &str, value: Value| {
+        let mut told = json!({"schema": "keysweep/v1", "type": "finding", "fingerprint": print});
+        told[name] = value;
+        let summary = json!({"schema": "keysweep/v1", "type": "summary", "skipped": [], "complete": true});
+        format!("{told}\n{summary}")
+    };
+    let summary = |skipped: Value| {
+        json!({"schema": "keysweep/v1", "type": "summary", "skipped": skipped, "complete": true}).to_string()
+    };
+    for (text, expected) in [
+        (finding("fingerprint", json!(7)), Err(NoMerge::Finding(1))),
+        (finding("suppressed", json!(true)), Err(NoMerge::Finding(1))),
+        (finding("secrets", json!({})), Err(NoMerge::Finding(1))),
+        (finding("secrets", json!([{"kind": 1}])), Err(NoMerge::Finding(1))),
+        (finding("occurrences", json!("x")), Err(NoMerge::Finding(1))),
+        (finding("occurrences", json!([[]])), Err(NoMerge::Finding(1))),
+        (finding("occurrences", json!([{"suppressed": 1}])), Err(NoMerge::Finding(1))),
+        (finding("occurrences", json!([{"date": "+9-é", "line": -1, "column": 1.5, "public": 7}])), Ok(())),
+        (summary(json!({"what": "a", "why": "b"})), Err(NoMerge::Skipped)),
+        (summary(json!([7])), Err(NoMerge::Skipped)),
+        (summary(json!([{"what": "a"}])), Err(NoMerge::Skipped)),
+    ] {
+        assert_eq!(Merge::default().add(reported::parse(&text).unwrap()), expected, "{text}");
+    }
+    let unread = merged(&[summary(json!([{"what": "a", "why": "b"}]))]);
+    assert!(!unread.is_complete(), "what lists something unread is not whole, whatever it says");
+}

@@ -23,6 +23,7 @@ pub(super) fn stored(bucket: &Arc<str>, entry: &Entry) -> StoredObject {
         is_latest: entry.is_latest,
         etag: entry.etag.clone(),
         last_modified: entry.last_modified,
+        is_masked: false,
     }
 }
 
