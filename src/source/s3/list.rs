@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -85,11 +85,23 @@ struct Seen {
     hasher: RandomState,
     /// Only hashes that have none of these bits count.
     passed_over: u64,
+    /// What came of the key that a walk through directories got to last, where that is not the marker's: more of it may have been left out.
+    cut: HashSet<Version>,
 }
+
+/// A key, and a version of it.
+type Version = (BString, Option<Arc<str>>);
 
 impl Seen {
     fn add(&mut self, entries: &[Entry]) {
+        let walked = |entry: &&Entry| entry.key.replace("/", "\0");
+        let last = entries.iter().max_by_key(walked).map(|entry| &entry.key);
+        let cut = last.filter(|last| entries.iter().any(|entry| entry.key > **last));
         for entry in entries {
+            if cut == Some(&entry.key) {
+                self.cut.insert((entry.key.clone(), entry.version_id.clone()));
+                continue;
+            }
             let hash = self.hasher.hash_one(&entry.key);
             if hash & self.passed_over == 0 {
                 self.hashes.insert(hash);
@@ -273,8 +285,10 @@ impl Lister {
                 Err(error) => return self.failed(prefix, &error, true).await.map(|()| found),
             };
             for entry in page.entries.into_iter().filter(|entry| !seen.holds(entry)) {
-                objects += 1;
-                found.extend(self.versions_of(entry).await);
+                let mut versions = self.versions_of(entry).await;
+                versions.retain(|version| !seen.cut.contains(&(version.key.clone(), version.version_id.clone())));
+                objects += u64::from(!versions.is_empty());
+                found.extend(versions);
             }
             next = page.next;
             if next.is_none() {
@@ -283,7 +297,8 @@ impl Lister {
         }
         if objects > 0 {
             let why = format!(
-                "the server left {objects} or more of its objects out of its list of versions; these were read one by one, but others that lie under                  delete markers may have been left out too: name directories one by one, so that each is listed by itself"
+                "the server left {objects} or more of its objects out of its list of versions; these were read one by one, but others that lie under \
+                 delete markers may have been left out too: name directories one by one, so that each is listed by itself"
             );
             self.send(Step::Failed(Skipped::new(name(self.lists.bucket.name(), prefix), why))).await?;
         }
