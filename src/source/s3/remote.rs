@@ -1,19 +1,18 @@
 //! An object that is too large to be fetched whole, read like a file: what follows is read ahead, a seek asks for the bytes from there on. Its
 //! beginning is kept and its end is read in one go, because that is where whoever opens an archive goes back and forth.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::aws::store::{Body, Bucket, StoreError, Wanted};
+use crate::aws::store::{Body, Bucket, Chunk, StoreError, Wanted};
 
-/// Bytes come in pieces of about this size.
-const PIECE: usize = 512 << 10;
-/// What comes off the network at once is seldom more than this, and may go beyond a piece.
-const BESIDE: usize = 64 << 10;
-/// So many pieces are read ahead.
+/// Bytes that came are passed on as soon as there are so many.
+const BATCH: usize = 512 << 10;
+/// So many times that much is read ahead.
 const AHEAD: usize = 4;
 /// A seek forward over no more than this many bytes reads them instead of asking anew.
 const SKIP: u64 = 1 << 20;
@@ -28,18 +27,20 @@ pub(super) struct Remote {
     open: Box<Open>,
     size: u64,
     position: u64,
-    /// The first piece, once it was read.
+    /// What came first, once it was read.
     head: Vec<u8>,
     ahead: Option<Ahead>,
 }
 
 /// Bytes that are being brought.
 struct Ahead {
-    pieces: mpsc::Receiver<Result<Vec<u8>, StoreError>>,
+    batches: mpsc::Receiver<Result<Vec<Chunk>, StoreError>>,
     task: Option<AbortHandle>,
+    /// What came with the piece at hand and follows it.
+    waiting: VecDeque<Chunk>,
     /// Where the piece at hand begins in the object.
     from: u64,
-    piece: Vec<u8>,
+    piece: Chunk,
 }
 
 impl Remote {
@@ -88,17 +89,18 @@ impl Remote {
         }
     }
 
-    /// Takes the next piece. The first is kept.
+    /// Takes the next piece. What came first is kept.
     fn next(&mut self) -> io::Result<()> {
         let Some(ahead) = &mut self.ahead else {
             return Ok(());
         };
+        let is_first = ahead.from == 0 && ahead.piece.is_empty();
         if let Err(error) = ahead.next() {
             self.ahead = None;
             return Err(error);
         }
-        if ahead.from == 0 {
-            self.head = std::mem::take(&mut ahead.piece);
+        if is_first {
+            self.head = ahead.batch();
             ahead.from = self.head.len() as u64;
         }
         Ok(())
@@ -128,9 +130,9 @@ impl Seek for Remote {
 
 impl Ahead {
     fn bring(handle: &Handle, body: Body, from: u64) -> Self {
-        let (pieces, taken) = mpsc::channel(AHEAD);
-        let task = handle.spawn(bring(body, pieces)).abort_handle();
-        Self { pieces: taken, task: Some(task), from, piece: Vec::new() }
+        let (batches, taken) = mpsc::channel(AHEAD);
+        let task = handle.spawn(bring(body, batches)).abort_handle();
+        Self { batches: taken, task: Some(task), waiting: VecDeque::new(), from, piece: Chunk::default() }
     }
 
     /// Whether the piece at hand holds the byte.
@@ -145,10 +147,21 @@ impl Ahead {
 
     fn next(&mut self) -> io::Result<()> {
         let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "it ended before all of its bytes had come");
-        let piece = self.pieces.blocking_recv().ok_or_else(cut)?.map_err(io::Error::other)?;
+        if self.waiting.is_empty() {
+            self.waiting = self.batches.blocking_recv().ok_or_else(cut)?.map_err(io::Error::other)?.into();
+        }
         self.from += self.piece.len() as u64;
-        self.piece = piece;
+        self.piece = self.waiting.pop_front().unwrap_or_default();
         Ok(())
+    }
+
+    /// Takes the piece at hand and all that came with it.
+    fn batch(&mut self) -> Vec<u8> {
+        let first = std::mem::take(&mut self.piece);
+        self.waiting.drain(..).fold(first.to_vec(), |mut all, chunk| {
+            all.extend_from_slice(&chunk);
+            all
+        })
     }
 }
 
@@ -160,30 +173,30 @@ impl Drop for Ahead {
     }
 }
 
-/// Passes bytes on as they come, in pieces that are worth a turn.
-async fn bring(mut body: Body, pieces: mpsc::Sender<Result<Vec<u8>, StoreError>>) {
+/// Passes bytes on as they come, as soon as there are so many that it is worth a turn. They are not copied on the way.
+async fn bring(mut body: Body, batches: mpsc::Sender<Result<Vec<Chunk>, StoreError>>) {
     loop {
-        let mut piece = Vec::new();
+        let (mut batch, mut bytes) = (Vec::new(), 0);
         let end = loop {
             match body.next().await {
-                Ok(Some(more)) => {
-                    piece.reserve_exact(if piece.is_empty() { PIECE.max(more.len()) + BESIDE } else { 0 });
-                    piece.extend_from_slice(&more);
+                Ok(Some(chunk)) => {
+                    bytes += chunk.len();
+                    batch.push(chunk);
                 }
                 Ok(None) => break Some(None),
                 Err(error) => break Some(Some(error)),
             }
-            if piece.len() >= PIECE {
+            if bytes >= BATCH {
                 break None;
             }
         };
-        if !piece.is_empty() && pieces.send(Ok(piece)).await.is_err() {
+        if !batch.is_empty() && batches.send(Ok(batch)).await.is_err() {
             return;
         }
         match end {
             None => {}
             Some(None) => return,
-            Some(Some(error)) => return drop(pieces.send(Err(error)).await),
+            Some(Some(error)) => return drop(batches.send(Err(error)).await),
         }
     }
 }
@@ -221,11 +234,11 @@ mod tests {
                     break;
                 }
                 at += piece.len() as u64;
-                pieces.push(Ok(piece.to_vec()));
+                pieces.push(Ok(vec![piece.to_vec().into()]));
             }
             let (sender, pieces_taken) = mpsc::channel(pieces.len().max(1));
             pieces.into_iter().for_each(|piece| sender.try_send(piece).unwrap());
-            Ok(Ahead { pieces: pieces_taken, task: None, from, piece: Vec::new() })
+            Ok(Ahead { batches: pieces_taken, task: None, waiting: VecDeque::new(), from, piece: Chunk::default() })
         };
         (Remote { open: Box::new(open), size, position: 0, head: Vec::new(), ahead: None }, asked)
     }
@@ -250,7 +263,7 @@ mod tests {
     #[test]
     fn the_end_is_asked_for_once_however_it_is_looked_through() {
         let all = bytes(5 << 20);
-        let (mut remote, asked) = remote(all.clone(), PIECE, None);
+        let (mut remote, asked) = remote(all.clone(), BATCH, None);
         for back in [22, 1_000, 60_000, 22, 66_000, 131_072] {
             let mut read = Vec::new();
             remote.seek(SeekFrom::End(-back)).unwrap();
