@@ -48,7 +48,8 @@ pub(super) fn run(args: &BucketsArgs) -> Result<Exit> {
     Ok(Exit::of(public, missing.is_empty(), 1))
 }
 
-fn tell_requests(stores: &[Store]) {
+/// How many requests each kind took.
+pub(super) fn tell_requests<'s>(stores: impl IntoIterator<Item = &'s Store>) {
     for store in stores {
         let requests = store.requests();
         let each: Vec<String> = requests.iter().map(|(name, count)| format!("{name} {count}")).collect();

@@ -43,6 +43,9 @@ pub(super) fn run(args: &SweepArgs) -> Result<Exit> {
     search::complete_tally(&mut outcome, skipped, may_be_empty(args));
     search.judge(&mut outcome);
     let public = public(&views, &outcome.findings);
+    if args.search.verbose {
+        buckets::tell_requests(views.iter().map(|view| &view.store));
+    }
     let telling = Telling {
         may_be_empty: may_be_empty(args),
         purge_list,
