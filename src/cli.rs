@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         if !archive::is_caught() {
-            usual(panic)
+            usual(panic);
         }
     }));
     let cli = match Cli::try_parse() {

@@ -87,7 +87,7 @@ fn offset(date: &str) -> i32 {
     };
     let minutes = |digits: &str| {
         let (hours, minutes) = digits.split_once(':')?;
-        Some(hours.parse::<i32>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)?)
+        hours.parse::<i32>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)
     };
     match (end.strip_prefix('+'), end.strip_prefix('-')) {
         (Some(digits), _) => minutes(digits).unwrap_or(0),

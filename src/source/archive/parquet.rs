@@ -99,6 +99,9 @@ fn told(error: std::io::Error) -> String {
     error.to_string()
 }
 
+/// Takes a row; `false` where no more are wanted.
+pub(in crate::source) type EachRow<'a> = dyn FnMut(&[Option<&[u8]>]) -> Result<bool, String> + 'a;
+
 /// Reads columns of a table by their names, row by row; numbers and truth values come as text. `None` stands for what a row does not have, and
 /// for all of a column that the table does not have. It ends early when `each` is told enough.
 ///
@@ -107,7 +110,7 @@ fn told(error: std::io::Error) -> String {
 pub(in crate::source) fn columns(
     file: &mut dyn ReadSeek,
     names: &[&str],
-    each: &mut dyn FnMut(&[Option<&[u8]>]) -> Result<bool, String>,
+    each: &mut EachRow<'_>,
 ) -> Result<(), String> {
     let footer = footer(file).map_err(|why| format!("reading its footer failed: {why}"))?;
     let all = leaves(footer.file_metadata().schema());

@@ -114,7 +114,6 @@ impl Seen {
     }
 
     /// Or can't be known not to have been there.
-
     fn holds(&self, entry: &Entry) -> bool {
         let hash = self.hasher.hash_one(&entry.key);
         hash & self.passed_over != 0 || self.hashes.contains(&hash)

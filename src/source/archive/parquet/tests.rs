@@ -286,8 +286,9 @@ fn pages_that_expand_to_more_than_they_say_are_refused() {
         let mut bomb = file("message t { required binary a (UTF8); }", &[group], properties);
         assert!(open_bytes(&bomb).whole().bytes() > 3 << 20, "{codec:?}");
         // The page's size follows its kind, each in zigzags of seven bits.
-        let varint =
-            |size: usize| [0, 7, 14, 21].map(|shift| ((size * 2) >> shift) as u8 & 0x7f | 0x80 * u8::from(shift < 21));
+        let varint = |size: usize| {
+            [0, 7, 14, 21].map(|shift| (((size * 2) >> shift) as u8 & 0x7f) | (0x80 * u8::from(shift < 21)))
+        };
         assert_eq!(bomb[4..11], [&[0x15, 0, 0x15], &varint(value.len() + 4)[..]].concat());
         bomb[7..11].copy_from_slice(&varint(2 << 20));
         assert!(refused(&bomb).contains("larger than it says"), "{codec:?}");
