@@ -133,7 +133,7 @@ mod tests {
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             if !is_caught() {
-                hook(info)
+                hook(info);
             }
         }));
         let refused = caught(|| -> Result<(), String> { panic!("index out of bounds") }).unwrap_err();

@@ -168,9 +168,9 @@ fn written(keys: &[&[u8]]) -> Vec<u8> {
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
     let mut group = writer.next_row_group().unwrap();
     let there = vec![1_i16; keys.len()];
-    let texts: [Option<&[u8]>; 9] =
-        [Some(b"acme"), None, Some(b"v1"), None, None, None, None, Some(b"e7ag"), Some(b"STANDARD")];
-    for number in 0..10 {
+    let texts: [Option<&[u8]>; 10] =
+        [Some(b"acme"), None, Some(b"v1"), None, None, None, None, Some(b"e7ag"), Some(b"STANDARD"), None];
+    for (number, text) in texts.into_iter().enumerate() {
         let mut column = group.next_column().unwrap().unwrap();
         let levels = (number > 1).then_some(&there[..]);
         match number {
@@ -182,7 +182,7 @@ fn written(keys: &[&[u8]]) -> Vec<u8> {
                 column.typed::<BoolType>().write_batch(&vec![number == 3; keys.len()], levels, None).unwrap();
             }
             _ => {
-                let values: Vec<ByteArray> = keys.iter().map(|key| texts[number].unwrap_or(key).into()).collect();
+                let values: Vec<ByteArray> = keys.iter().map(|key| text.unwrap_or(key).into()).collect();
                 column.typed::<ByteArrayType>().write_batch(&values, levels, None).unwrap();
             }
         }
