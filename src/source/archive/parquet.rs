@@ -100,6 +100,7 @@ fn told(error: std::io::Error) -> String {
 }
 
 /// Takes a row; `false` where no more are wanted.
+#[cfg(feature = "s3")]
 pub(in crate::source) type EachRow<'a> = dyn FnMut(&[Option<&[u8]>]) -> Result<bool, String> + 'a;
 
 /// Reads columns of a table by their names, row by row; numbers and truth values come as text. `None` stands for what a row does not have, and
@@ -107,6 +108,7 @@ pub(in crate::source) type EachRow<'a> = dyn FnMut(&[Option<&[u8]>]) -> Result<b
 ///
 /// # Errors
 /// When not all of it can be read. What came before has been told.
+#[cfg(feature = "s3")]
 pub(in crate::source) fn columns(
     file: &mut dyn ReadSeek,
     names: &[&str],
