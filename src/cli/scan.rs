@@ -3,7 +3,9 @@
 #[cfg(feature = "git")]
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+#[cfg(any(feature = "git", feature = "iam"))]
+use anyhow::bail;
 
 use super::args::ScanArgs;
 use super::exit::Exit;

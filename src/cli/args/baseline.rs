@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
-use super::{Cli, Command, Limits, RuleFiles, ScanArgs, SearchArgs, Shape};
+use super::{Cli, Command, Limits, RuleFiles, ScanArgs, Shape};
 use crate::baseline::entry;
 
 /// What is known and not reported.
@@ -164,22 +164,17 @@ pub(in crate::cli) struct ReadingArgs {
 impl ReadingArgs {
     /// A scan of the target with these flags.
     pub(in crate::cli) fn scan(&self, target: &Path) -> ScanArgs {
-        let Command::Scan(plain) = Cli::parse_from(["keysweep", "scan"]).command else {
+        let Command::Scan(mut scan) = Cli::parse_from(["keysweep", "scan"]).command else {
             unreachable!("a scan is what was asked for");
         };
-        ScanArgs {
-            targets: vec![target.to_owned()],
-            search: SearchArgs {
-                rules: self.rules.clone(),
-                limits: self.limits.clone(),
-                jobs: self.jobs,
-                ..plain.search
-            },
-            respect_gitignore: self.respect_gitignore,
-            #[cfg(feature = "git")]
-            cache: self.cache.clone(),
-            ..*plain
-        }
+        scan.targets = vec![target.to_owned()];
+        scan.search.rules = self.rules.clone();
+        scan.search.limits = self.limits.clone();
+        scan.search.jobs = self.jobs;
+        scan.respect_gitignore = self.respect_gitignore;
+        #[cfg(feature = "git")]
+        scan.cache.clone_from(&self.cache);
+        *scan
     }
 }
 
