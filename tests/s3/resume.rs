@@ -1,6 +1,7 @@
 //! A sweep that is killed goes on where it was, and the next one reads what changed.
 
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use crate::fake::{Fault, Object, Refusal};
 use crate::scene::{Scene, harmless, id, leak, said};
@@ -28,8 +29,12 @@ fn filled() -> Scene {
         bucket.delete("deleted");
         bucket.put("private", harmless(0));
     });
-    scene.fake.always("GetObject", "bkt/private", Fault::Refuse(Refusal::denied()));
+    deny(&scene);
     scene
+}
+
+fn deny(scene: &Scene) {
+    scene.fake.always("GetObject", "bkt/private", Fault::Refuse(Refusal::denied()));
 }
 
 /// Starts a sweep whose output nobody reads.
@@ -46,17 +51,23 @@ fn killed_twenty_times_it_says_the_same_in_the_end_and_reads_little_again() {
     scene.fake.forget();
     let mut killed = 0;
     for (number, random) in noise(20, KILLS).into_iter().enumerate() {
-        let mut child = started(&scene);
         // Now and then in the first list, mostly in the middle of objects.
         let further = usize::from(random) * 2;
         let operation = if number % 5 == 0 { "ListObjectVersions" } else { "GetObject" };
         let so_far = scene.fake.count(operation);
         let more = if number % 5 == 0 { 1 + further % 9 } else { further };
+        // However slow this test is, what it kills gets no further.
+        scene.fake.heal();
+        deny(&scene);
+        scene.fake.fault(operation, "bkt", more + 1..=usize::MAX, Fault::Late(Duration::from_secs(600)));
+        let mut child = started(&scene);
         scene.fake.wait_for(operation, so_far + more, || child.try_wait().unwrap().is_some());
         killed += usize::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    scene.fake.heal();
+    deny(&scene);
     let resumed = scene.sweep(ARGS);
     assert_eq!(said(&resumed), said(&whole), "{resumed:?}");
     let leaky = |key: &str| {
