@@ -41,7 +41,7 @@ impl Default for Options {
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             max_file_size: None,
             archive_depth: 3,
-            window: 8 << 20,
+            window: 1 << 20,
         }
     }
 }

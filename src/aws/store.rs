@@ -2,7 +2,7 @@
 //! repeated, where a bucket lives and how fast it may be asked is known here; what to read and in which order is `source::s3`'s business,
 //! what the settings of a bucket come to `exposure`'s.
 //!
-//! Its methods are async; they run on the runtime of [`Store::handle`], and whoever is not may block on that.
+//! Its methods are async; they run on the runtime of [`Store::handle`], and whoever is not may block on that, or on a [`Lane`] of his own.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +10,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bstr::BString;
 use tokio::runtime::Handle;
 
@@ -21,11 +22,13 @@ use crate::provenance::{StoredObject, StoredPart};
 
 pub use self::body::Body;
 pub use self::gate::Turn;
+pub use self::lane::Lane;
 
 mod body;
 mod call;
 mod connect;
 mod gate;
+mod lane;
 mod list;
 mod no;
 mod object;
@@ -75,6 +78,8 @@ pub struct Listed {
 pub struct Bucket {
     store: Store,
     reach: Arc<Reach>,
+    /// The connections of one thread.
+    lane: Option<SharedHttpClient>,
 }
 
 /// Which part of a bucket to list.
@@ -240,7 +245,7 @@ impl Store {
 
     /// One bucket. What was learnt of it is shared with everybody who has it.
     pub fn bucket(&self, name: &str) -> Bucket {
-        Bucket { store: self.clone(), reach: self.inner.reach(name) }
+        Bucket { store: self.clone(), reach: self.inner.reach(name), lane: None }
     }
 
     /// All buckets of the account, in order of their names (`s3:ListAllMyBuckets`).

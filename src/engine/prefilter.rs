@@ -1,15 +1,23 @@
 //! Finds the places worth a look, at the speed of memory: every keyword of every rule, and what betrays an access key id that is
 //! written in another way, where it is so short that `decode::probe` may not see it. What a place is worth is for the regexes to say.
 //!
-//! The fewer the literals, the faster the search; up to 64 of them go through its vectorised loops.
+//! The fewer the literals, the faster the search; up to 64 of them are looked for in many places at once.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, packed};
+use std::ops::Range;
 
-/// All keywords in one vectorised search.
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind, packed};
+
+#[cfg(target_arch = "x86_64")]
+mod sieve;
+
+/// All keywords in one search.
 #[derive(Clone, Debug)]
 pub(super) struct Prefilter {
     search: Search,
+    /// None is the beginning of another.
     literals: Vec<Literal>,
+    /// Those that begin with each byte.
+    beginning: Vec<Range<usize>>,
     longest: usize,
 }
 
@@ -41,10 +49,16 @@ pub(super) struct Hit<'a> {
 
 #[derive(Clone, Debug)]
 enum Search {
+    #[cfg(target_arch = "x86_64")]
+    Sieve(sieve::Sieve),
+    /// On other processors.
     Packed(packed::Searcher),
-    /// Where the processor has no vectors to search with, or there are too many literals.
+    /// Where those have no vectors either, or there are too many literals.
     Automaton(AhoCorasick),
 }
+
+/// More literals than this let too much pass.
+const MOST: usize = 64;
 
 impl Prefilter {
     /// `keywords` of each rule, in the order of the rules.
@@ -62,35 +76,17 @@ impl Prefilter {
     }
 
     fn of(literals: Vec<Literal>) -> Self {
-        let patterns = || literals.iter().map(|literal| &literal.bytes);
-        let search = match packed::Searcher::new(patterns()) {
-            Some(searcher) => Search::Packed(searcher),
-            None => Search::Automaton(automaton(&literals)),
-        };
+        let first = |byte| literals.partition_point(|literal| literal.bytes.first() < Some(&byte));
+        let ends = |byte| literals.partition_point(|literal| literal.bytes.first() <= Some(&byte));
+        let beginning = (0..=u8::MAX).map(|byte| first(byte)..ends(byte)).collect();
         let longest = literals.iter().map(Literal::len).max().unwrap_or(0);
-        Self { search, literals, longest }
+        Self { search: Search::of(&literals), literals, beginning, longest }
     }
 
     /// Every place in `text` at which a literal begins, in rising order. No literal is the beginning of another, so that there
     /// is one at most at a place; they may overlap.
     pub(super) fn hits<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = Hit<'a>> {
-        let mut from = 0;
-        std::iter::from_fn(move || {
-            let range = from..text.len();
-            let (pattern, at) = match &self.search {
-                Search::Packed(searcher) => {
-                    let found = searcher.find_in(text, range.into())?;
-                    (found.pattern(), found.start())
-                }
-                Search::Automaton(automaton) => {
-                    let found = automaton.find(aho_corasick::Input::new(text).range(range))?;
-                    (found.pattern(), found.start())
-                }
-            };
-            from = at + 1;
-            let literal = &self.literals[pattern.as_usize()];
-            Some(Hit { at, literal })
-        })
+        self.hits_at(text, self.search.places(text))
     }
 
     /// The length of the longest literal.
@@ -98,17 +94,17 @@ impl Prefilter {
         self.longest
     }
 
-    /// The hits at places where literals are known to begin.
+    /// The hits at places where literals may begin.
     pub(super) fn hits_at<'a>(
         &'a self,
         text: &'a [u8],
         places: impl Iterator<Item = usize>,
     ) -> impl Iterator<Item = Hit<'a>> {
         places.filter_map(move |at| {
-            // None is the beginning of another, and so the one there is the last that does not come behind the text.
-            let behind = self.literals.partition_point(|literal| literal.bytes.as_slice() <= &text[at..]);
-            let literal = &self.literals[behind.checked_sub(1)?];
-            text[at..].starts_with(&literal.bytes).then_some(Hit { at, literal })
+            let rest = text.get(at..)?;
+            let range = self.beginning[usize::from(*rest.first()?)].clone();
+            let literal = self.literals[range].iter().find(|literal| rest.starts_with(&literal.bytes))?;
+            Some(Hit { at, literal })
         })
     }
 
@@ -119,6 +115,39 @@ impl Prefilter {
                 .iter()
                 .filter(move |literal| text[at..].starts_with(&literal.bytes))
                 .map(move |literal| Hit { at, literal })
+        })
+    }
+}
+
+impl Search {
+    fn of(literals: &[Literal]) -> Self {
+        let patterns: Vec<&[u8]> = literals.iter().map(|literal| literal.bytes.as_slice()).collect();
+        #[cfg(target_arch = "x86_64")]
+        if patterns.len() <= MOST
+            && let Some(sieve) = sieve::Sieve::new(&patterns)
+        {
+            return Self::Sieve(sieve);
+        }
+        match packed::Searcher::new(&patterns) {
+            Some(searcher) => Self::Packed(searcher),
+            None => Self::Automaton(automaton(literals)),
+        }
+    }
+
+    /// Every place at which a literal begins, and perhaps others, in rising order.
+    fn places<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        #[cfg(target_arch = "x86_64")]
+        let mut sifted = sieve::Sifted::default();
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let at = match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Sieve(sieve) => return sieve.next(text, &mut sifted),
+                Self::Packed(searcher) => searcher.find_in(text, (from..text.len()).into())?.start(),
+                Self::Automaton(automaton) => automaton.find(Input::new(text).range(from..text.len()))?.start(),
+            };
+            from = at + 1;
+            Some(at)
         })
     }
 }

@@ -126,7 +126,7 @@ impl Bucket {
             let line = reach.line();
             self.store.inner.count(ask.operation);
             let sent = Instant::now();
-            let error = match send(&line.client).await {
+            let error = match send(&self.client(line.client.clone())).await {
                 Ok(answer) => {
                     reach.is_found();
                     // How long lists take says nothing of objects.

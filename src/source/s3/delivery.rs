@@ -10,7 +10,7 @@ use super::inventory::{DataFile, Manifest};
 use super::list::{self, Step, Unit};
 use super::remote::Remote;
 use super::{Skipped, Target};
-use crate::aws::store::{Entry, Store, StoreError, Wanted};
+use crate::aws::store::{Entry, Lane, Store, StoreError, Wanted};
 
 /// A manifest names a few thousand files at most.
 const MANIFEST: u64 = 64 << 20;
@@ -51,14 +51,13 @@ impl Delivery {
     /// Hands out its entries. It ends when nobody takes them any more.
     pub(super) fn follow(self, handle: &Handle) -> mpsc::Receiver<Step> {
         let (steps, taken) = mpsc::channel(list::AHEAD);
-        let own = handle.clone();
-        handle.spawn_blocking(move || self.files(&own, &steps));
+        handle.spawn_blocking(move || self.files(&steps));
         taken
     }
 
-    fn files(&self, handle: &Handle, steps: &mpsc::Sender<Step>) {
+    fn files(&self, steps: &mpsc::Sender<Step>) {
         let unit = Arc::new(Unit::of_inventory());
-        let mut has_versions = false;
+        let (mut has_versions, lane) = (false, Lane::new());
         for file in &self.manifest.files {
             let mut each = |mut entries: Vec<Entry>| {
                 has_versions |= entries.iter().any(|entry| entry.version_id.is_some());
@@ -69,7 +68,8 @@ impl Delivery {
                 }
                 steps.blocking_send(Step::Page(unit.clone(), entries, None)).is_ok()
             };
-            let read = match self.open(handle, file) {
+            let opened = lane.as_ref().map_err(Clone::clone).and_then(|lane| self.open(lane, file));
+            let read = match opened {
                 Ok(mut remote) => self.manifest.entries(file, &mut remote, &mut each),
                 Err(error) => Err(error.to_string()),
             };
@@ -90,11 +90,11 @@ impl Delivery {
         }
     }
 
-    fn open(&self, handle: &Handle, file: &DataFile) -> Result<Remote, StoreError> {
-        let (bucket, wanted) = (self.store.bucket(&self.manifest.destination), wanted(&file.key));
-        let body = handle.block_on(async { bucket.get(bucket.turn().await, &wanted).await })?;
+    fn open<'a>(&self, lane: &'a Lane, file: &DataFile) -> Result<Remote<'a>, StoreError> {
+        let (bucket, wanted) = (self.store.bucket(&self.manifest.destination).by(lane), wanted(&file.key));
+        let body = lane.block_on(async { bucket.get(bucket.turn().await, &wanted).await })?;
         let wanted = Wanted { etag: body.etag.clone(), ..wanted };
-        Ok(Remote::new(handle.clone(), bucket, wanted, body))
+        Ok(Remote::new(lane, bucket, wanted, body))
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) enum Out {
 /// An object on its way.
 pub(super) struct Object {
     pub(super) shelf: Arc<Shelf>,
+    /// The shelf's, by whatever way the object comes.
+    pub(super) bucket: Bucket,
     pub(super) entry: Entry,
     pub(super) ticket: Ticket,
     /// Its bytes are to be read, not just what is written down about it.
@@ -400,6 +402,7 @@ impl Object {
     fn new(shelf: Arc<Shelf>, entry: Entry, ticket: Ticket, wants_bytes: bool) -> Self {
         let (metadata, tags, troubles) = Default::default();
         Self {
+            bucket: shelf.bucket.clone(),
             shelf,
             entry,
             ticket,

@@ -10,7 +10,7 @@ use super::archived::TIERED;
 use super::dispatch::{Object, Part};
 use super::pick::one;
 use super::remote::Remote;
-use crate::aws::store::{Body, Entry, Listing, No, StoreError, Turn, Wanted};
+use crate::aws::store::{Body, Entry, Lane, Listing, No, StoreError, Turn, Wanted};
 use crate::provenance::StoredObject;
 use crate::source::Skipped;
 
@@ -66,10 +66,11 @@ pub(super) async fn fetch(mut object: Object, turn: Turn) -> Object {
 }
 
 /// Begins to read a large object; from a thread that may wait.
-pub(super) fn open(object: &mut Object) -> Option<Remote> {
-    let handle = object.shelf.run.handle.clone();
-    handle.block_on(async {
-        let turn = object.shelf.bucket.turn().await;
+pub(super) fn open<'a>(object: &mut Object, lane: Result<&'a Lane, &StoreError>) -> Option<Remote<'a>> {
+    let lane = lane.map_err(|error| object.failed(error)).ok()?;
+    object.bucket = object.shelf.bucket.by(lane);
+    lane.block_on(async {
+        let turn = object.bucket.turn().await;
         let body = object.open(turn).await?;
         object.entry.size = body.length;
         object.encoded(&body);
@@ -77,11 +78,11 @@ pub(super) fn open(object: &mut Object) -> Option<Remote> {
         let wanted = Wanted { etag: body.etag.clone(), ..object.wanted() };
         let (metadata, tags) = (lines(&body.metadata), body.tags);
         // It comes by itself from here on: a short one would keep its place among the requests, which its tags may wait for.
-        let remote = Remote::new(handle.clone(), object.shelf.bucket.clone(), wanted, body);
+        let remote = Remote::new(lane, object.bucket.clone(), wanted, body);
         if object.shelf.run.picker.metadata {
             object.metadata = metadata;
             if tags > 0 {
-                let turn = object.shelf.bucket.turn().await;
+                let turn = object.bucket.turn().await;
                 object.tags(turn).await;
             }
         }
@@ -98,7 +99,7 @@ impl Object {
     /// Asks for its bytes. What is another object by now is read as it is now.
     async fn open(&mut self, turn: Turn) -> Option<Body> {
         let shelf = self.shelf.clone();
-        let got = shelf.bucket.get(turn, &self.wanted()).await;
+        let got = self.bucket.get(turn, &self.wanted()).await;
         if let Err(StoreError { kind: No::Changed, .. }) = got {
             return self.open_again().await;
         }
@@ -110,7 +111,7 @@ impl Object {
     async fn open_again(&mut self) -> Option<Body> {
         let shelf = self.shelf.clone();
         let got = match self.look_again().await {
-            Ok(()) => shelf.bucket.get(shelf.bucket.turn().await, &self.wanted()).await,
+            Ok(()) => self.bucket.get(self.bucket.turn().await, &self.wanted()).await,
             Err(error) => Err(error),
         };
         shelf.note(&got);
@@ -140,7 +141,7 @@ impl Object {
         let gone = || StoreError { kind: No::Gone, code: "".into(), why: String::new(), permission: None };
         let prefix = self.entry.key.to_str().map_err(|_| gone())?.to_owned();
         let listing = Listing { prefix, by_directory: false, versions: false };
-        let page = self.shelf.bucket.list(&listing, None).await?;
+        let page = self.bucket.list(&listing, None).await?;
         let now = page.entries.into_iter().find(|entry| entry.key == self.entry.key).ok_or_else(gone)?;
         self.entry = Entry { version_id: self.entry.version_id.clone(), ..now };
         Ok(())
@@ -157,25 +158,23 @@ impl Object {
         // With it goes its place in the queue.
         drop(body);
         if tags > 0 {
-            let turn = self.shelf.bucket.turn().await;
+            let turn = self.bucket.turn().await;
             self.tags(turn).await;
         }
     }
 
     /// What is written down about an object whose bytes can't be read.
     async fn written_down(&mut self, turn: Turn) {
-        let shelf = self.shelf.clone();
-        match shelf.bucket.metadata(turn, &self.wanted()).await {
+        match self.bucket.metadata(turn, &self.wanted()).await {
             Ok(metadata) => self.metadata = lines(&metadata),
             Err(error) => self.failed_part("the metadata", &error),
         }
-        let turn = shelf.bucket.turn().await;
+        let turn = self.bucket.turn().await;
         self.tags(turn).await;
     }
 
     async fn tags(&mut self, turn: Turn) {
-        let shelf = self.shelf.clone();
-        match shelf.bucket.tags(turn, &self.wanted()).await {
+        match self.bucket.tags(turn, &self.wanted()).await {
             Ok(tags) => self.tags = lines(&tags),
             Err(error) => self.failed_part("the tags", &error),
         }

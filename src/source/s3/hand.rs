@@ -9,6 +9,7 @@ use super::dispatch::{Object, Out, Part};
 use super::fetch;
 use super::filter::fingerprint;
 use super::state::Outcome;
+use crate::aws::store::{Lane, StoreError};
 use crate::blob::{Blob, Content};
 use crate::provenance::{Origin, Provenance, StoredObject, StoredPart};
 use crate::source::Sink;
@@ -22,9 +23,10 @@ pub(super) fn hand_out(incoming: mpsc::Receiver<Out>, sink: &dyn Sink) {
     let incoming = Mutex::new(incoming);
     let next = || incoming.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
     rayon::broadcast(|_| {
+        let lane = Lane::new();
         while let Some(out) = next() {
             match out {
-                Out::Object(object) => whole(*object, sink),
+                Out::Object(object) => whole(*object, lane.as_ref(), sink),
                 Out::Skipped(skipped) => sink.skipped(skipped),
                 Out::Known(objects) => sink.known(objects),
             }
@@ -33,9 +35,9 @@ pub(super) fn hand_out(incoming: mpsc::Receiver<Out>, sink: &dyn Sink) {
 }
 
 /// Hands out all parts of an object, and tells the journal how that went.
-fn whole(mut object: Object, sink: &dyn Sink) {
+fn whole(mut object: Object, lane: Result<&Lane, &StoreError>, sink: &dyn Sink) {
     let mut remote = match object.body {
-        Part::Remote => fetch::open(&mut object),
+        Part::Remote => fetch::open(&mut object, lane),
         _ => None,
     };
     let more = match (&mut remote, &object.body) {

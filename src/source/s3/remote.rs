@@ -1,57 +1,53 @@
-//! An object that is too large to be fetched whole, read like a file: what follows is read ahead, a seek asks for the bytes from there on. Its
-//! beginning is kept and its end is read in one go, because that is where whoever opens an archive goes back and forth.
+//! An object that is too large to be fetched whole, read like a file: what follows is taken as it comes, a seek asks for the bytes from there on.
+//! Its beginning is kept and its end is read in one go, because that is where whoever opens an archive goes back and forth.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use crate::aws::store::{Body, Bucket, Chunk, Lane, StoreError, Wanted};
 
-use crate::aws::store::{Body, Bucket, Chunk, StoreError, Wanted};
-
-/// Bytes that came are passed on as soon as there are so many.
-const BATCH: usize = 512 << 10;
-/// So many times that much is read ahead.
-const AHEAD: usize = 4;
+/// So many bytes of its beginning are kept, and what came with the last of them.
+const HEAD: u64 = 512 << 10;
 /// A seek forward over no more than this many bytes reads them instead of asking anew.
 const SKIP: u64 = 1 << 20;
 /// What is nearer to the end than this many bytes is asked for from there.
 const TAIL: u64 = 128 << 10;
 
 /// Begins to bring the bytes of an object from an offset on.
-type Open = dyn FnMut(u64) -> io::Result<Ahead>;
+type Open<'a> = dyn FnMut(u64) -> io::Result<Ahead<'a>> + 'a;
 
 /// An object that is read from a distance.
-pub(super) struct Remote {
-    open: Box<Open>,
+pub(super) struct Remote<'a> {
+    open: Box<Open<'a>>,
     size: u64,
     position: u64,
     /// What came first, once it was read.
     head: Vec<u8>,
-    ahead: Option<Ahead>,
+    ahead: Option<Ahead<'a>>,
 }
 
-/// Bytes that are being brought.
-struct Ahead {
-    batches: mpsc::Receiver<Result<Vec<Chunk>, StoreError>>,
-    task: Option<AbortHandle>,
-    /// What came with the piece at hand and follows it.
-    waiting: VecDeque<Chunk>,
+/// Bytes that are being brought. None is read ahead: what the network holds is enough, and the fewer are on their way the more of them are
+/// still in the processor's cache when they are scanned.
+struct Ahead<'a> {
+    next: Box<Next<'a>>,
     /// Where the piece at hand begins in the object.
     from: u64,
     piece: Chunk,
+    /// To be met by whoever reads on.
+    failed: Option<io::Error>,
 }
 
-impl Remote {
+/// Waits for more bytes; `None` when all have come.
+type Next<'a> = dyn FnMut() -> Result<Option<Chunk>, StoreError> + 'a;
+
+impl<'a> Remote<'a> {
     /// Of the object that `body` begins to bring from its start. `wanted` asks for the same.
-    pub(super) fn new(handle: Handle, bucket: Bucket, wanted: Wanted, body: Body) -> Self {
+    pub(super) fn new(lane: &'a Lane, bucket: Bucket, wanted: Wanted, body: Body) -> Self {
         let size = body.length;
-        let ahead = Ahead::bring(&handle, body, 0);
+        let ahead = Ahead::of(lane, body, 0);
         let open = move |from| {
             let wanted = Wanted { from, ..wanted.clone() };
-            let body = handle.block_on(async { bucket.get(bucket.turn().await, &wanted).await });
-            Ok(Ahead::bring(&handle, body.map_err(io::Error::other)?, from))
+            let body = lane.block_on(async { bucket.get(bucket.turn().await, &wanted).await });
+            Ok(Ahead::of(lane, body.map_err(io::Error::other)?, from))
         };
         Self { open: Box::new(open), size, position: 0, head: Vec::new(), ahead: Some(ahead) }
     }
@@ -95,19 +91,16 @@ impl Remote {
             return Ok(());
         };
         let is_first = ahead.from == 0 && ahead.piece.is_empty();
-        if let Err(error) = ahead.next() {
+        let length = self.size.min(HEAD) as usize;
+        let read = if is_first { ahead.head(length).map(|head| self.head = head) } else { ahead.next() };
+        if read.is_err() {
             self.ahead = None;
-            return Err(error);
         }
-        if is_first {
-            self.head = ahead.batch();
-            ahead.from = self.head.len() as u64;
-        }
-        Ok(())
+        read
     }
 }
 
-impl Read for Remote {
+impl Read for Remote<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.at_hand()?.read(buffer)?;
         self.position += read as u64;
@@ -115,7 +108,7 @@ impl Read for Remote {
     }
 }
 
-impl Seek for Remote {
+impl Seek for Remote<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let (from, by) = match to {
             SeekFrom::Start(position) => (position, 0),
@@ -128,11 +121,9 @@ impl Seek for Remote {
     }
 }
 
-impl Ahead {
-    fn bring(handle: &Handle, body: Body, from: u64) -> Self {
-        let (batches, taken) = mpsc::channel(AHEAD);
-        let task = handle.spawn(bring(body, batches)).abort_handle();
-        Self { batches: taken, task: Some(task), waiting: VecDeque::new(), from, piece: Chunk::default() }
+impl<'a> Ahead<'a> {
+    fn of(lane: &'a Lane, mut body: Body, from: u64) -> Self {
+        Self { next: Box::new(move || lane.block_on(body.next())), from, piece: Chunk::default(), failed: None }
     }
 
     /// Whether the piece at hand holds the byte.
@@ -147,57 +138,27 @@ impl Ahead {
 
     fn next(&mut self) -> io::Result<()> {
         let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "it ended before all of its bytes had come");
-        if self.waiting.is_empty() {
-            self.waiting = self.batches.blocking_recv().ok_or_else(cut)?.map_err(io::Error::other)?.into();
+        if let Some(error) = self.failed.take() {
+            return Err(error);
         }
         self.from += self.piece.len() as u64;
-        self.piece = self.waiting.pop_front().unwrap_or_default();
+        // It goes before the next one comes, which may then lie where it lay.
+        self.piece = Chunk::default();
+        self.piece = (self.next)().map_err(io::Error::other)?.ok_or_else(cut)?;
         Ok(())
     }
 
-    /// Takes the piece at hand and all that came with it.
-    fn batch(&mut self) -> Vec<u8> {
-        let first = std::mem::take(&mut self.piece);
-        self.waiting.drain(..).fold(first.to_vec(), |mut all, chunk| {
-            all.extend_from_slice(&chunk);
-            all
-        })
-    }
-}
-
-impl Drop for Ahead {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
-}
-
-/// Passes bytes on as they come, as soon as there are so many that it is worth a turn. They are not copied on the way.
-async fn bring(mut body: Body, batches: mpsc::Sender<Result<Vec<Chunk>, StoreError>>) {
-    loop {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        let end = loop {
-            match body.next().await {
-                Ok(Some(chunk)) => {
-                    bytes += chunk.len();
-                    batch.push(chunk);
-                }
-                Ok(None) => break Some(None),
-                Err(error) => break Some(Some(error)),
+    /// Takes so many of the first bytes, and what comes with the last of them.
+    fn head(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        self.next()?;
+        let mut head = self.piece.to_vec();
+        while head.len() < length && self.failed.is_none() {
+            match self.next() {
+                Ok(()) => head.extend_from_slice(&self.piece),
+                Err(error) => self.failed = Some(error),
             }
-            if bytes >= BATCH {
-                break None;
-            }
-        };
-        if !batch.is_empty() && batches.send(Ok(batch)).await.is_err() {
-            return;
         }
-        match end {
-            None => {}
-            Some(None) => return,
-            Some(Some(error)) => return drop(batches.send(Err(error)).await),
-        }
+        Ok(head)
     }
 }
 
@@ -216,7 +177,7 @@ mod tests {
     }
 
     /// An object in memory that comes in pieces of one size, and how often it is asked for.
-    fn remote(bytes: Vec<u8>, piece: usize, fails_at: Option<u64>) -> (Remote, Rc<Cell<u32>>) {
+    fn remote(bytes: Vec<u8>, piece: usize, fails_at: Option<u64>) -> (Remote<'static>, Rc<Cell<u32>>) {
         let asked = Rc::new(Cell::new(0));
         let (count, size) = (asked.clone(), bytes.len() as u64);
         let open = move |from: u64| {
@@ -234,11 +195,11 @@ mod tests {
                     break;
                 }
                 at += piece.len() as u64;
-                pieces.push(Ok(vec![piece.to_vec().into()]));
+                pieces.push(Ok(piece.to_vec().into()));
             }
-            let (sender, pieces_taken) = mpsc::channel(pieces.len().max(1));
-            pieces.into_iter().for_each(|piece| sender.try_send(piece).unwrap());
-            Ok(Ahead { batches: pieces_taken, task: None, waiting: VecDeque::new(), from, piece: Chunk::default() })
+            let mut pieces = pieces.into_iter();
+            let next = move || pieces.next().transpose();
+            Ok(Ahead { next: Box::new(next), from, piece: Chunk::default(), failed: None })
         };
         (Remote { open: Box::new(open), size, position: 0, head: Vec::new(), ahead: None }, asked)
     }
@@ -263,7 +224,7 @@ mod tests {
     #[test]
     fn the_end_is_asked_for_once_however_it_is_looked_through() {
         let all = bytes(5 << 20);
-        let (mut remote, asked) = remote(all.clone(), BATCH, None);
+        let (mut remote, asked) = remote(all.clone(), 512 << 10, None);
         for back in [22, 1_000, 60_000, 22, 66_000, 131_072] {
             let mut read = Vec::new();
             remote.seek(SeekFrom::End(-back)).unwrap();
