@@ -2,7 +2,7 @@
 //!
 //! `rule` holds the rules as data, `prefilter` finds the places worth a look, `window` runs regexes there, `beside` looks around
 //! access key ids, `boundary`, `plausible` and `words` throw out what only looks like a credential, `structure` and `presigned` read
-//! what values tell of themselves, `class` finds long stretches of some letters, `decode` reads other encodings (`base64` decodes what is known to be it), `search` does all that
+//! what values tell of themselves, `class` finds long stretches of some letters, `blocks` passes over what are words, `decode` reads other encodings (`base64` decodes what is known to be it), `search` does all that
 //! for one text and what is encoded in it, `pair` joins ids with their secrets, `whole` knows secrets that fill a file. `credential` says what a find is, `dropped` why
 //! something is none. `fruitless` knows what need not be looked at again, `marks` says for little where there may be something, `only` looks for given ids instead, `foreign` runs the rules of others.
 
@@ -26,6 +26,7 @@ use crate::location::Span;
 
 mod base64;
 mod beside;
+mod blocks;
 mod boundary;
 mod class;
 mod credential;
@@ -251,6 +252,12 @@ fn judged(index: usize, rule: &Rule, text: &[u8], found: &Found) -> Result<Part,
         unlabelled: false,
         terms: Terms::default(),
     })
+}
+
+/// Whether the last `length` bytes of a text are nothing but letters in which something longer may be encoded: to be read on before it is
+/// scanned.
+pub fn may_go_on(text: &[u8], length: usize) -> bool {
+    decode::probe::may_go_on(text, length)
 }
 
 /// The account that a secret without an id belongs to, if it tells.

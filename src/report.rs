@@ -74,6 +74,19 @@ pub enum Format {
     Junit,
 }
 
+/// The shape of a report that is no list of findings: a triage, a table of buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// For people.
+    Text,
+    /// One JSON document, schema `keysweep/v1`.
+    Json,
+    /// The same, one JSON object a line, the summary last.
+    Jsonl,
+    /// One row for each credential or bucket, for spreadsheets.
+    Csv,
+}
+
 /// A format that nobody knows.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown format {0:?}: it is one of text, json, jsonl, sarif, csv, github, gitlab and junit")]

@@ -31,7 +31,7 @@ pub struct Options {
     pub max_file_size: Option<u64>,
     /// How deep archives within archives are opened; 0 opens none.
     pub archive_depth: u32,
-    /// What is larger than this many bytes is read in windows of about this size.
+    /// What is larger than this many bytes is read in windows, none of which is much larger.
     pub window: usize,
 }
 
@@ -41,7 +41,7 @@ impl Default for Options {
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             max_file_size: None,
             archive_depth: 3,
-            window: 1 << 20,
+            window: 8 << 20,
         }
     }
 }
@@ -392,6 +392,33 @@ mod tests {
                 assert!(lines_and_offsets(&outcome) == whole, "window {window}");
                 assert_eq!(outcome.tally.bytes, bytes.len() as u64);
             }
+        }
+    }
+
+    /// Letters that hold an id behind so much else that gzip makes nothing shorter of.
+    fn encoded(length: usize) -> Vec<u8> {
+        let next = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        let random =
+            std::iter::successors(Some(1), next).map(|state: u64| b"nothing else"[(state >> 33) as usize % 12]);
+        let text: Vec<u8> = random.take(length).chain(*b" ").chain(id(7).into_bytes()).collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &text).unwrap();
+        let mut gzip = gzip.finish().unwrap();
+        gzip.resize(gzip.len().next_multiple_of(3), 0);
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let groups = gzip.chunks_exact(3).map(|three| u32::from_be_bytes([0, three[0], three[1], three[2]]));
+        groups.flat_map(|bits| [18, 12, 6, 0].map(|by| alphabet[(bits >> by) as usize % 64])).collect()
+    }
+
+    #[test]
+    fn what_is_encoded_is_not_cut_unless_it_is_longer_than_the_largest_window() {
+        let letters = encoded(2_400_000);
+        assert!(letters.len() > 1_200_000, "{}", letters.len());
+        let lines = b"a line\n".repeat(20_000);
+        let bytes = [lines.as_slice(), &letters, &b"\na line".repeat(400_000)].concat();
+        for (window, found) in [(3 << 20, 1), (1 << 20, 0)] {
+            let options = Options { window, ..Options::default() };
+            assert_eq!(swept(bytes.clone(), Way::Seekable, &options).findings.len(), found, "{window}");
         }
     }
 

@@ -116,7 +116,11 @@ const CONFINED: &[(&str, &str)] = &[
 
 /// Words and signs that may follow each other only at some places, and why.
 const WORDS: &[(&str, &str, &str)] = &[
-    ("unsafe", "src/source/git/map.rs", "memory maps only"),
+    (
+        "unsafe",
+        "src/source/git/map.rs src/engine/blocks.rs src/engine/prefilter/sieve.rs",
+        "memory maps and vector instructions only",
+    ),
     (
         "expose",
         "src/key.rs src/engine src/finding src/report.rs src/report/json.rs src/aws/verify.rs",

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
+use super::Shape;
 use super::csv::{cell, io_error};
 use super::json::{self, write_line};
 use super::sanitize::visible;
@@ -12,19 +13,6 @@ use crate::exposure::{Exposure, Publicness};
 use crate::source::Skipped;
 
 const SCHEMA: &str = "keysweep/buckets-v1";
-
-/// The shape it is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// A table for people.
-    Text,
-    /// One document.
-    Json,
-    /// A line for each bucket, and a summary.
-    Jsonl,
-    /// A row for each bucket.
-    Csv,
-}
 
 /// A bucket.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 
 use serde_json::{Map, Value, json};
 
+use super::Shape;
 use super::csv::{cell, io_error};
 use super::json::{write_told, write_told_lines};
 use super::sanitize::visible;
@@ -14,19 +15,6 @@ use super::verdict::{Wire, last_used, of_each, reason};
 use crate::key::AccountId;
 use crate::triage::inventory::LastUsed;
 use crate::triage::verdict::{Status, Verdict};
-
-/// The shape it is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// For people.
-    Text,
-    /// One document in the schema `keysweep/v1`.
-    Json,
-    /// The same, one JSON object a line, the summary last.
-    Jsonl,
-    /// A row for each credential.
-    Csv,
-}
 
 /// Everything that is told.
 #[derive(Clone, Debug)]

@@ -4,13 +4,16 @@
 use std::io::Read;
 
 use super::Sweep;
-use crate::engine::Match;
+use crate::engine::{self, Match};
 use crate::finding::Hit;
 use crate::location::Point;
 use crate::provenance::Provenance;
 
 /// Neighbouring windows share this many bytes: nothing is cut in two, and half of it is more than matches look around.
 pub(super) const OVERLAP: usize = 64 << 10;
+
+/// As large is a window unless something is cut by its end that is encoded: it stays in the processor's cache until it is scanned.
+const USUAL: usize = 1 << 20;
 
 /// A stretch of a blob that is in memory.
 pub(super) struct Window<'a> {
@@ -37,7 +40,7 @@ impl Window<'_> {
 pub(super) struct Windows<'a> {
     sweep: &'a Sweep<'a>,
     at: &'a Provenance,
-    /// As large as a window, once there is something in it.
+    /// As large as the window that is being filled, once there is something in it.
     buffer: Vec<u8>,
     /// How many bytes of it have come.
     filled: usize,
@@ -65,7 +68,7 @@ impl<'a> Windows<'a> {
     /// Where the next bytes go; never empty.
     fn room(&mut self) -> &mut [u8] {
         if self.buffer.is_empty() {
-            self.buffer = vec![0; self.sweep.options.window + OVERLAP];
+            self.buffer = vec![0; self.usual()];
         }
         &mut self.buffer[self.filled..]
     }
@@ -73,9 +76,21 @@ impl<'a> Windows<'a> {
     /// So many bytes were put there.
     fn came(&mut self, bytes: usize) {
         self.filled += bytes;
-        if self.filled == self.buffer.len() {
-            self.scan(false);
+        if self.filled < self.buffer.len() {
+            return;
         }
+        let largest = self.sweep.options.window + OVERLAP;
+        if self.filled < largest && engine::may_go_on(&self.buffer, OVERLAP) {
+            self.buffer.resize(largest.min(2 * self.filled), 0);
+        } else {
+            self.scan(false);
+            self.buffer.truncate(self.usual());
+        }
+    }
+
+    /// The length of a window that nothing is cut by.
+    fn usual(&self) -> usize {
+        self.sweep.options.window.min(USUAL) + OVERLAP
     }
 
     fn scan(&mut self, last: bool) {

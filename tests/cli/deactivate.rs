@@ -3,19 +3,11 @@
 
 use std::fs;
 
-use crate::support::{Invocation, Keysweep, Output, example_key};
-
-/// The program, with nobody to ask.
-fn alone<'a>(at: &'a Keysweep, args: &[&str]) -> Invocation<'a> {
-    at.invocation(args)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        .env("AWS_REGION", "us-east-1")
-}
+use crate::support::{Keysweep, Output, example_key};
 
 #[track_caller]
 fn refused(at: &Keysweep, args: &[&str], words: &[&str]) -> Output {
-    let output = alone(at, args).run();
+    let output = at.alone(args).run();
     assert_eq!(output.code, Some(2), "{output:?}");
     output.expect_stderr(words);
     assert!(!at.home(".local").exists(), "a journal was made: {output:?}");
@@ -105,7 +97,7 @@ fn a_report_that_nobody_triaged_is_refused() {
     refused(&at, &["deactivate", "--from", "in/a.env"], &["line 1", "no report of keysweep"]);
     refused(&at, &["deactivate", "--from", "absent"], &["absent"]);
     let cut: Vec<u8> = report.stdout.split_inclusive(|&c| c == b'\n').next().unwrap().to_vec();
-    let output = alone(&at, &["deactivate", "--from", "-"]).stdin(cut).run();
+    let output = at.alone(&["deactivate", "--from", "-"]).stdin(cut).run();
     output.expect_stderr(&["standard input", "cut short"]);
 }
 
@@ -116,7 +108,7 @@ fn a_report_with_nothing_active_leaves_nothing_to_do() {
     let report = String::from_utf8(at.scan(["in"]).stdout).unwrap();
     let verdict = r#""verdict":{"status":"inactive","user_name":"ada","created":null,"last_used":null,"evidence":[]}"#;
     at.write("r.jsonl", report.replace(r#""verdict":null"#, verdict));
-    let output = alone(&at, &["deactivate", "--from", "r.jsonl"]).run();
+    let output = at.alone(&["deactivate", "--from", "r.jsonl"]).run();
     assert_eq!(output.code, Some(0), "{output:?}");
     output.expect_stderr(&["1 inactive", "nothing active"]);
 }
@@ -129,7 +121,7 @@ fn a_report_that_nobody_could_judge_is_no_good_end() {
     for (status, code) in [("inactive", 0), ("deleted", 0), ("temporary", 0), ("unknown", 2), ("root", 2)] {
         let verdict = format!(r#""verdict":{{"status":"{status}"}}"#);
         at.write("r.jsonl", report.replace(r#""verdict":null"#, &verdict));
-        let output = alone(&at, &["deactivate", "--from", "r.jsonl", "--format", "json"]).run();
+        let output = at.alone(&["deactivate", "--from", "r.jsonl", "--format", "json"]).run();
         assert_eq!(output.code, Some(code), "{status}: {output:?}");
         assert_eq!(output.stderr.contains("may work all the same"), code == 2, "{status}: {output:?}");
         let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -176,14 +168,14 @@ fn a_journal_of_a_run_that_changed_nothing_has_nothing_to_take_back() {
 #[test]
 fn without_a_name_the_newest_run_that_is_not_done_is_taken_up() {
     let at = Keysweep::new();
-    let output = alone(&at, &["deactivate", "--resume"]).run();
+    let output = at.alone(&["deactivate", "--resume"]).run();
     assert_eq!(output.code, Some(2), "{output:?}");
     output.expect_stderr(&[".local/state/keysweep", "--resume JOURNAL"]);
     journal(&at, DONE);
     let state = at.path("state");
     fs::create_dir_all(state.join("keysweep")).unwrap();
     fs::copy(at.path("j.jsonl"), state.join("keysweep/deactivate-done.jsonl")).unwrap();
-    let resumed = || alone(&at, &["deactivate", "--resume"]).env("XDG_STATE_HOME", &state).run();
+    let resumed = || at.alone(&["deactivate", "--resume"]).env("XDG_STATE_HOME", &state).run();
     resumed().expect_stderr(&["has anything left to do"]);
     journal(&at, BEGUN);
     fs::copy(at.path("j.jsonl"), state.join("keysweep/deactivate-left.jsonl")).unwrap();

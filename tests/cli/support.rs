@@ -113,6 +113,14 @@ impl Keysweep {
         self.invocation(["scan", "--format", "jsonl"].map(OsString::from).into_iter().chain(args))
     }
 
+    /// [`Keysweep::invocation`] with nobody of AWS to ask.
+    pub(crate) fn alone(&self, args: &[&str]) -> Invocation<'_> {
+        self.invocation(args)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+            .env("AWS_REGION", "us-east-1")
+    }
+
     /// `keysweep` with these arguments, in the working directory, yet to be run.
     pub(crate) fn invocation<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Invocation<'_> {
         Invocation {

@@ -1,20 +1,12 @@
 //! `keysweep sweep` as far as it gets without asking anybody: flags that don't go together, what is no input. No credentials are in the
 //! environment, and nothing but this machine could be reached.
 
-use crate::support::{Invocation, Keysweep};
-
-/// The program, with nobody to ask.
-fn alone<'a>(at: &'a Keysweep, args: &[&str]) -> Invocation<'a> {
-    at.invocation(args)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        .env("AWS_REGION", "us-east-1")
-}
+use crate::support::Keysweep;
 
 #[track_caller]
 fn refused(args: &[&str], words: &[&str]) {
     let at = Keysweep::new();
-    let output = alone(&at, args).run();
+    let output = at.alone(args).run();
     assert_eq!(output.code, Some(2), "{output:?}");
     output.expect_stderr(words);
     assert!(output.stdout.is_empty(), "{output:?}");
@@ -70,7 +62,7 @@ fn a_bad_glob_or_a_wrong_place_is_known_before_anything_is_read() {
 #[test]
 fn a_bucket_that_can_not_be_reached_is_unread_and_not_empty() {
     let at = Keysweep::new();
-    let output = alone(&at, &["sweep", "s3://bucket", "--anonymous", "--format", "jsonl"]).run();
+    let output = at.alone(&["sweep", "s3://bucket", "--anonymous", "--format", "jsonl"]).run();
     assert_eq!(output.code, Some(2), "{output:?}");
     output.expect_stderr(&["reading as a stranger"]);
     assert_eq!(output.summary()["complete"], false);

@@ -78,6 +78,11 @@ impl Body {
         })
     }
 
+    /// Gives up its place among the requests, as a long one does by itself: it is read by and by, perhaps after other requests.
+    pub fn let_others_go(&mut self) {
+        self.turn.end();
+    }
+
     /// The next bytes; `None` when all have come. A body that is cut or stalls is asked for again from where it broke off, so that what comes
     /// is the object as it was listed, once and in order.
     ///

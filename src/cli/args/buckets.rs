@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::OwnerArgs;
-use crate::report::buckets;
+use crate::report::Shape;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BucketsArgs {
@@ -52,7 +52,7 @@ pub(in crate::cli) enum BucketsShape {
     Csv,
 }
 
-impl From<BucketsShape> for buckets::Shape {
+impl From<BucketsShape> for Shape {
     fn from(shape: BucketsShape) -> Self {
         match shape {
             BucketsShape::Text => Self::Text,

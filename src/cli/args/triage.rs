@@ -4,7 +4,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::OwnerArgs;
 use crate::cli::accounts::AccountArg;
-use crate::report::{inventory, triage};
+use crate::report::{self, inventory};
 
 /// Triage as part of a scan.
 #[derive(Debug, Default, Args)]
@@ -80,7 +80,7 @@ pub(in crate::cli) enum TriageShape {
     Csv,
 }
 
-impl From<TriageShape> for triage::Shape {
+impl From<TriageShape> for report::Shape {
     fn from(shape: TriageShape) -> Self {
         match shape {
             TriageShape::Text => Self::Text,

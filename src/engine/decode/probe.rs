@@ -7,12 +7,11 @@ use super::base64::{self, Encoded};
 use super::map::Builder;
 use super::{Budget, escapes, run, utf16};
 use crate::engine::Encoding;
+use crate::engine::blocks::{BLOCK, has_any_up_to, unlike_words};
 use crate::engine::class::Class;
 use crate::location::{Mark, Span};
 
-/// A run of letters covers such a block if it has twice as many, less one.
-const BLOCK: usize = 32;
-/// The same for UTF-16, in bytes: an access key id has forty.
+/// A run of letters covers a block if it has twice as many, less one. The same for UTF-16, in bytes: an access key id has forty.
 const WIDE_BLOCK: usize = 16;
 /// The length of a letter that is spelled out.
 const ESCAPE: usize = 3;
@@ -160,20 +159,22 @@ impl<'a> Probe<'a> {
             }
             at += WIDE_BLOCK;
         }
-        let (blocks, rest) = text.get(at..)?.as_chunks::<BLOCK>();
-        for block in blocks {
+        let (mut blocks, rest) = text.get(at..)?.as_chunks::<BLOCK>();
+        while let Some(next) = unlike_words(blocks) {
+            at += next * BLOCK;
+            let block = &blocks[next];
             let found = if !has_any_up_to(b' ', block) {
                 block.iter().all(|&c| may_be_letter(c)).then_some((at, Block::Letters))
-            } else if has_any_up_to(0, block) {
-                self.wide(at).or_else(|| self.wide(at + WIDE_BLOCK))
             } else {
-                None
+                self.wide(at).or_else(|| self.wide(at + WIDE_BLOCK))
             };
             if found.is_some() {
                 return found;
             }
+            blocks = &blocks[next + 1..];
             at += BLOCK;
         }
+        at += blocks.len() * BLOCK;
         if rest.len() >= WIDE_BLOCK { self.wide(at) } else { None }
     }
 
@@ -248,6 +249,12 @@ pub(in crate::engine) fn along_runs(text: &[u8], window: Span) -> Span {
     }
 }
 
+/// Whether the last `length` bytes are a run, or lines of one, that may go on behind them.
+pub(in crate::engine) fn may_go_on(text: &[u8], length: usize) -> bool {
+    let floor = text.len().saturating_sub(length);
+    RUNS.start(text, text.len(), floor) == floor
+}
+
 /// Where the first character is in some eights of bytes, if they are ASCII in UTF-16.
 #[inline]
 fn first_of_wide(bytes: &[u8]) -> Option<usize> {
@@ -288,11 +295,4 @@ fn unescaped(mut text: &[u8]) -> Vec<u8> {
         text = if spelled.is_some() { &text[ESCAPE..] } else { others };
     }
     letters
-}
-
-/// Whether a byte of the block is no greater: a zero, as in UTF-16, or white space, as in most text. Without a branch for each byte,
-/// so that they are looked at all at once.
-#[inline]
-fn has_any_up_to<const LENGTH: usize>(greatest: u8, block: &[u8; LENGTH]) -> bool {
-    block.iter().fold(false, |any, &c| any | (c <= greatest))
 }

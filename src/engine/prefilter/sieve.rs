@@ -3,13 +3,13 @@
 //! literals. That is Teddy (Geoffrey Langdale, https://github.com/intel/hyperscan), with tables of 64 entries where the processor looks
 //! bytes up in such (AVX-512 VBMI), and of twice sixteen where it doesn't (AVX2). Whether a literal is there is `prefilter`'s business.
 //!
-//! One of two files with `unsafe` in it.
+//! One of three files with `unsafe` in it.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
-    _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
-    _mm512_and_si512, _mm512_loadu_si512, _mm512_permutexvar_epi8, _mm512_test_epi8_mask,
+    __m256i, __m512i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
+    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8,
+    _mm256_srli_epi16, _mm512_and_si512, _mm512_loadu_si512, _mm512_permutexvar_epi8, _mm512_test_epi8_mask,
 };
 
 /// So many places are looked at together.
@@ -60,11 +60,7 @@ impl Width {
         let has_avx512 = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vbmi");
-        if has_avx512 {
-            Some(Self::Avx512)
-        } else {
-            is_x86_feature_detected!("avx2").then_some(Self::Avx2)
-        }
+        if has_avx512 { Some(Self::Avx512) } else { is_x86_feature_detected!("avx2").then_some(Self::Avx2) }
     }
 }
 
@@ -212,7 +208,8 @@ fn buckets<'a>(literals: &[&'a [u8]]) -> Vec<Vec<&'a [u8]>> {
     literals.sort_by_cached_key(|literal| literal.iter().take(LOOK).map(|byte| byte >> 4).collect::<Vec<_>>());
     let mut buckets: Vec<(Passing, Vec<&[u8]>)> = literals.iter().map(|&l| (Passing::of(l), vec![l])).collect();
     while buckets.len() > BUCKETS {
-        let more = buckets.windows(2).map(|two| two[0].0.joined(two[1].0).count() - two[0].0.count() - two[1].0.count());
+        let more =
+            buckets.windows(2).map(|two| two[0].0.joined(two[1].0).count() - two[0].0.count() - two[1].0.count());
         let Some((least, _)) = more.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b)) else { break };
         let (passing, joined) = buckets.remove(least + 1);
         buckets[least].0 = buckets[least].0.joined(passing);
@@ -274,8 +271,9 @@ mod tests {
         let text = b"AKIA ecret x AKIBecre AKI".repeat(9);
         for sieve in sieves(&literals) {
             let places = places(&sieve, &text);
-            let expected: Vec<usize> =
-                (0..text.len()).filter(|&at| [&b"AKIA"[..], b"ecre", b"x"].iter().any(|l| text[at..].starts_with(l))).collect();
+            let expected: Vec<usize> = (0..text.len())
+                .filter(|&at| [&b"AKIA"[..], b"ecre", b"x"].iter().any(|l| text[at..].starts_with(l)))
+                .collect();
             assert_eq!(places, expected, "{:?}", sieve.width);
         }
     }
@@ -291,7 +289,7 @@ mod tests {
 
     #[test]
     fn many_literals_share_the_buckets() {
-        let owned: Vec<Vec<u8>> = (0..=255).map(|n| vec![n, n ^ 85, n.wrapping_mul(7), 3]).collect();
+        let owned: Vec<Vec<u8>> = (0..=u8::MAX).map(|n| vec![n, n ^ 85, n.wrapping_mul(7), 3]).collect();
         let literals: Vec<&[u8]> = owned.iter().map(Vec::as_slice).collect();
         let buckets = buckets(&literals);
         assert_eq!((buckets.len(), buckets.iter().map(Vec::len).sum::<usize>()), (BUCKETS, 256));

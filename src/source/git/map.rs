@@ -1,4 +1,4 @@
-//! Maps pack files and indexes into memory. The only file with `unsafe` in it.
+//! Maps pack files and indexes into memory. One of three files with `unsafe` in it.
 #![allow(unsafe_code)]
 
 use std::io;

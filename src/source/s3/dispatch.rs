@@ -20,8 +20,8 @@ use crate::source::Skipped;
 
 /// Objects up to this size are fetched whole, larger ones are read piece by piece.
 const WHOLE: u64 = 8 << 20;
-/// What one that is read piece by piece takes: two windows while they are filled, and what is read ahead of them.
-const PIECEWISE: u64 = 32 << 20;
+/// What one that is read piece by piece takes: a window while it grows, its beginning, the piece that comes, and what a decoder holds.
+const PIECEWISE: u64 = 24 << 20;
 /// What an object takes beside its bytes.
 const BESIDE: u64 = 4 << 10;
 /// After so many failures in a row that are the bucket's and not an object's, the rest of it is not tried.

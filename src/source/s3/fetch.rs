@@ -77,7 +77,6 @@ pub(super) fn open<'a>(object: &mut Object, lane: Result<&'a Lane, &StoreError>)
         // What is read now is what all further requests are for.
         let wanted = Wanted { etag: body.etag.clone(), ..object.wanted() };
         let (metadata, tags) = (lines(&body.metadata), body.tags);
-        // It comes by itself from here on: a short one would keep its place among the requests, which its tags may wait for.
         let remote = Remote::new(lane, object.bucket.clone(), wanted, body);
         if object.shelf.run.picker.metadata {
             object.metadata = metadata;

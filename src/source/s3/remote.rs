@@ -123,6 +123,8 @@ impl Seek for Remote<'_> {
 
 impl<'a> Ahead<'a> {
     fn of(lane: &'a Lane, mut body: Body, from: u64) -> Self {
+        // An object's tags may wait for the place of its bytes.
+        body.let_others_go();
         Self { next: Box::new(move || lane.block_on(body.next())), from, piece: Chunk::default(), failed: None }
     }
 
