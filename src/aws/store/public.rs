@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::{Bucket, Store, StoreError, Wanted};
+use super::{Bucket, Store, StoreError, Viewer, Wanted, settings};
 use crate::exposure::{self, Exposure, Grant, OfObjects, Publicness};
 use crate::provenance::{StoredObject, StoredPart};
 
@@ -20,7 +20,11 @@ pub(super) async fn of_objects(store: &Store, parts: Vec<(Arc<StoredObject>, Sto
     let mut all = OfObjects::new();
     for (name, objects) in by_bucket {
         let bucket = store.bucket(&name);
-        let exposure = Arc::new(exposure::judge(&name, &bucket.facts().await));
+        let facts = match store.viewer() {
+            Viewer::Stranger => settings::of_what_a_stranger_read(),
+            Viewer::Caller(_) => bucket.facts().await,
+        };
+        let exposure = Arc::new(exposure::judge(&name, &facts));
         let mut asked = JoinSet::new();
         for (object, parts) in objects {
             asked.spawn(of_object(bucket.clone(), exposure.clone(), object, parts));

@@ -251,6 +251,11 @@ async fn of_stranger(bucket: &Bucket) -> Facts {
     Facts { region: bucket.region(), tried: Some(tried), ..nothing(STRANGER) }
 }
 
+/// Of a bucket that a stranger has read something of: nothing more need be tried to know that others can.
+pub(super) fn of_what_a_stranger_read() -> Facts {
+    Facts { tried: Some(Tried { list: Fact::Absent, read: Fact::Known(true) }), ..nothing(STRANGER) }
+}
+
 /// Tries to read the first byte of an object. Where that is refused, others may be read all the same.
 async fn read(bucket: &Bucket, Entry { key, .. }: Entry) -> Fact<bool> {
     const READ: Ask = Ask { operation: "GetObject", permission: "s3:GetObject", is_of_object: true };
