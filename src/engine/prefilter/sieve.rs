@@ -155,17 +155,21 @@ impl Tables {
 /// The first block of `text` from `at` on with places at all. Behind the text there are zeros.
 #[inline(always)]
 fn next(text: &[u8], mut at: usize, places: impl Fn(&[u8; SEEN]) -> Places) -> Option<(usize, Places)> {
-    while let Some(seen) = text.get(at..)?.first_chunk() {
-        let found = places(seen);
-        if found != 0 {
-            return Some((at, found));
+    // Two at a time, for a branch takes as long as a block.
+    while let Some(seen) = text.get(at..)?.first_chunk::<{ BLOCK + SEEN }>() {
+        let (first, second) = (places(from(seen, 0)), places(from(seen, BLOCK)));
+        if first != 0 {
+            return Some((at, first));
         }
-        at += BLOCK;
+        if second != 0 {
+            return Some((at + BLOCK, second));
+        }
+        at += 2 * BLOCK;
     }
     while let rest @ [_, ..] = &text[at.min(text.len())..] {
-        let mut seen = [0; SEEN];
-        seen[..rest.len()].copy_from_slice(rest);
-        let found = places(&seen) & (Places::MAX >> BLOCK.saturating_sub(rest.len()));
+        let (mut seen, length) = ([0; SEEN], rest.len().min(SEEN));
+        seen[..length].copy_from_slice(&rest[..length]);
+        let found = places(&seen) & (Places::MAX >> BLOCK.saturating_sub(length));
         if found != 0 {
             return Some((at, found));
         }
@@ -176,7 +180,7 @@ fn next(text: &[u8], mut at: usize, places: impl Fn(&[u8; SEEN]) -> Places) -> O
 
 /// So many bytes from a place on.
 #[inline(always)]
-fn from<const LENGTH: usize>(seen: &[u8; SEEN], place: usize) -> &[u8; LENGTH] {
+fn from<const LENGTH: usize>(seen: &[u8], place: usize) -> &[u8; LENGTH] {
     seen[place..].first_chunk().expect("a block and what is looked at behind it are there")
 }
 
