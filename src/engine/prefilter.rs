@@ -50,7 +50,7 @@ pub(super) struct Hit<'a> {
 #[derive(Clone, Debug)]
 enum Search {
     #[cfg(target_arch = "x86_64")]
-    Sieve(sieve::Sieve),
+    Sieve(Box<sieve::Sieve>),
     /// On other processors.
     Packed(packed::Searcher),
     /// Where those have no vectors either, or there are too many literals.
@@ -126,7 +126,7 @@ impl Search {
         if patterns.len() <= MOST
             && let Some(sieve) = sieve::Sieve::new(&patterns)
         {
-            return Self::Sieve(sieve);
+            return Self::Sieve(Box::new(sieve));
         }
         match packed::Searcher::new(&patterns) {
             Some(searcher) => Self::Packed(searcher),
