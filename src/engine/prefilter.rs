@@ -57,9 +57,6 @@ enum Search {
     Automaton(AhoCorasick),
 }
 
-/// More literals than this let too much pass.
-const MOST: usize = 64;
-
 impl Prefilter {
     /// `keywords` of each rule, in the order of the rules.
     pub(super) fn new<'a>(keywords: impl Iterator<Item = &'a [String]>) -> Self {
@@ -123,9 +120,7 @@ impl Search {
     fn of(literals: &[Literal]) -> Self {
         let patterns: Vec<&[u8]> = literals.iter().map(|literal| literal.bytes.as_slice()).collect();
         #[cfg(target_arch = "x86_64")]
-        if patterns.len() <= MOST
-            && let Some(sieve) = sieve::Sieve::new(&patterns)
-        {
+        if let Some(sieve) = sieve::Sieve::new(&patterns) {
             return Self::Sieve(Box::new(sieve));
         }
         match packed::Searcher::new(&patterns) {

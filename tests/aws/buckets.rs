@@ -290,6 +290,13 @@ fn an_organization_is_gone_through_account_by_account() {
     assert_eq!(told(0), (json!("111100000010"), json!("home-10"), json!("no")), "{output:?}");
     assert_eq!(told(1), (json!(member), json!("member-10"), json!("yes")));
     assert_eq!(lines[2]["type"], "summary");
+    put(&admin, "/home-10/o", &[], "x");
+    put(&there, "/member-10/o", &[], "x");
+    let (output, _) = keysweep(&[&["sweep", "--all"], &flags[..]].concat());
+    let (text, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let summary: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((output.status.code(), &summary["blobs"]), (Some(0), &json!(2)), "{output:?}");
+    assert!(said.contains("account 111100000010") && said.contains(&format!("account {member}")), "{said}");
     // A named bucket is that of whoever has it.
     let (output, _) = keysweep(&[&["buckets", "member-10", "nobodys-10"], &flags[..]].concat());
     let text = String::from_utf8_lossy(&output.stdout);

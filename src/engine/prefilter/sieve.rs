@@ -20,6 +20,8 @@ const LOOK: usize = 4;
 const SEEN: usize = BLOCK + LOOK - 1;
 /// One for each bit of a byte.
 const BUCKETS: usize = 8;
+/// More literals than this let too much pass.
+const MOST: usize = 64;
 
 /// Finds where literals may begin.
 #[derive(Clone, Debug)]
@@ -65,8 +67,11 @@ impl Width {
 }
 
 impl Sieve {
-    /// Of literals that are not empty; `None` where the processor has no vectors for it.
+    /// Of literals that are not empty; `None` where they are too many, or the processor has no vectors for it.
     pub(super) fn new(literals: &[&[u8]]) -> Option<Self> {
+        if literals.len() > MOST {
+            return None;
+        }
         Some(Self { width: Width::detect()?, tables: Tables::of(&buckets(literals)) })
     }
 
