@@ -1,6 +1,6 @@
 //! Says at which places of a text a literal may begin, 64 places at a time. It looks at four bytes from each on: a table for each of
 //! the four says by a bit to which buckets of literals a byte belongs there, and where a bucket has all four there may be one of its
-//! literals. That is Teddy (Geoffrey Langdale, https://github.com/intel/hyperscan), with tables of 64 entries where the processor looks
+//! literals. That is Teddy (Geoffrey Langdale, <https://github.com/intel/hyperscan>), with tables of 64 entries where the processor looks
 //! bytes up in such (AVX-512 VBMI), and of twice sixteen where it doesn't (AVX2). Whether a literal is there is `prefilter`'s business.
 //!
 //! One of three files with `unsafe` in it.
